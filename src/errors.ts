@@ -1,0 +1,150 @@
+/**
+ * Every failure of our own: a stable code, the status it is answered with, what failed and what to type.
+ * This is the one catalogue; the README's table is printed from it. Failures that Google's server has too
+ * are in wire.ts, in Google's words.
+ *
+ * Statuses follow what Google's clients do with them: 400 and 403 reach the developer at once with the body,
+ * 404 loses the body in Go, Java and Ruby, and 503 is retried, so it is only for what passes by itself.
+ */
+
+interface Entry {
+  /** HTTP status; 503 marks a passing fault, which may be retried. */
+  status: 400 | 403 | 404 | 500 | 503
+  /** What failed. `{name}` is filled in from the values given to `failure`. */
+  what: string
+  /** What to type, or to do. */
+  fix: string
+}
+
+export const CATALOGUE = {
+  SETTINGS_INVALID: {
+    status: 400,
+    what: '{problems}',
+    fix: 'correct what is listed; `sidemint --help` names every setting',
+  },
+  PORT_TAKEN: {
+    status: 400,
+    what: '{address} is in use by another process',
+    fix: 'stop that process (`ss -ltnp` shows it), or choose another address with --port or --host',
+  },
+  ADDRESS_UNAVAILABLE: {
+    status: 400,
+    what: 'cannot listen on {address} ({reason})',
+    fix: 'choose another --host or --port; ports below 1024 may need the sysctl net.ipv4.ip_unprivileged_port_start=0',
+  },
+  KEY_FILE_BROKEN: {
+    status: 400,
+    what: 'the key file {path} is unusable: {reason}',
+    fix: 'put an RSA private key of 2048 bits or more there (PEM, PKCS#8), or delete the file to get a new key',
+  },
+  KEY_FILE_UNREADABLE: {
+    status: 400,
+    what: 'the key file {path} cannot be read or written: {reason}',
+    fix: 'create its directory and let this user write there, or choose another --key-file',
+  },
+  AUDIENCE_NOT_ALLOWED: {
+    status: 400,
+    what: 'the audience {audience} is not allowed here',
+    fix: 'ask for an audience that --allow-audience lists ({allowed}), or add this one to it',
+  },
+  NO_SERVER: {
+    status: 503,
+    what: 'no metadata server answers at {url} ({reason})',
+    fix: 'start one with `sidemint serve`, or name another with --server',
+  },
+  NOT_FOUND_BY_SERVER: {
+    status: 404,
+    what: 'the server at {url} answered {status}: {reason}',
+    fix: 'use a service account that the server has; its banner lists them',
+  },
+  LOCAL_SOURCE_ONLY: {
+    status: 400,
+    what: '{what} needs the local source, and this server mints with the {source} source',
+    fix: "start it with source: 'local'",
+  },
+  COMMAND_NOT_RUN: {
+    status: 400,
+    what: 'cannot run {command}: {reason}',
+    fix: 'check the spelling and the PATH of the command after `--`',
+  },
+  INJECTED: {
+    status: 503,
+    what: 'this failure was ordered by failNext ({left} more to come)',
+    fix: 'nothing: the test asked for it',
+  },
+  INTERNAL: {
+    status: 503,
+    what: 'sidemint itself failed ({reason})',
+    fix: 'please report this with the log; the request may be tried again',
+  },
+} as const satisfies Record<string, Entry>
+
+export type Code = keyof typeof CATALOGUE
+
+type Placeholders<S> = S extends `${string}{${infer Name}}${infer Rest}` ? Name | Placeholders<Rest> : never
+type Values<C extends Code> = Record<Placeholders<(typeof CATALOGUE)[C]['what' | 'fix']>, string>
+
+/** A failure with a stable code. Made by `failure`; answered by the guard, or printed by the command line. */
+export class SidemintError extends Error {
+  override readonly name = 'SidemintError'
+  readonly code: Code
+  /** HTTP status of the answer. */
+  readonly status: number
+  /** What to type. */
+  readonly fix: string
+
+  constructor(code: Code, status: number, what: string, fix: string, cause?: unknown) {
+    super(what, cause === undefined ? undefined : { cause })
+    this.code = code
+    this.status = status
+    this.fix = fix
+  }
+
+  /** True where the same request may succeed a little later with nothing changed by hand. */
+  get transient(): boolean {
+    return this.status === 503
+  }
+}
+
+/** The failure of that code, its sentence and fix filled in with the values. */
+export function failure<C extends Code>(
+  code: C,
+  values: Values<C>,
+  options: { status?: number; cause?: unknown } = {},
+): SidemintError {
+  const entry: Entry = CATALOGUE[code]
+  const fill = (template: string) =>
+    template.replace(/\{(\w+)\}/g, (_, name: string) => (values as Record<string, string>)[name] ?? '')
+  return new SidemintError(code, options.status ?? entry.status, fill(entry.what), fill(entry.fix), options.cause)
+}
+
+/** Anything thrown, as a failure with a code; a fault of ours keeps only its own short message. */
+export function asFailure(thrown: unknown): SidemintError {
+  if (thrown instanceof SidemintError) return thrown
+  return failure('INTERNAL', { reason: thrown instanceof Error ? thrown.message : 'no reason given' }, { cause: thrown })
+}
+
+/** The longest error body in bytes; PHP shows only the first 240, so the sentence comes first. */
+const BODY_LIMIT = 1000
+
+/**
+ * The failure as an OAuth error object, one line of ASCII: the only form that .NET shows, and what the others print
+ * verbatim. `<`, `>` and `&` are escaped, since Google's Content-Type for short errors is text/html.
+ */
+export function errorBody(error: SidemintError): string {
+  const head = `{"error":"${error.code}","error_description":"`
+  const room = BODY_LIMIT - head.length - 2
+  return `${head}${escapeWithin(`${error.message}. Fix: ${error.fix}`, room)}"}`
+}
+
+function escapeWithin(text: string, room: number): string {
+  let escaped = ''
+  for (const unit of text.split('')) {
+    const next = /[\x20\x21\x23-\x25\x27-\x3b\x3d\x3f-\x5b\x5d-\x7e]/.test(unit)
+      ? unit
+      : `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+    if (escaped.length + next.length > room) return escaped
+    escaped += next
+  }
+  return escaped
+}

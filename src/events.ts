@@ -1,0 +1,84 @@
+/**
+ * What happened, as one stream: the log, the metrics, the inspector and the test API's `requests` read it.
+ * No event holds a token.
+ */
+
+/** A request for a token, answered. */
+export interface RequestEvent {
+  type: 'request'
+  /** Epoch ms. */
+  at: number
+  kind: 'id' | 'access'
+  /** The audience of an ID token; empty for an access token or where none was given. */
+  audience: string
+  /** The scopes asked for with an access token. */
+  scopes: readonly string[]
+  /** Email that the token speaks for; empty where the caller has no identity. */
+  identity: string
+  /** Who asked: a name where one is known, else the address. */
+  caller: string
+  result: 'hit' | 'mint' | 'stale' | 'error'
+  status: number
+  /** The failure's code; of a failure in Google's words there is none. */
+  code?: string
+  /** What failed and its fix, for the log. */
+  reason?: string
+  tookMs: number
+  /** Epoch ms; absent on failure. */
+  expiresAtMs?: number
+  /** The first hit on a stored token: logged at `info`, later ones only at `debug`. */
+  first?: boolean
+}
+
+/** A mint that ran behind an answer, and how it ended. */
+export interface RefreshEvent {
+  type: 'refresh'
+  at: number
+  kind: 'id' | 'access'
+  audience: string
+  scopes: readonly string[]
+  identity: string
+  result: 'mint' | 'error'
+  code?: string
+  reason?: string
+  tookMs: number
+  expiresAtMs?: number
+}
+
+/** Something the operator should read: a warning, a change of state. */
+export interface NoticeEvent {
+  type: 'notice'
+  at: number
+  level: 'info' | 'warn' | 'error'
+  /** Stable and searchable, upper snake case. */
+  code: string
+  text: string
+}
+
+export type SidemintEvent = RequestEvent | RefreshEvent | NoticeEvent
+
+export interface Events {
+  record(event: SidemintEvent): void
+  /** The last events, oldest first. */
+  recent(): SidemintEvent[]
+  /** Calls the reader with every event from now on. Readers never throw. */
+  subscribe(reader: (event: SidemintEvent) => void): void
+}
+
+/** `keep` is how many events `recent` holds. */
+export function createEvents(keep = 500): Events {
+  const ring: SidemintEvent[] = []
+  let next = 0
+  const readers: ((event: SidemintEvent) => void)[] = []
+  return {
+    record(event) {
+      ring[next] = event
+      next = (next + 1) % keep
+      for (const reader of readers) reader(event)
+    },
+    recent: () => (ring.length < keep ? ring.slice() : [...ring.slice(next), ...ring.slice(0, next)]),
+    subscribe(reader) {
+      readers.push(reader)
+    },
+  }
+}

@@ -1,0 +1,55 @@
+/** What is asked for and what is minted. Nothing here knows HTTP, and nothing here knows who mints. */
+
+/** One token that somebody asks for. */
+export type TokenRequest =
+  | {
+      kind: 'id'
+      /** Email of the service account that the token speaks for. */
+      principal: string
+      /** The `aud` claim, exactly as asked. */
+      audience: string
+      /** `full` adds `email` and `email_verified`. */
+      format: 'standard' | 'full'
+    }
+  | {
+      kind: 'access'
+      principal: string
+      /** OAuth scopes, sorted; empty: the principal's own. */
+      scopes: readonly string[]
+    }
+
+export interface Token {
+  /** The token itself. Never logged, never written down. */
+  value: string
+  /** Epoch ms after which receivers refuse it. */
+  expiresAtMs: number
+  /** How it came: a source mints; the cache turns it into a hit, or into a stale one where no fresh one was to be had. */
+  served: 'mint' | 'hit' | 'stale'
+  /** True once a stored token: the first time that it is served from the cache. */
+  first?: boolean
+}
+
+/** Whoever can answer a request for a token: a credential, the local issuer, the cache around either. */
+export interface TokenSource {
+  /** Throws a SidemintError. `signal` ends a mint that nobody waits for any more. */
+  mint(request: TokenRequest, signal?: AbortSignal): Promise<Token>
+}
+
+/**
+ * The request as one string, every field of it. The free text comes last and nothing before it can hold a NUL,
+ * so two requests never share a key.
+ */
+export function cacheKey(request: TokenRequest): string {
+  return request.kind === 'id'
+    ? `id\0${request.principal}\0${request.format}\0${request.audience}`
+    : `access\0${request.principal}\0${request.scopes.join(' ')}`
+}
+
+/** The claims of a JWT, unverified: for display and for `exp`. Undefined where it is no JWT. */
+export function readClaims(jwt: string): Record<string, unknown> | undefined {
+  try {
+    return JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString('utf8'))
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * Google's side of the wire: header values, Content-Types and failures, word for word. Facts from recorded
+ * answers of the real server; clients match on the status, the Content-Type and the sentence, none on the markup.
+ */
+
+/** Sent with every answer, errors and redirects included: Node refuses a 2xx without the flavor. */
+export const HEADERS: readonly string[] = [
+  'Metadata-Flavor',
+  'Google',
+  'Server',
+  'Metadata Server for VM',
+  'X-XSS-Protection',
+  '0',
+  'X-Frame-Options',
+  'SAMEORIGIN',
+]
+
+export const TYPES = {
+  /** Listings and values. */
+  text: 'application/text',
+  /** No charset: oauth2client compares the whole value. */
+  json: 'application/json',
+  /** ID tokens and short errors. No charset: Ruby takes exactly this. */
+  html: 'text/html',
+  /** Error pages only. */
+  page: 'text/html; charset=UTF-8',
+} as const
+
+/** An answer as a value; one writer turns it into HTTP. */
+export interface Answer {
+  status: number
+  type: string
+  body: string
+  /** Further headers, name and value by turns. */
+  headers?: readonly string[]
+}
+
+/** A failure that Google's server has too. Thrown anywhere below the guard, answered there. */
+export class WireError extends Error {
+  override readonly name = 'WireError'
+  readonly answer: Answer
+
+  constructor(message: string, answer: Answer) {
+    super(message)
+    this.answer = answer
+  }
+}
+
+/** `target` is the path with its query, as asked. */
+export function notFound(target: string): WireError {
+  return page(404, 'Not Found', `The requested URL <code>${escape(target)}</code> was not found on this server.`)
+}
+
+export function forbidden(path: string, detail = ''): WireError {
+  const sentence = `Your client does not have permission to get URL <code>${escape(path)}</code> from this server.`
+  return page(403, 'Forbidden', `${sentence} ${escape(detail)}`.trim())
+}
+
+export function methodNotAllowed(method: string, path: string): WireError {
+  const sentence = `The request method <code>${escape(method)}</code> is inappropriate for the URL <code>${escape(path)}</code>.`
+  return page(405, 'Method Not Allowed', sentence, ['Allow', 'GET, HEAD'])
+}
+
+/** A short plain body, as Google answers bad parameters. */
+export function badRequest(text: string): WireError {
+  return new WireError(text, { status: 400, type: TYPES.html, body: text })
+}
+
+/** What a VM without a service account answers to `token` and `identity`, byte for byte. */
+export function noServiceAccount(): WireError {
+  const body = '{"error":"invalid_request","error_description":"Service account not enabled on this instance"}'
+  return new WireError('service account not enabled on this instance', { status: 404, type: TYPES.html, body })
+}
+
+function page(status: number, reason: string, sentence: string, headers: readonly string[] = []): WireError {
+  const body = `<!DOCTYPE html>
+<html lang="en">
+<title>Error ${status} (${reason})!!1</title>
+<p><b>${status}.</b> That's an error.</p>
+<p>${sentence}</p>
+<p>That's all we know.</p>
+</html>
+`
+  return new WireError(`${status} ${reason}`, { status, type: TYPES.page, body, headers })
+}
+
+const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
+
+function escape(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '')
+}
