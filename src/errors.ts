@@ -121,7 +121,11 @@ export function failure<C extends Code>(
 /** Anything thrown, as a failure with a code; a fault of ours keeps only its own short message. */
 export function asFailure(thrown: unknown): SidemintError {
   if (thrown instanceof SidemintError) return thrown
-  return failure('INTERNAL', { reason: thrown instanceof Error ? thrown.message : 'no reason given' }, { cause: thrown })
+  return failure(
+    'INTERNAL',
+    { reason: thrown instanceof Error ? thrown.message : 'no reason given' },
+    { cause: thrown },
+  )
 }
 
 /** The longest error body in bytes; PHP shows only the first 240, so the sentence comes first. */
