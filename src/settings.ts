@@ -175,9 +175,9 @@ export interface Layers {
 
 /**
  * One settled set of settings. `problems` found elsewhere (unknown flags, a half-written file) are reported with
- * those found here. Throws SETTINGS_INVALID.
+ * those found here; `defaults` go before the common ones. Throws SETTINGS_INVALID.
  */
-export function settle(layers: Layers, problems: readonly string[] = []): Settings {
+export function settle(layers: Layers, problems: readonly string[] = [], defaults: Partial<Settings> = {}): Settings {
   const found = [...problems]
   const chosen: Record<string, unknown> = {
     ...fromFile(layers.file, found),
@@ -185,7 +185,7 @@ export function settle(layers: Layers, problems: readonly string[] = []): Settin
     ...fromFlags(layers.flags ?? new Map(), found),
     ...fromOptions(layers.options ?? {}, found),
   }
-  const settings = Object.freeze({ ...DEFAULTS, ...chosen }) as Settings
+  const settings = Object.freeze({ ...DEFAULTS, ...defaults, ...chosen }) as Settings
   if (settings.impersonateServiceAccount !== undefined && settings.serviceAccount !== undefined) {
     found.push('--impersonate-service-account and --service-account both name the default identity: give one of them')
   }
