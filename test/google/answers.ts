@@ -25,6 +25,10 @@ export function oauthError(status: number, error: string, description: string, m
   return new Refusal({ status, body: { error, error_description: description, ...more } })
 }
 
+export function invalidGrant(description: string): Refusal {
+  return oauthError(400, 'invalid_grant', description)
+}
+
 const STATUSES: Record<number, string> = {
   400: 'INVALID_ARGUMENT',
   401: 'UNAUTHENTICATED',

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import jwt from 'jsonwebtoken'
-import { type Answer, oauthError, page, type Refusal } from './answers.ts'
+import { type Answer, invalidGrant, oauthError, page } from './answers.ts'
 import { type Exchange, form, type Handler, required } from './http.ts'
 import { numericId, type ServiceAccount, type World } from './world.ts'
 
@@ -114,8 +114,4 @@ async function user(world: World, params: URLSearchParams, { call }: Exchange): 
 
 export function isScope(scope: string): boolean {
   return /^https:\/\/www\.googleapis\.com\/auth\/[\w.-]+$/.test(scope) || ['openid', 'email', 'profile'].includes(scope)
-}
-
-function invalidGrant(description: string): Refusal {
-  return oauthError(400, 'invalid_grant', description)
 }

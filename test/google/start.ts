@@ -1,4 +1,5 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -9,8 +10,11 @@ import { type Adc, type Credentials, createCredentials } from './credentials.ts'
 import { createFaults, type Fault } from './faults.ts'
 import { type Call, type Handler, listener } from './http.ts'
 import { createIam } from './iam.ts'
+import { createIdp, createProvider, IDP, type WorkloadProvider } from './idp.ts'
+import { createMetadata, type Machine, METADATA } from './metadata.ts'
 import { createOauth2 } from './oauth2.ts'
 import { createProxy } from './proxy.ts'
+import { createSts } from './sts.ts'
 import { createAuthority } from './tls.ts'
 import { createWorld, projectNumber } from './world.ts'
 
@@ -20,6 +24,7 @@ export interface FakeGoogleOptions {
   /** Ports; default 0, a free one each. */
   tlsPort?: number
   proxyPort?: number
+  metadataPort?: number
   /** Where the CA and credential files go; default a temporary directory, removed on close. */
   dir?: string
   /** Google's clock in epoch ms, before `clock.offsetMs`; default Date.now. */
@@ -53,6 +58,10 @@ export interface FakeGoogle extends Credentials {
   revoke(principal: string): void
   /** The user's organisation wants a new sign-in: refreshing fails with invalid_rapt. */
   requireReauth(user: string): void
+  /** A provider of the workload identity pool `ci` of a project (default: acme-dev). */
+  workloadProvider(project?: string): Promise<WorkloadProvider>
+  /** A real machine's metadata server: `host` is its host:port. Calls are recorded under `metadata.google.internal`. */
+  metadata: Machine & { host: string }
   /** Writes a JSON credential, or text, into the directory. Returns its path. */
   write(name: string, content: Adc | string): string
   /** What must appear in no log, answer or metric. */
@@ -60,6 +69,8 @@ export interface FakeGoogle extends Credentials {
   caPem: string
   caFile: string
   proxyUrl: string
+  /** Where the hosts answer without the proxy; the name is chosen by the Host header. */
+  tlsPort: number
   dir: string
   /** For a child process: HTTPS_PROXY, NO_PROXY and NODE_EXTRA_CA_CERTS. */
   env: Record<string, string>
@@ -81,6 +92,7 @@ export async function startFakeGoogle(options: FakeGoogleOptions = {}): Promise<
   const handlers: Record<string, Handler> = {
     'oauth2.googleapis.com': createOauth2(world),
     'iamcredentials.googleapis.com': createIam(world),
+    'sts.googleapis.com': createSts(world),
     'www.googleapis.com': createCerts(world),
   }
   const hosts = Object.keys(handlers)
@@ -101,7 +113,22 @@ export async function startFakeGoogle(options: FakeGoogleOptions = {}): Promise<
   const tlsPort = await listen(google, host, options.tlsPort)
   const proxy = createProxy(hosts, () => tlsPort, strangers)
   const proxyPort = await listen(proxy, host, options.proxyPort)
-  const sockets = watch([google, proxy])
+  const machine: Machine = { email: 'vm@acme-dev.iam.gserviceaccount.com' }
+  const metadataHandler = createMetadata(world, machine)
+  const subjectUrls = new Map<string, () => string>()
+  const idpHandler = createIdp(subjectUrls)
+  const plain = createServer(
+    listener({
+      ...site,
+      find: ({ url }) =>
+        url?.startsWith('/subject-token/')
+          ? { host: IDP, handler: idpHandler }
+          : { host: METADATA, handler: metadataHandler },
+    }),
+  )
+  const metadataHost = `127.0.0.1:${await listen(plain, host, options.metadataPort)}`
+  const servers = [google, proxy, plain]
+  const sockets = watch(servers)
 
   const write = (name: string, content: Adc | string) => {
     const path = join(dir, name)
@@ -117,12 +144,18 @@ export async function startFakeGoogle(options: FakeGoogleOptions = {}): Promise<
   const close = async () => {
     for (const step of undo.splice(0)) step()
     for (const socket of sockets) socket.destroy()
-    await Promise.all([google, proxy].map((server) => new Promise((done) => server.close(done))))
+    await Promise.all(servers.map((server) => new Promise((done) => server.close(done))))
     if (!options.dir) rmSync(dir, { recursive: true, force: true })
   }
 
   return {
-    ...createCredentials(world),
+    ...createCredentials(world, {
+      file: (name, token) => write(`subject-token-${name}`, token),
+      url(name, token) {
+        subjectUrls.set(`/subject-token/${name}`, token)
+        return `http://${metadataHost}/subject-token/${name}`
+      },
+    }),
     calls,
     count: (match = {}) =>
       calls.filter(
@@ -146,11 +179,14 @@ export async function startFakeGoogle(options: FakeGoogleOptions = {}): Promise<
       world.accounts.get(principal)?.keys.splice(0)
     },
     requireReauth: (user) => void world.reauth.add(user),
+    workloadProvider: (project = 'acme-dev') => createProvider(world, project),
+    metadata: Object.assign(machine, { host: metadataHost }),
     write,
     secrets: world.secrets,
     caPem: authority.caPem,
     caFile,
     proxyUrl,
+    tlsPort,
     dir,
     env,
     applyEnv() {
