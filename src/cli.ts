@@ -73,6 +73,6 @@ function asksForHelp(argv: readonly string[]): boolean {
 }
 
 for (const name of NOT_FOR_US) delete process.env[name]
-main(process.argv.slice(2), process).then((code) => {
+void main(process.argv.slice(2), process).then((code) => {
   process.exitCode = code
 })
