@@ -85,10 +85,14 @@ export function createPolicy({ invokers, file, groups, now, notice }: PolicyOpti
   }
 }
 
-/** What changes when the file does, a replaced one too; empty where there is none. */
+/** What changes when the file does, a replaced one too; empty where it cannot be seen. */
 function fingerprint(path: string): string {
-  const stat = statSync(path, { bigint: true, throwIfNoEntry: false })
-  return stat ? `${stat.dev} ${stat.ino} ${stat.size} ${stat.mtimeNs}` : ''
+  try {
+    const { dev, ino, size, mtimeNs } = statSync(path, { bigint: true })
+    return `${dev} ${ino} ${size} ${mtimeNs}`
+  } catch {
+    return ''
+  }
 }
 
 function readFile(path: string): { members: string[]; customRoles: string[] } {

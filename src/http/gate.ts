@@ -9,7 +9,7 @@ import { type Decision, decide, type Rules } from '../gate/decision.ts'
 import { pageFor } from '../gate/pages.ts'
 import type { Policy } from '../gate/policy.ts'
 import type { Verifier } from '../verifier.ts'
-import { addressOf, answerSocket, hostOf, pathOf } from './raw.ts'
+import { addressOf, answer, answerSocket, hostOf, pathOf } from './gate-exchange.ts'
 import { createUpstream } from './upstream.ts'
 
 export interface GateParts {
@@ -67,9 +67,8 @@ export function createGate({ upstream: url, rules, policy, verifier, strip, mode
     async request(req, res) {
       const refusal = await admit(req)
       if (res.destroyed) return
-      if (!refusal) return upstream.request(req, res)
-      const page = pageFor(refusal.status, pathOf(req))
-      res.writeHead(page.status, page.headers).end(page.body)
+      if (refusal) answer(req, res, pageFor(refusal.status, pathOf(req)))
+      else upstream.request(req, res)
     },
 
     async upgrade(req, socket, head) {
@@ -81,10 +80,14 @@ export function createGate({ upstream: url, rules, policy, verifier, strip, mode
   }
 }
 
-/** The headers as Cloud Run's front end hands them on: only Identity-Aware Proxy may say who a user is. */
+/**
+ * The headers as Cloud Run's front end hands them on. Only Identity-Aware Proxy may say who a user is; an underscore
+ * counts as a hyphen, since WSGI and CGI cannot tell them apart.
+ */
 function forward(req: IncomingMessage): void {
-  for (const name of Object.keys(req.headers)) {
-    if (name.startsWith('x-goog-authenticated-user-') || name === 'x-goog-iap-jwt-assertion') delete req.headers[name]
+  for (const header of Object.keys(req.headers)) {
+    const name = header.replaceAll('_', '-')
+    if (name.startsWith('x-goog-authenticated-user-') || name === 'x-goog-iap-jwt-assertion') delete req.headers[header]
   }
   const before = req.headers['x-forwarded-for']
   req.headers['x-forwarded-for'] = before === undefined ? addressOf(req) : `${before},${addressOf(req)}`

@@ -8,7 +8,7 @@ import { pageFor } from '../gate/pages.ts'
 import { createPolicy } from '../gate/policy.ts'
 import { createVerifier, type Verifier } from '../verifier.ts'
 import { createGate, type Gate } from './gate.ts'
-import { addressOf, answerSocket, hostOf, pathOf } from './raw.ts'
+import { addressOf, answer, answerSocket, hostOf, pathOf } from './gate-exchange.ts'
 
 export interface GateOptions {
   /** The name that callers use, without port. Default: whatever they ask for. */
@@ -122,8 +122,7 @@ export function createGates(list: readonly GateOptions[], { events, now = Date.n
       server.on('request', (req, res) => {
         const gate = gateOf(req)
         if (gate) return void gate.request(withoutUpgrade(req), res)
-        const page = unknownHost(req, gates)
-        res.writeHead(page.status, page.headers).end(page.body)
+        answer(req, res, unknownHost(req, gates))
       })
       server.on('upgrade', (req, socket, head) => {
         // From here the socket is nobody's: a client that goes away while it waits must not end the process.

@@ -5,7 +5,7 @@ import https from 'node:https'
 import type { Duplex } from 'node:stream'
 import { createProxyServer } from 'httpxy'
 import { pageFor } from '../gate/pages.ts'
-import { answerSocket, pathOf } from './raw.ts'
+import { answer, answerSocket, pathOf } from './gate-exchange.ts'
 
 /**
  * How long an unused connection to the upstream is kept, in ms. Shorter than any common server's own limit (gunicorn's
@@ -32,9 +32,7 @@ export function createUpstream(url: string, failed: (reason: string) => void): U
     const page = pageFor(502, pathOf(req))
     if (!(res instanceof ServerResponse)) return answerSocket(res, page)
     if (res.headersSent) return void res.destroy()
-    req.unpipe()
-    req.resume()
-    res.writeHead(page.status, page.headers).end(page.body)
+    answer(req, res, page)
   })
 
   // Each failure has come by the 'error' event; the promise says it once more.

@@ -1,8 +1,11 @@
-/** What a gate needs below Node's own answers: the path of a request, its caller, and an answer on a bare socket. */
+/** What a gate reads off a request itself, and how it answers with a page. */
 
-import { type IncomingMessage, STATUS_CODES } from 'node:http'
-import type { Duplex } from 'node:stream'
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+import { type Duplex, finished } from 'node:stream'
 import type { Page } from '../gate/pages.ts'
+
+/** No name is longer (RFC 1035), and what a caller sends goes into the log. */
+const HOST_LIMIT = 255
 
 /** The path without its query, which may hold secrets. */
 export function pathOf(req: IncomingMessage): string {
@@ -16,7 +19,18 @@ export function addressOf(req: IncomingMessage): string {
 
 /** The host that was asked for: without port and final dot, in lower case. */
 export function hostOf(req: IncomingMessage): string {
-  return (req.headers.host ?? '').replace(/:\d*$/, '').replace(/\.$/, '').toLowerCase()
+  return (req.headers.host ?? '').replace(/:\d*$/, '').replace(/\.$/, '').toLowerCase().slice(0, HOST_LIMIT)
+}
+
+/**
+ * Answers with a page at once, and ends when the request has ended: a connection closed under an upload would take
+ * the answer with it.
+ */
+export function answer(req: IncomingMessage, res: ServerResponse, { status, headers, body }: Page): void {
+  res.writeHead(status, headers).write(body)
+  req.unpipe()
+  req.resume()
+  finished(req, () => res.end())
 }
 
 /** Answers an upgrade with a page: Node leaves only the socket. */
