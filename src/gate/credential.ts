@@ -32,7 +32,8 @@ export function readCredential(rawHeaders: readonly string[], audience: string):
 /** The header's value for the service: the signature goes, so that the service cannot replay the token. */
 export function stripped({ header, scheme, token }: Credential, strip: Strip): string {
   const keep = strip === 'never' || (strip === 'serverless-only' && header === 'authorization')
-  return `${scheme} ${keep ? token : token.replace(/[^.]*$/, 'SIGNATURE_REMOVED_BY_GOOGLE')}`
+  const unsigned = `${token.slice(0, token.lastIndexOf('.'))}.SIGNATURE_REMOVED_BY_GOOGLE`
+  return `${scheme} ${keep ? token : unsigned}`
 }
 
 function valuesOf(rawHeaders: readonly string[], name: string): string[] {

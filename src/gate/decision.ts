@@ -39,7 +39,7 @@ export async function decide(
     decision.credential = readCredential(rawHeaders, rules.audiences[0] ?? '')
     const claims = await verifier.verify(decision.credential.token)
     const principal = principalOf(claims, rules.subjects)
-    decision.audience = typeof claims.aud === 'string' ? claims.aud : `a list of audiences`
+    decision.audience = typeof claims.aud === 'string' ? claims.aud : 'a list of audiences'
     decision.principal = principal.email ?? claims.sub
     if (!acceptsAudience(claims.aud, rules.audiences, rules.gcloudAudiences)) {
       throw failure('AUDIENCE_WRONG', { audience: decision.audience, audiences: rules.audiences.join(', ') })
