@@ -52,10 +52,10 @@ export const CATALOGUE = {
     what: 'no metadata server answers at {url} ({reason})',
     fix: 'start one with `sidemint serve`, or name another with --server',
   },
-  NOT_FOUND_BY_SERVER: {
+  SERVER_REFUSED: {
     status: 404,
     what: 'the server at {url} answered {status}: {reason}',
-    fix: 'use a service account that the server has; its banner lists them',
+    fix: 'read the log of that server; its banner lists its service accounts',
   },
   LOCAL_SOURCE_ONLY: {
     status: 400,

@@ -30,17 +30,21 @@ export interface RequestEvent {
   first?: boolean
 }
 
-/** A mint that ran behind an answer, and how it ended. */
-export interface RefreshEvent {
-  type: 'refresh'
+/** A mint that ended, whoever waited for it. */
+export interface MintEvent {
+  type: 'mint'
   at: number
   kind: 'id' | 'access'
   audience: string
   scopes: readonly string[]
   identity: string
-  result: 'mint' | 'error'
+  /** True where it ran behind an answer, so no request event tells of it. */
+  behind: boolean
+  /** The failure, where it failed. */
   code?: string
   reason?: string
+  /** True where the failure passes by itself. */
+  transient?: boolean
   tookMs: number
   expiresAtMs?: number
 }
@@ -78,7 +82,7 @@ export interface NoticeEvent {
   text: string
 }
 
-export type SidemintEvent = RequestEvent | RefreshEvent | GateEvent | NoticeEvent
+export type SidemintEvent = RequestEvent | MintEvent | GateEvent | NoticeEvent
 
 export interface Events {
   record(event: SidemintEvent): void

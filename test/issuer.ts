@@ -1,10 +1,9 @@
-/** An OIDC issuer for tests: its discovery document and keys over real HTTP, or over TLS behind a proxy as Google's. */
+/** An OIDC issuer for tests: its discovery document and keys over real HTTP, and tokens with any claims. */
 
 import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import http, { type RequestListener } from 'node:http'
-import https from 'node:https'
-import { type AddressInfo, connect } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import jsonwebtoken from 'jsonwebtoken'
 
 interface Key {
@@ -32,8 +31,7 @@ export function newKey(): Key {
   return { kid: randomUUID(), privateKey: generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey }
 }
 
-export async function startIssuer(options: { tls?: https.ServerOptions; iss?: string; now?: () => number } = {}) {
-  const now = options.now ?? Date.now
+export async function startIssuer({ now = Date.now }: { now?: () => number } = {}): Promise<Issuer> {
   const answer: RequestListener = (req, res) => {
     issuer.asked.push(req.url ?? '')
     if (issuer.fault) return void res.writeHead(issuer.fault.status).end(issuer.fault.body)
@@ -50,17 +48,17 @@ export async function startIssuer(options: { tls?: https.ServerOptions; iss?: st
     }))
     res.end(JSON.stringify({ keys }))
   }
-  const server = options.tls ? https.createServer(options.tls, answer) : http.createServer(answer)
+  const server = http.createServer(answer)
   server.listen(0, '127.0.0.1').unref()
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
-  const url = options.tls ? `https://127.0.0.1:${port}` : `http://127.0.0.1:${port}`
+  const url = `http://127.0.0.1:${port}`
   const issuer: Issuer = {
     url,
     asked: [],
     fault: undefined,
     cacheControl: undefined,
-    named: options.iss ?? url,
+    named: url,
     keys: [newKey()],
     sign(claims, { key = issuer.keys[0] as Key, header = {} } = {}) {
       const iat = Math.floor(now() / 1000)
@@ -72,50 +70,7 @@ export async function startIssuer(options: { tls?: https.ServerOptions; iss?: st
     },
     close: () => void server.close(),
   }
-  return { issuer, port }
-}
-
-/**
- * Google's keys where the real ones are: the real URL, over TLS with a certificate for that name, by a proxy that
- * knows the way. `ca` is to be trusted, `proxyUrl` to be the process's HTTPS_PROXY.
- */
-export async function startGoogle() {
-  const { ca, cert, key } = await certificateFor('www.googleapis.com')
-  const { issuer, port } = await startIssuer({ tls: { cert, key }, iss: 'https://accounts.google.com' })
-  const proxied: string[] = []
-  const proxy = http.createServer((_, res) => void res.writeHead(405).end())
-  proxy.on('connect', (req, client) => {
-    proxied.push(req.url ?? '')
-    const tunnel = connect(port, '127.0.0.1', () => {
-      client.write('HTTP/1.1 200 Connection Established\r\n\r\n')
-      tunnel.pipe(client).pipe(tunnel)
-    })
-    tunnel.on('error', () => client.destroy())
-    client.on('error', () => tunnel.destroy())
-  })
-  proxy.listen(0, '127.0.0.1').unref()
-  await once(proxy, 'listening')
-  const proxyUrl = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
-  return { google: issuer, proxied, proxyUrl, ca }
-}
-
-async function certificateFor(name: string) {
-  await import('reflect-metadata')
-  const x509 = await import('@peculiar/x509')
-  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
-  const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    name: `CN=${name}`,
-    keys,
-    signingAlgorithm: algorithm,
-    extensions: [
-      new x509.BasicConstraintsExtension(true),
-      new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: name }]),
-    ],
-  })
-  const pkcs8 = Buffer.from(await crypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64')
-  const pem = certificate.toString('pem')
-  return { ca: pem, cert: pem, key: `-----BEGIN PRIVATE KEY-----\n${pkcs8}\n-----END PRIVATE KEY-----\n` }
+  return issuer
 }
 
 /** 21 digits, as Google's. */

@@ -55,7 +55,7 @@ export function createGate({ upstream: url, rules, policy, verifier, strip, mode
       audience,
       principal,
       reason: refusal ? `${refusal.message}. Fix: ${refusal.fix}` : '',
-      tookMs: performance.now() - started,
+      tookMs: Math.round(performance.now() - started),
     })
     if (refusal && mode === 'enforce') return refusal
     forward(req)

@@ -18,7 +18,7 @@ export interface Answer {
   body: string
 }
 
-export const { issuer } = await startIssuer()
+export const issuer = await startIssuer()
 
 /** A good token of billing for the service, with claims changed. */
 export const token = (claims: Record<string, unknown> = {}) =>

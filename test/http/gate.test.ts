@@ -1,11 +1,12 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import tls from 'node:tls'
 import test from 'ava'
+import { JWT, UserRefreshClient } from 'google-auth-library'
 import { createEvents } from '../../src/events.ts'
 import { createGates, type GateOptions } from '../../src/http/gates.ts'
-import { newKey, startGoogle } from '../issuer.ts'
+import { startFakeGoogle } from '../google/start.ts'
+import { newKey } from '../issuer.ts'
 import { BILLING, bearer, issuer, listen, RUN, send, startGate, startService, stop, token } from './gate-stack.ts'
 
 const nowSeconds = Math.floor(Date.now() / 1000)
@@ -267,21 +268,47 @@ for (const row of TABLE) {
   })
 }
 
-test.serial("the same decisions on Google's tokens, by Google's keys", async (t) => {
-  const { google, proxyUrl, ca } = await startGoogle()
-  tls.setDefaultCACertificates([...tls.getCACertificates(), ca])
-  process.env.HTTPS_PROXY = proxyUrl
-  t.teardown(() => delete process.env.HTTPS_PROXY)
-  const { send } = await startGate(t, { trust: ['google', issuer.url] })
-  const good = { aud: RUN, email: BILLING, email_verified: true }
-  const status = async (claims: object, key = google.keys[0]) =>
-    (await send(['Authorization', `Bearer ${google.sign({ ...good, ...claims }, key ? { key } : {})}`])).status
-  t.is(await status({}), 200)
-  t.is(await status({ aud: 'demo' }), 401)
-  t.is(await status({ exp: nowSeconds - 600 }), 401)
-  t.is(await status({ email: 'eve@gmail.com' }), 403)
-  t.is(await status({}, issuer.keys[0]), 401)
-  t.is((await send(['Authorization', bearer()])).status, 200, 'the other trusted issuer')
+test.serial("the same decisions on Google's own tokens, of service accounts and of people", async (t) => {
+  const google = await startFakeGoogle()
+  t.teardown(google.close)
+  google.applyEnv()
+  const { port, decisions } = await startGate(t, {
+    trust: ['google', issuer.url],
+    invokers: [`serviceAccount:${BILLING}`, 'domain:acme.com'],
+  })
+  const tokenOf = async (email: string, audience: string) => {
+    const key = await google.serviceAccountKey(email)
+    return new JWT({ email, key: String(key.private_key) }).fetchIdToken(audience)
+  }
+  const loginOf = async (email: string) => {
+    const { client_id, client_secret, refresh_token } = google.userLogin(email) as Record<string, string>
+    const login = { clientId: client_id ?? '', clientSecret: client_secret ?? '', refreshToken: refresh_token ?? '' }
+    return new UserRefreshClient(login).fetchIdToken(RUN)
+  }
+  const good = await tokenOf(BILLING, RUN)
+  google.clock.offsetMs = -3 * 3_600_000
+  google.metadata.email = BILLING
+  const identity = {
+    path: `/computeMetadata/v1/instance/service-accounts/default/identity?audience=${RUN}&format=full`,
+  }
+  const machine = Number(google.metadata.host.split(':')[1])
+  const { body: expired } = await send(machine, ['Metadata-Flavor', 'Google'], identity)
+  google.clock.offsetMs = 0
+  const rows: [token: string, status: number, code: string][] = [
+    [good, 200, 'INVOKER'],
+    [`${good.replace(/[^.]*$/, '')}${'A'.repeat(342)}`, 401, 'TOKEN_INVALID'],
+    [expired, 401, 'TOKEN_EXPIRED'],
+    [await tokenOf(BILLING, 'demo'), 401, 'AUDIENCE_WRONG'],
+    [await tokenOf('orders@acme-dev.iam.gserviceaccount.com', RUN), 403, 'NOT_AN_INVOKER'],
+    [await loginOf('ann@acme.com'), 200, 'INVOKER'],
+    [await loginOf('eve@stranger.example'), 403, 'NOT_AN_INVOKER'],
+    [issuer.sign({ aud: RUN, iss: 'https://accounts.google.com', email: BILLING }), 401, 'KEY_UNKNOWN'],
+    [token(), 200, 'INVOKER'],
+  ]
+  for (const [value, status, code] of rows) {
+    t.is((await send(port, ['Authorization', `Bearer ${value}`])).status, status, code)
+    t.is(decisions().at(-1)?.code, code)
+  }
 })
 
 test('the pages are those of Cloud Run, byte for byte', async (t) => {

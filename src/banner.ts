@@ -1,0 +1,42 @@
+/** What is said at start: who mints and why, each identity, the address, and what an app needs. */
+
+import { createClientEnv } from './client-env.ts'
+import type { Log } from './log.ts'
+import type { RunningServer } from './server.ts'
+import { version } from './version.ts'
+
+/** The variables that an app needs at the least; `sidemint env` prints all. */
+const NEEDED = ['GCE_METADATA_HOST', 'GCE_METADATA_IP', 'GCE_METADATA_ROOT', 'METADATA_SERVER_DETECTION']
+
+export function announce(server: RunningServer, log: Log, format: 'text' | 'json'): void {
+  const all = createClientEnv({ url: server.url, emptyDirectory: '', env: {} })
+  const needed = Object.fromEntries(NEEDED.map((name) => [name, all[name]]))
+  const identities = server.identities.map(({ email }) => email)
+  if (format === 'json') {
+    const { source, url, issuer } = server
+    log.say('info', 'listening', {
+      event: 'start',
+      version,
+      url,
+      source: source.name,
+      why: source.why,
+      issuer,
+      identities,
+      needed,
+    })
+    return
+  }
+  const lines = [
+    `sidemint ${version} at ${server.url}`,
+    `source   ${server.source.name}: ${server.source.why}`,
+    ...(server.source.name === 'local'
+      ? [`         tokens are signed here as ${server.issuer}; Google's own services refuse them`]
+      : []),
+    ...identities.map((email, index) => `${index === 0 ? 'identity' : '        '} ${email}`),
+    `apps     ${Object.entries(needed)
+      .map(([name, value]) => `${name}=${value}`)
+      .join(' ')}`,
+    `         eval "$(sidemint env)" sets these and what else a client needs`,
+  ]
+  for (const line of lines) log.say('info', line)
+}

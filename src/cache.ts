@@ -1,0 +1,223 @@
+/**
+ * Tokens in memory: a source around another source. One mint at a time for each key, refreshed behind an answer,
+ * a still valid token through an outage, failures remembered for a moment. node-cache holds the entries and sweeps
+ * them; what is fresh is decided here, by the clock that is passed in.
+ */
+
+import NodeCache from 'node-cache'
+import { asFailure, type SidemintError } from './errors.ts'
+import type { MintEvent } from './events.ts'
+import { cacheKey, type Token, type TokenRequest, type TokenSource } from './token.ts'
+
+const MINUTE_MS = 60_000
+/** Go takes a fetched ID token for an hour and PHP for 25 minutes, whatever its `exp` says. */
+const ID_FRESH_MS = 5 * MINUTE_MS
+const ID_REFRESH_MS = 4 * MINUTE_MS
+/** Clients ask again on every call once their token has 3:45 to 5 minutes left. */
+const ACCESS_FRESH_LEFT_MS = 5 * MINUTE_MS
+const ACCESS_REFRESH_LEFT_MS = 10 * MINUTE_MS
+/** Below this no token is served, however Google fares. */
+const LEAST_LEFT_MS = MINUTE_MS
+/** Ruby, PHP and .NET give up after 500 ms. */
+const PATIENCE_MS = 300
+/** Five retries of five clients must not become 25 calls. */
+const TRANSIENT_MEMORY_MS = 3_000
+const PERMANENT_MEMORY_MS = 10_000
+
+interface Entry {
+  /** As it is served from here on, so a hit makes no object. */
+  hit: Token
+  /** When the mint was answered; age counts from here, never from `iat`. */
+  arrivedAtMs: number
+  /** Ways in which it was served before. */
+  seen: { hit: boolean; stale: boolean }
+}
+
+interface Failure {
+  error: SidemintError
+  atMs: number
+}
+
+export interface CacheOptions {
+  source: TokenSource
+  /** The most entries that are kept; beyond it the oldest goes. */
+  entries: number
+  /** Epoch ms. */
+  now: () => number
+  onMint?: (event: MintEvent) => void
+}
+
+export interface CachedSource extends TokenSource {
+  /** Forgets every token and every failure; a mint under way is answered but not stored. */
+  clear(): void
+  /** Aborts the mints under way and stops the sweep. */
+  close(): void
+}
+
+export function createCache({ source, entries, now, onMint }: CacheOptions): CachedSource {
+  const stored = new NodeCache({ useClones: false, stdTTL: 1 })
+  const order = new Set<string>()
+  const failures = new Map<string, Failure>()
+  const inFlight = new Map<string, Promise<Token>>()
+  const evictToken = createEviction(order, entries, (key) => stored.del(key))
+  const evictFailure = createEviction(failures, entries, (key) => failures.delete(key))
+  const closing = new AbortController()
+  let generation = Symbol()
+  stored.on('del', (key: string) => order.delete(key))
+
+  async function mint(request: TokenRequest): Promise<Token> {
+    const key = cacheKey(request)
+    const entry = stored.get<Entry>(key)
+    if (entry === undefined) return join(key, request)
+    const leftMs = entry.hit.expiresAtMs - now()
+    const ageMs = now() - entry.arrivedAtMs
+    if (isFresh(request.kind, ageMs, leftMs)) {
+      if (isDue(request.kind, ageMs, leftMs) && remembered(key) === undefined) refreshBehind(key, request)
+      return serve(entry, 'hit')
+    }
+    return leftMs < LEAST_LEFT_MS ? join(key, request) : freshOrStale(key, request, entry)
+  }
+
+  /** The mint under way, or a new one; a remembered failure is thrown again. */
+  function join(key: string, request: TokenRequest): Promise<Token> {
+    const running = inFlight.get(key)
+    if (running !== undefined) return running.then((token) => ({ ...token, served: 'hit' }))
+    const failed = remembered(key)
+    return failed === undefined ? start(key, request, false) : Promise.reject(failed)
+  }
+
+  function start(key: string, request: TokenRequest, behind: boolean): Promise<Token> {
+    const startedAtMs = now()
+    const begun = generation
+    const running = source.mint(request, closing.signal).then(
+      (token) => {
+        if (begun === generation) {
+          inFlight.delete(key)
+          store(key, token)
+        }
+        report(request, behind, startedAtMs, token)
+        return token
+      },
+      (thrown: unknown) => {
+        const error = asFailure(thrown)
+        if (begun === generation) {
+          inFlight.delete(key)
+          remember(key, error)
+        }
+        report(request, behind, startedAtMs, error)
+        throw error
+      },
+    )
+    inFlight.set(key, running)
+    return running
+  }
+
+  function refreshBehind(key: string, request: TokenRequest): void {
+    if (!inFlight.has(key)) start(key, request, true).catch(() => {})
+  }
+
+  async function freshOrStale(key: string, request: TokenRequest, entry: Entry): Promise<Token> {
+    const minted = join(key, request)
+    const impatience = Promise.withResolvers<undefined>()
+    const timer = setTimeout(impatience.resolve, PATIENCE_MS, undefined)
+    try {
+      const token = await Promise.race([minted, impatience.promise])
+      if (token !== undefined) return token
+      minted.catch(() => {})
+    } catch (thrown) {
+      if (!asFailure(thrown).transient) throw thrown
+    } finally {
+      clearTimeout(timer)
+    }
+    return serve(entry, 'stale')
+  }
+
+  function store(key: string, token: Token): void {
+    const ttlSeconds = (token.expiresAtMs - now()) / 1000
+    failures.delete(key)
+    if (!(ttlSeconds > 0)) return
+    order.delete(key)
+    order.add(key)
+    const entry: Entry = { hit: { ...token, served: 'hit' }, arrivedAtMs: now(), seen: { hit: false, stale: false } }
+    stored.set(key, entry, ttlSeconds)
+    evictToken()
+  }
+
+  function remember(key: string, error: SidemintError): void {
+    failures.delete(key)
+    failures.set(key, { error, atMs: now() })
+    evictFailure()
+  }
+
+  function remembered(key: string): SidemintError | undefined {
+    const failed = failures.get(key)
+    if (failed === undefined) return undefined
+    const ageMs = now() - failed.atMs
+    const memoryMs = failed.error.transient ? TRANSIENT_MEMORY_MS : PERMANENT_MEMORY_MS
+    if (ageMs >= 0 && ageMs < memoryMs) return failed.error
+    failures.delete(key)
+    return undefined
+  }
+
+  function report(request: TokenRequest, behind: boolean, startedAtMs: number, outcome: Token | SidemintError): void {
+    onMint?.({
+      type: 'mint',
+      at: now(),
+      kind: request.kind,
+      audience: request.kind === 'id' ? request.audience : '',
+      scopes: request.kind === 'access' ? request.scopes : [],
+      identity: request.principal,
+      behind,
+      tookMs: now() - startedAtMs,
+      ...('value' in outcome
+        ? { expiresAtMs: outcome.expiresAtMs }
+        : { code: outcome.code, reason: outcome.message, transient: outcome.transient }),
+    })
+  }
+
+  function clear(): void {
+    generation = Symbol()
+    inFlight.clear()
+    failures.clear()
+    stored.del(stored.keys())
+  }
+
+  return {
+    mint,
+    clear,
+    close() {
+      closing.abort()
+      clear()
+      stored.close()
+    },
+  }
+}
+
+/** A clock that went backwards makes an age negative; such a token counts as old. */
+function isFresh(kind: TokenRequest['kind'], ageMs: number, leftMs: number): boolean {
+  if (leftMs < LEAST_LEFT_MS || ageMs < 0) return false
+  return kind === 'id' ? ageMs <= ID_FRESH_MS : leftMs > ACCESS_FRESH_LEFT_MS
+}
+
+function isDue(kind: TokenRequest['kind'], ageMs: number, leftMs: number): boolean {
+  return kind === 'id' ? ageMs >= ID_REFRESH_MS : leftMs <= ACCESS_REFRESH_LEFT_MS
+}
+
+function serve(entry: Entry, served: 'hit' | 'stale'): Token {
+  if (!entry.seen[served]) {
+    entry.seen[served] = true
+    return { ...entry.hit, served, first: true }
+  }
+  return served === 'hit' ? entry.hit : { ...entry.hit, served }
+}
+
+/**
+ * Evicts the oldest keys beyond `most`. All that the iterator passes is evicted, so it stays at the oldest key
+ * and is never begun anew: constant time, where a new iterator would cross the holes that earlier evictions left.
+ */
+function createEviction(keys: Set<string> | Map<string, unknown>, most: number, evict: (key: string) => void) {
+  const oldest = keys.keys()
+  return () => {
+    while (keys.size > most) evict(oldest.next().value as string)
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * The first and the last to see a request. Refuses what no client of ours sends, and answers everything that is
+ * thrown below; nobody else turns a failure into HTTP.
+ */
+
+import type { Context, Middleware } from 'koa'
+import { asFailure, errorBody, SidemintError } from '../errors.ts'
+import type { Events } from '../events.ts'
+import { createGlob } from '../glob.ts'
+import { type Answer, forbidden, methodNotAllowed, notFound, TYPES, WireError } from '../wire.ts'
+import { writeAnswer } from './answer.ts'
+import { readTarget, type Target } from './target.ts'
+
+/**
+ * Hosts that no attacker's page can have: DNS rebinding makes a browser send the attacker's own public name.
+ * IP literals, single labels (compose and Kubernetes services), and the names that Google's server has.
+ */
+const KNOWN_HOST =
+  /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.%]+\]|[a-z0-9_-]+|(?:[a-z0-9_-]+\.)+internal|metadata\.goog|(?:[a-z0-9_-]+\.)+svc(?:\.cluster\.local)?)\.?(?::\d*)?$/i
+
+export interface GuardOptions {
+  /** Further names; `*` is any run of characters. */
+  allowHost: readonly string[]
+  events: Events
+  now: () => number
+}
+
+export interface GuardedState {
+  target: Target
+}
+
+export function createGuard({ allowHost, events, now }: GuardOptions): Middleware<GuardedState> {
+  const isAllowed = createGlob(allowHost.map((name) => name.toLowerCase()))
+  const knows = (host: string) => KNOWN_HOST.test(host) || isAllowed(bareName(host))
+
+  function refuse(ctx: Context, target: Target): void {
+    const warn = (code: string, text: string) => events.record({ type: 'notice', at: now(), level: 'warn', code, text })
+    const { path } = target
+    if (!knows(target.host)) {
+      warn(
+        'HOST_REFUSED',
+        `refused Host ${JSON.stringify(target.host)}. Fix: --allow-host ${bareName(target.host) || 'NAME'}`,
+      )
+      throw forbidden(path)
+    }
+    const { headers, method = 'GET' } = ctx.req
+    if (headers['x-forwarded-for'] !== undefined) {
+      warn(
+        'PROXIED_REQUEST',
+        `refused ${path} with X-Forwarded-For, as Google does. Fix: let clients ask without a proxy between`,
+      )
+      throw forbidden(path)
+    }
+    if (method !== 'GET' && method !== 'HEAD') throw methodNotAllowed(method, path)
+    if (target.segments?.[0] === 'computeMetadata' && !hasFlavor(headers)) {
+      warn(
+        'FLAVOR_MISSING',
+        `refused ${path} without the header Metadata-Flavor: Google. Fix: curl -H 'Metadata-Flavor: Google'`,
+      )
+      throw forbidden(path, 'Missing Metadata-Flavor:Google header.')
+    }
+  }
+
+  return async function guard(ctx, next) {
+    const target = readTarget(ctx.req)
+    try {
+      refuse(ctx, target)
+      ctx.state.target = target
+      await next()
+      if (ctx.respond !== false) throw notFound(target.text)
+    } catch (thrown) {
+      const answer = answerTo(thrown)
+      if (!(thrown instanceof WireError || thrown instanceof SidemintError)) reportFault(thrown)
+      if (!ctx.res.headersSent) writeAnswer(ctx, answer)
+    }
+  }
+
+  function reportFault(thrown: unknown): void {
+    const text = thrown instanceof Error ? (thrown.stack ?? thrown.message) : 'something that is no error was thrown'
+    events.record({ type: 'notice', at: now(), level: 'error', code: 'INTERNAL', text })
+  }
+}
+
+/** Google's own words where Google has the failure, else ours. */
+export function answerTo(thrown: unknown): Answer {
+  if (thrown instanceof WireError) return thrown.answer
+  const error = asFailure(thrown)
+  return { status: error.status, type: TYPES.html, body: errorBody(error) }
+}
+
+/** The second name is the one that Google's server took before 2014; boto still sends it. */
+function hasFlavor(headers: NodeJS.Dict<string | string[]>): boolean {
+  return headers['metadata-flavor'] === 'Google' || headers['x-google-metadata-request'] === 'True'
+}
+
+function bareName(host: string): string {
+  return host.toLowerCase().replace(/:\d*$/, '').replace(/\.$/, '')
+}

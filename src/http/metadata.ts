@@ -1,0 +1,189 @@
+/**
+ * Google's paths: `/` and everything under `/computeMetadata`, as one middleware over the tree. A value, a listing
+ * or a redirect is answered from data; a leaf asks the identity's tokens.
+ */
+
+import type { Context, Middleware } from 'koa'
+import { asFailure, failure, type SidemintError } from '../errors.ts'
+import type { Events, RequestEvent } from '../events.ts'
+import { createGlob } from '../glob.ts'
+import type { Asker, Identity } from '../identities.ts'
+import type { Token, TokenRequest } from '../token.ts'
+import {
+  type Directory,
+  defaultFormat,
+  etag,
+  isDirectory,
+  type Leaf,
+  list,
+  type Node,
+  resolve,
+  toJson,
+  toText,
+  toTextLines,
+  type Value,
+} from '../tree.ts'
+import { type Answer, badRequest, forbidden, noServiceAccount, notFound, TYPES, WireError } from '../wire.ts'
+import { writeAnswer } from './answer.ts'
+import type { GuardedState } from './guard.ts'
+import { isTruthy } from './leaves.ts'
+import type { Target } from './target.ts'
+import { createTreeData, type Place } from './tree-data.ts'
+
+export interface MetadataOptions extends Place {
+  allowAudience: readonly string[]
+  whoAsks: (ctx: Context, host: string) => Asker | Promise<Asker>
+  /** A failure that a test ordered for this token request. */
+  ordered: () => SidemintError | undefined
+  events: Events
+}
+
+const LEGACY_DETAIL = (path: string) =>
+  `Legacy metadata endpoint accessed: ${path}\nLegacy metadata endpoints are disabled. Please use the /v1/ endpoint.`
+
+export function createMetadata(options: MetadataOptions): Middleware<GuardedState> {
+  const { whoAsks, ordered, events, now } = options
+  const isAllowed = createGlob(options.allowAudience)
+  const trees = new Map<Identity | undefined, Directory>()
+
+  function treeOf(identity: Identity | undefined): Directory {
+    let tree = trees.get(identity)
+    if (tree === undefined) {
+      tree = createTreeData(identity, options)
+      trees.set(identity, tree)
+    }
+    return tree
+  }
+
+  async function answerLeaf(asker: Asker, identity: Identity, leaf: Leaf, query: URLSearchParams): Promise<Answer> {
+    const startedAtMs = now()
+    let asked: TokenRequest | undefined
+    try {
+      const { request, answer } = leaf(query)
+      asked = request
+      const failing = ordered()
+      if (failing !== undefined) throw failing
+      if (request.kind === 'id') checkAudience(request.audience)
+      const token = await identity.tokens.mint(request)
+      events.record(requestEvent(asker, asked, startedAtMs, token))
+      return answer(token)
+    } catch (thrown) {
+      events.record(requestEvent(asker, asked, startedAtMs, thrown))
+      throw thrown
+    }
+  }
+
+  function checkAudience(audience: string): void {
+    if (isAllowed(audience)) return
+    throw failure('AUDIENCE_NOT_ALLOWED', { audience, allowed: options.allowAudience.join(', ') })
+  }
+
+  function requestEvent(
+    asker: Asker,
+    asked: TokenRequest | undefined,
+    startedAtMs: number,
+    outcome: unknown,
+  ): RequestEvent {
+    const common = {
+      type: 'request',
+      at: now(),
+      kind: asked?.kind ?? 'id',
+      audience: asked?.kind === 'id' ? asked.audience : '',
+      scopes: asked?.kind === 'access' ? asked.scopes : [],
+      identity: asked?.principal ?? asker.identity?.email ?? '',
+      caller: asker.caller,
+      tookMs: now() - startedAtMs,
+    } as const
+    if (isToken(outcome)) {
+      const { served, first = false, expiresAtMs } = outcome
+      return { ...common, result: served, status: 200, first, expiresAtMs }
+    }
+    if (outcome instanceof WireError) {
+      return { ...common, result: 'error', status: outcome.answer.status, reason: outcome.message }
+    }
+    const error = asFailure(outcome)
+    const reason = `${error.message}. Fix: ${error.fix}`
+    return { ...common, result: 'error', status: error.status, code: error.code, reason }
+  }
+
+  /** Without an identity, and for an account that the identity may not name. */
+  function refuseAccount(asker: Asker, target: Target): WireError {
+    const error = asker.identity === undefined ? noServiceAccount() : notFound(target.text)
+    events.record(requestEvent(asker, undefined, now(), error))
+    return error
+  }
+
+  return async function metadata(ctx, next) {
+    const { target } = ctx.state
+    const { segments, path, text } = target
+    if (segments === undefined) throw notFound(text)
+    if (segments.length === 0) return writeAnswer(ctx, value(list(treeOf(undefined))))
+    if (segments[0] !== 'computeMetadata') return next()
+    if (segments[1] === 'v1beta1') throw forbidden(path, LEGACY_DETAIL(path))
+    const asking = whoAsks(ctx, target.host)
+    const asker = asking instanceof Promise ? await asking : asking
+    const node = resolve(treeOf(asker.identity), segments)
+    if (node === undefined) {
+      if (isTokenPath(segments)) throw refuseAccount(asker, target)
+      throw isGuestAttributes(segments) ? guestAttributesDisabled() : notFound(text)
+    }
+    if (isDirectory(node) && !path.endsWith('/')) return writeAnswer(ctx, redirect(target))
+    if (!isDirectory(node) && path.endsWith('/')) throw notFound(text)
+    const query = new URLSearchParams(target.query)
+    if (typeof node === 'function' && asker.identity !== undefined) {
+      return writeAnswer(ctx, await answerLeaf(asker, asker.identity, node, query))
+    }
+    writeAnswer(ctx, answerData(node, segments.at(-1) ?? '', query))
+  }
+}
+
+function answerData(node: Node, key: string, query: URLSearchParams): Answer {
+  const recursive = isTruthy(query.get('recursive'))
+  const format = query.get('alt')?.toLowerCase()
+  if (format !== undefined && format !== 'json' && format !== 'text') throw badRequest('alt must be json or text')
+  const timeout = query.get('timeout_sec')
+  if (timeout !== null && !/^\d+$/.test(timeout)) throw badRequest('timeout_sec must be an integer')
+  const headers = ['ETag', etag(node, recursive)]
+  if (!isDirectory(node)) {
+    const asJson = (format ?? defaultFormat(key)) === 'json'
+    return asJson
+      ? { status: 200, type: TYPES.json, body: toJson(node), headers }
+      : { ...value(toText(node as Value)), headers }
+  }
+  if (recursive) {
+    return format === 'text'
+      ? { ...value(toTextLines(node)), headers }
+      : { status: 200, type: TYPES.json, body: toJson(node, key), headers }
+  }
+  if (format !== undefined) throw badRequest('alt needs recursive=true on a directory')
+  if (isTruthy(query.get('wait_for_change'))) throw badRequest('wait_for_change needs recursive=true on a directory')
+  return { ...value(list(node)), headers }
+}
+
+function value(body: string): Answer {
+  return { status: 200, type: TYPES.text, body }
+}
+
+/** Absolute and from the request's own Host: Node's probe follows it, and a wrong port in it broke Node and .NET. */
+function redirect({ host, path, raw }: Target): Answer {
+  const location = `http://${host}${raw.replace(/(?=\?|$)/, '/')}`
+  return { status: 301, type: TYPES.html, body: `${path}/\n`, headers: ['Location', location] }
+}
+
+function isTokenPath(segments: readonly string[]): boolean {
+  const key = segments.at(-1)
+  return segments.length === 6 && segments[3] === 'service-accounts' && (key === 'token' || key === 'identity')
+}
+
+function isGuestAttributes(segments: readonly string[]): boolean {
+  return segments[2] === 'instance' && segments[3] === 'guest-attributes'
+}
+
+function guestAttributesDisabled(): WireError {
+  const body = 'Guest attributes endpoint access is disabled.'
+  return new WireError(body, { status: 403, type: TYPES.html, body })
+}
+
+function isToken(outcome: unknown): outcome is Token {
+  return typeof outcome === 'object' && outcome !== null && 'served' in outcome
+}

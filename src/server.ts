@@ -1,0 +1,128 @@
+/** The only place where the parts are wired. Start reads as an index of the program; close runs it backwards. */
+
+import type { Context } from 'koa'
+import { failure, type SidemintError } from './errors.ts'
+import { createEvents, type Events } from './events.ts'
+import { createApp } from './http/app.ts'
+import { CERTIFICATES_PATH, createDiscovery, JWKS_PATH } from './http/discovery.ts'
+import { createGuard } from './http/guard.ts'
+import { createMetadata } from './http/metadata.ts'
+import { createOps } from './http/ops.ts'
+import { createIdentities, type Identities, type Identity } from './identities.ts'
+import { listen } from './listener.ts'
+import { createReadiness } from './readiness.ts'
+import type { Settings } from './settings.ts'
+import type { IssueOptions } from './sources/local.ts'
+import type { Token } from './token.ts'
+import { HEADERS } from './wire.ts'
+
+export interface ServerOptions {
+  settings: Settings
+  /** Where the standard variables are read from. */
+  env: NodeJS.ProcessEnv
+  /** Epoch ms. Default: the wall clock. */
+  now?: () => number
+  events?: Events
+}
+
+export interface RunningServer {
+  /** Where it is reached from this host, without a final slash. */
+  url: string
+  /** The `iss` claim of locally signed tokens. */
+  issuer: string
+  jwksUri: string
+  /** Who mints, and why this one. */
+  source: Identities['source']
+  identities: readonly Identity[]
+  events: Events
+  /** Signs an ID token with any claims. */
+  issueToken(options: Omit<IssueOptions, 'principal'> & { principal?: string }): Promise<Token>
+  /** The next `times` token requests are answered with this status and the code INJECTED. */
+  failNext(order: { status: number; times: number }): void
+  /** Stops accepting, gives requests in flight `graceMs` (default 0), aborts mints. */
+  close(graceMs?: number): Promise<void>
+}
+
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { settings, env, now = Date.now, events = createEvents() } = options
+  let ownUrl = ''
+  const issuer = () => settings.issuer ?? ownUrl
+  const { source, all, project, projectNumber, local, tokens } = await createIdentities({
+    settings,
+    env,
+    issuer,
+    events,
+    now,
+  })
+  const orders = createOrders()
+  const discovery = createDiscovery({ key: local.key, issuer, now })
+  const ops = createOps({ readiness: createReadiness(events) })
+  const app = createApp({
+    guard: createGuard({ allowHost: settings.allowHost, events, now }),
+    metadata: createMetadata({
+      platform: settings.platform,
+      project,
+      projectNumber,
+      region: settings.region,
+      zone: settings.zone,
+      metadata: settings.metadata,
+      allowAudience: settings.allowAudience,
+      whoAsks: (ctx) => ({ caller: callerOf(ctx), identity: all[0] }),
+      ordered: orders.take,
+      events,
+      now,
+    }),
+    routes: {
+      '/.well-known/openid-configuration': discovery.document,
+      [JWKS_PATH]: discovery.jwks,
+      [CERTIFICATES_PATH]: discovery.certificates,
+      '/_sidemint/health': ops.health,
+      '/_sidemint/ready': ops.ready,
+    },
+  })
+  const listener = await listen({ host: settings.host, port: settings.port, handler: app, headers: HEADERS })
+  ownUrl = `http://${reachable(settings.host)}:${listener.port}`
+
+  return {
+    url: ownUrl,
+    issuer: issuer(),
+    jwksUri: `${ownUrl}${JWKS_PATH}`,
+    source,
+    identities: all,
+    events,
+    issueToken: (asked) => local.source.issue({ principal: all[0]?.email ?? '', ...asked }),
+    failNext: orders.give,
+    async close(graceMs = 0) {
+      await listener.close(graceMs)
+      tokens.close()
+    },
+  }
+}
+
+/** Failures that a test ordered, taken one a request. */
+function createOrders() {
+  let status = 503
+  let left = 0
+  return {
+    give(order: { status: number; times: number }) {
+      status = order.status
+      left = order.times
+    },
+    take(): SidemintError | undefined {
+      if (left === 0) return undefined
+      left -= 1
+      return failure('INJECTED', { left: String(left) }, { status })
+    },
+  }
+}
+
+function callerOf(ctx: Context): string {
+  return (ctx.req.socket.remoteAddress ?? '').replace(/^::ffff:/, '')
+}
+
+/** An address that listens everywhere is reached by loopback. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1'
+  if (host === '::') return '[::1]'
+  return host.includes(':') ? `[${host}]` : host
+}

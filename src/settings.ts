@@ -1,0 +1,309 @@
+/**
+ * Every setting: its name in three spellings, its default, its check and its sentence of help. Flags win over
+ * `SIDEMINT_*` variables, these over the file, the file over the defaults; every problem is reported at once.
+ */
+
+import { closestMatch } from 'leven'
+import * as v from 'valibot'
+import { failure } from './errors.ts'
+import type { Overlay } from './tree.ts'
+
+interface Setting {
+  /** How a flag's or a variable's text is read. `tree` is for the file alone. */
+  kind: 'text' | 'list' | 'number' | 'boolean' | 'tree'
+  /** What the flag's value is called in the help. */
+  value?: string
+  schema: v.GenericSchema
+  help: string
+}
+
+const email = v.pipe(v.string(), v.regex(/^[^@\s,]+@[^@\s,]+$/, 'must be an email'))
+const text = v.pipe(v.string(), v.nonEmpty('must not be empty'))
+const url = v.pipe(
+  v.string(),
+  v.regex(/^https?:\/\/[^\s/]+/, 'must be a URL with http:// or https://'),
+  v.url('must be a URL with http:// or https://'),
+)
+const whole = (least: number, most: number) =>
+  v.pipe(
+    v.number(`must be a whole number from ${least} to ${most}`),
+    v.integer(`must be a whole number from ${least} to ${most}`),
+    v.minValue(least, `must be a whole number from ${least} to ${most}`),
+    v.maxValue(most, `must be a whole number from ${least} to ${most}`),
+  )
+const oneOf = <const T extends readonly string[]>(...options: T) =>
+  v.picklist(options, `must be ${options.slice(0, -1).join(', ')} or ${options.at(-1)}`)
+const key = v.pipe(v.string(), v.regex(/^[^/\0]+$/, 'must be a key without a slash'))
+const scalar = v.union([v.string(), v.number(), v.bigint(), v.boolean()])
+const overlay: v.GenericSchema<Overlay> = v.record(
+  key,
+  v.union(
+    [scalar, v.null(), v.array(scalar), v.array(v.lazy(() => overlay)), v.lazy(() => overlay)],
+    'must be a value, a list or an object of values; null removes a key',
+  ),
+) as v.GenericSchema<Overlay>
+
+export const SETTINGS = {
+  config: { kind: 'text', value: 'PATH', schema: text, help: 'the settings file (default: ./sidemint.yaml if there)' },
+  host: { kind: 'text', value: 'ADDRESS', schema: text, help: 'address to listen on (default: 127.0.0.1)' },
+  port: {
+    kind: 'number',
+    value: 'N',
+    schema: whole(0, 65535),
+    help: 'port to listen on; 0 takes a free one (default: 16925)',
+  },
+  server: {
+    kind: 'text',
+    value: 'URL',
+    schema: url,
+    help: 'the server that client commands ask (default: http://127.0.0.1:16925)',
+  },
+  source: {
+    kind: 'text',
+    value: 'SOURCE',
+    schema: v.pipe(
+      v.string(),
+      v.regex(/^(auto|google|local|metadata(=[^\s/]+)?)$/, 'must be auto, google, metadata, metadata=HOST or local'),
+    ),
+    help: 'who mints: auto, google, metadata[=HOST] or local (default: auto)',
+  },
+  impersonateServiceAccount: {
+    kind: 'list',
+    value: 'A[,B…]',
+    schema: v.array(email),
+    help: 'mint as the last of these, the others are the delegates',
+  },
+  serviceAccount: { kind: 'text', value: 'EMAIL', schema: email, help: 'the default identity' },
+  project: { kind: 'text', value: 'ID', schema: text, help: 'project id' },
+  projectNumber: {
+    kind: 'text',
+    value: 'N',
+    schema: v.pipe(
+      v.union([v.string(), v.number(), v.bigint()]),
+      v.transform(String),
+      v.regex(/^\d+$/, 'must be digits'),
+    ),
+    help: 'project number',
+  },
+  region: { kind: 'text', value: 'REGION', schema: text, help: 'region (default: us-central1)' },
+  zone: { kind: 'text', value: 'ZONE', schema: text, help: "zone (default: the region's first)" },
+  platform: {
+    kind: 'text',
+    value: 'PLATFORM',
+    schema: oneOf('gce', 'cloud-run'),
+    help: 'which tree is shown: gce or cloud-run (default: cloud-run)',
+  },
+  allowAudience: {
+    kind: 'list',
+    value: 'GLOB',
+    schema: v.array(text),
+    help: 'audiences that may be asked for (default: any)',
+  },
+  allowHost: { kind: 'list', value: 'NAME', schema: v.array(text), help: 'further Host names that are answered' },
+  allowUserTokens: {
+    kind: 'boolean',
+    schema: v.boolean(),
+    help: "serve a user login's own tokens, with all that user's rights",
+  },
+  issuer: {
+    kind: 'text',
+    value: 'URL',
+    schema: url,
+    help: "local source: the `iss` claim (default: this server's own URL)",
+  },
+  keyFile: { kind: 'text', value: 'PATH', schema: text, help: 'local source: keep the key here (default: in memory)' },
+  cacheEntries: {
+    kind: 'number',
+    value: 'N',
+    schema: whole(1, 10_000_000),
+    help: 'the most tokens that are kept (default: 10000)',
+  },
+  logFormat: { kind: 'text', value: 'FORMAT', schema: oneOf('text', 'json'), help: 'text or json (default: text)' },
+  logLevel: {
+    kind: 'text',
+    value: 'LEVEL',
+    schema: oneOf('debug', 'info', 'warn', 'error', 'silent'),
+    help: 'debug, info, warn, error or silent (default: info)',
+  },
+  metadata: { kind: 'tree', schema: overlay, help: "laid over the tree, in Google's key names" },
+} as const satisfies Record<string, Setting>
+
+export type SettingName = keyof typeof SETTINGS
+
+/** What was set, wherever it was set. */
+export type Chosen = { [N in SettingName]?: v.InferOutput<(typeof SETTINGS)[N]['schema']> }
+
+export const DEFAULTS = {
+  host: '127.0.0.1',
+  port: 16925,
+  server: 'http://127.0.0.1:16925',
+  source: 'auto',
+  region: 'us-central1',
+  platform: 'cloud-run',
+  allowAudience: ['*'],
+  allowHost: [],
+  allowUserTokens: false,
+  cacheEntries: 10_000,
+  logFormat: 'text',
+  logLevel: 'info',
+  metadata: {},
+} as const satisfies Chosen
+
+/** All settings; the ones without a default may be absent. */
+export type Settings = Readonly<Chosen & Required<Pick<Chosen, keyof typeof DEFAULTS>>>
+
+/** `SIDEMINT_*` variables that are no settings. */
+const OTHER_VARIABLES = new Set(['SIDEMINT_HOST_CLOUDSDK_CONFIG'])
+
+export function flagOf(name: string): string {
+  return `--${kebab(name)}`
+}
+
+export function variableOf(name: string): string {
+  return `SIDEMINT_${kebab(name).replaceAll('-', '_').toUpperCase()}`
+}
+
+/** Where settings come from. A flag given several times has several values. */
+export interface Layers {
+  flags?: ReadonlyMap<string, readonly (string | boolean)[]>
+  env?: NodeJS.ProcessEnv
+  /** The parsed file and its path. */
+  file?: { path: string; data: unknown }
+  /** Settings from a program, by name. */
+  options?: Readonly<Record<string, unknown>>
+}
+
+/**
+ * One settled set of settings. `problems` found elsewhere (unknown flags, a half-written file) are reported with
+ * those found here; `defaults` go before the common ones. Throws SETTINGS_INVALID.
+ */
+export function settle(layers: Layers, problems: readonly string[] = [], defaults: Partial<Settings> = {}): Settings {
+  const found = [...problems]
+  const chosen: Record<string, unknown> = {
+    ...fromFile(layers.file, found),
+    ...fromVariables(layers.env ?? {}, found),
+    ...fromFlags(layers.flags ?? new Map(), found),
+    ...fromOptions(layers.options ?? {}, found),
+  }
+  const settings = Object.freeze({ ...DEFAULTS, ...defaults, ...chosen }) as Settings
+  if (settings.impersonateServiceAccount !== undefined && settings.serviceAccount !== undefined) {
+    found.push('--impersonate-service-account and --service-account both name the default identity: give one of them')
+  }
+  if (found.length > 0) throw invalid(found)
+  return settings
+}
+
+export function invalid(problems: readonly string[]): Error {
+  return failure('SETTINGS_INVALID', { problems: problems.join('\n') })
+}
+
+/** The closest of the names in brackets, where one is close. */
+export function suggest(wrong: string, names: readonly string[]): string {
+  const closest = closestMatch(wrong, [...names], { maxDistance: 3 })
+  return closest === undefined ? '' : ` (did you mean ${closest}?)`
+}
+
+function fromFlags(flags: NonNullable<Layers['flags']>, problems: string[]): Chosen {
+  return collect([...flags], flagOf, ([, values], setting) => readFlag(values, setting), problems)
+}
+
+function readFlag(values: readonly (string | boolean)[], { kind }: Setting): unknown {
+  if (kind === 'list') return values.flatMap((value) => splitList(String(value)))
+  const last = values.at(-1)
+  return typeof last === 'string' ? readText(last, kind) : last
+}
+
+function fromVariables(env: NodeJS.ProcessEnv, problems: string[]): Chosen {
+  const names = (Object.keys(SETTINGS) as SettingName[]).filter((name) => SETTINGS[name].kind !== 'tree')
+  const known = new Map(names.map((name) => [variableOf(name), name]))
+  const given: [string, string][] = []
+  for (const [variable, value] of Object.entries(env)) {
+    if (!variable.startsWith('SIDEMINT_') || OTHER_VARIABLES.has(variable) || value === undefined || value === '')
+      continue
+    const name = known.get(variable)
+    if (name === undefined) problems.push(`${variable}: unknown variable${suggest(variable, [...known.keys()])}`)
+    else given.push([name, value])
+  }
+  return collect(
+    given,
+    variableOf,
+    ([, value], setting) => (setting.kind === 'list' ? splitList(value) : readText(value, setting.kind)),
+    problems,
+  )
+}
+
+function fromFile(file: Layers['file'], problems: string[]): Chosen {
+  if (file === undefined || file.data === null || file.data === undefined) return {}
+  if (typeof file.data !== 'object' || Array.isArray(file.data)) {
+    problems.push(`${file.path}: must hold settings, one key a line`)
+    return {}
+  }
+  return collect(
+    Object.entries(file.data),
+    (name) => `${file.path}: ${name}`,
+    ([, value], setting) => (setting.kind === 'list' && typeof value === 'string' ? splitList(value) : value),
+    problems,
+  )
+}
+
+function fromOptions(options: Readonly<Record<string, unknown>>, problems: string[]): Chosen {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined)
+  return collect(
+    given,
+    (name) => name,
+    ([, value]) => value,
+    problems,
+  )
+}
+
+/** Reads and checks each value; a problem names the setting as this layer spells it. */
+function collect<E extends readonly [string, unknown]>(
+  given: readonly E[],
+  spell: (name: string) => string,
+  read: (entry: E, setting: Setting) => unknown,
+  problems: string[],
+): Chosen {
+  const chosen: Record<string, unknown> = {}
+  for (const entry of given) {
+    const [name] = entry
+    const setting: Setting | undefined = Object.hasOwn(SETTINGS, name) ? SETTINGS[name as SettingName] : undefined
+    if (setting === undefined) {
+      problems.push(`${spell(name)}: unknown setting${suggest(name, Object.keys(SETTINGS))}`)
+      continue
+    }
+    const result = v.safeParse(setting.schema, read(entry, setting))
+    if (result.success) chosen[name] = result.output
+    for (const issue of result.issues ?? [])
+      problems.push(`${spell(name)}${where(issue)}: ${issue.message}${got(issue)}`)
+  }
+  return chosen as Chosen
+}
+
+function where(issue: v.BaseIssue<unknown>): string {
+  return (issue.path ?? [])
+    .map(({ key: step }) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`))
+    .join('')
+}
+
+function got(issue: v.BaseIssue<unknown>): string {
+  return typeof issue.input === 'object' || !issue.message.startsWith('must')
+    ? ''
+    : `, not ${JSON.stringify(String(issue.input))}`
+}
+
+function readText(value: string, kind: Setting['kind']): unknown {
+  if (kind === 'number') return /^\d+$/.test(value) ? Number(value) : value
+  if (kind === 'boolean') return value === 'true' ? true : value === 'false' ? false : value
+  return value
+}
+
+function splitList(value: string): string[] {
+  return value
+    .split(',')
+    .map((element) => element.trim())
+    .filter((element) => element !== '')
+}
+
+function kebab(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+}
