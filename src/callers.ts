@@ -5,17 +5,20 @@
 
 import { BlockList, isIP, isIPv4, type Socket } from 'node:net'
 import { type ComposeName, readName } from './compose-names.ts'
+import { peerAddress } from './host.ts'
 
 export interface Caller {
-  address: string
-  /** Absent on the host, and where nobody names the address. */
+  readonly address: string
+  /** Absent on the host, where nobody names the address, and while it is looked up. */
   name?: ComposeName
-  /** For people: the service, the container or the address. */
-  label: string
+  /** Settled when the look-up has ended; absent where there is nothing to look up. */
+  naming?: Promise<void>
 }
 
-/** Docker's DNS answers within a millisecond; an address that it does not know may be asked for outside. */
-export const LOOKUP_TIMEOUT_MS = 500
+/** For people: the service, the container or the address. */
+export function callerLabel({ address, name }: Caller): string {
+  return name?.service ?? name?.container ?? address
+}
 
 export interface CallersOptions {
   /** The names that DNS gives an address. Throws or answers none where it has none. */
@@ -25,40 +28,32 @@ export interface CallersOptions {
 }
 
 export interface Callers {
-  /** Known at once for loopback, and for every later request of a connection. */
-  of(socket: Socket): Caller | Promise<Caller>
+  /** The same one for every request of a connection. */
+  of(socket: Socket): Caller
 }
 
 export function createCallers({ reverse, ownAddresses }: CallersOptions): Callers {
-  const known = new WeakMap<Socket, Caller | Promise<Caller>>()
+  const known = new WeakMap<Socket, Caller>()
 
-  async function lookUp(address: string): Promise<Caller> {
-    const [name, ownName] = await Promise.all([nameOf(address), nameOf(ownAddressNear(address))])
-    if (name === undefined) return { address, label: address }
-    const read = readName(name, ownName)
-    return { address, name: read, label: read.service ?? read.container }
+  async function lookUp(caller: Caller): Promise<void> {
+    const isNear = ({ cidr }: { cidr: string }) => createRange([cidr])(caller.address)
+    const own = [...ownAddresses()].sort((a, b) => Number(isNear(b)) - Number(isNear(a)))
+    const [names, ...ownNames] = await Promise.all([caller, ...own].map(({ address }) => namesOf(address)))
+    if (names?.[0] !== undefined) caller.name = readName(names[0], ownNames.flat())
   }
 
-  async function nameOf(address: string | undefined): Promise<string | undefined> {
-    if (address === undefined) return undefined
-    const names = await reverse(address).catch(() => [])
-    return names[0]
-  }
-
-  function ownAddressNear(address: string): string | undefined {
-    return ownAddresses().find(({ cidr }) => createRange([cidr])(address))?.address
+  async function namesOf(address: string): Promise<readonly string[]> {
+    return reverse(address).catch(() => [])
   }
 
   return {
     of(socket) {
       const before = known.get(socket)
       if (before !== undefined) return before
-      const address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
-      if (isLoopback(address)) return { address, label: address }
-      const asking = lookUp(address)
-      known.set(socket, asking)
-      asking.then((caller) => known.set(socket, caller))
-      return asking
+      const caller: Caller = { address: peerAddress(socket.remoteAddress) }
+      if (!isLoopback(caller.address)) caller.naming = lookUp(caller)
+      known.set(socket, caller)
+      return caller
     },
   }
 }
@@ -78,7 +73,9 @@ export function createRange(cidrs: readonly string[]): (address: string) => bool
 export function isCidr(text: string): boolean {
   const [network = '', bits, ...more] = text.split('/')
   const most = isIPv4(network) ? 32 : 128
-  return isIP(network) !== 0 && more.length === 0 && (bits === undefined || (/^\d+$/.test(bits) && Number(bits) <= most))
+  return (
+    isIP(network) !== 0 && more.length === 0 && (bits === undefined || (/^\d+$/.test(bits) && Number(bits) <= most))
+  )
 }
 
 function isLoopback(address: string): boolean {

@@ -11,25 +11,27 @@ export interface ComposeName {
   service?: string
 }
 
-/** Whom a reverse name names, told by our own reverse name in the same network. */
-export function readName(name: string, ownName: string | undefined): ComposeName {
-  if (ownName === undefined) return { container: cut(name, name.slice(name.indexOf('.') + 1)) }
-  const network = commonEnd(name, ownName)
-  const container = cut(name, network)
-  const project = readProject(cut(ownName, network), network)
+/** Whom a reverse name names, told by our own reverse names: the one in the same network first. */
+export function readName(name: string, ownNames: readonly string[]): ComposeName {
+  const [near] = ownNames
+  if (near === undefined) return { container: name.slice(0, name.indexOf('.')) || name }
+  const container = cut(name, commonEnd(name, near))
+  const project = readProject(ownNames)
   if (project === undefined || !container.startsWith(`${project}-`)) return { container }
-  const service = /^(.+)-(?:\d+|run-[0-9a-f]+)$/.exec(container.slice(project.length + 1))?.[1]
+  const service = NUMBERED.exec(container.slice(project.length + 1))?.[1]
   return service === undefined ? { container } : { container, service }
 }
 
+const NUMBERED = /^(.+)-(?:\d+|run-[0-9a-f]+)$/
+
 /**
- * Our project. Project and service may both hold dashes; compose names a project's networks `PROJECT_NETWORK`, which
- * tells where the one ends. In a network of another name the first dash has to do.
+ * Our project. Project and service may both hold dashes; compose names a project's own networks `PROJECT_NETWORK`,
+ * which tells where the one ends. Where we are only in networks of other names, the first dash has to do.
  */
-function readProject(ownContainer: string, network: string): string | undefined {
-  const parts = /^(.+)-(?:\d+|run-[0-9a-f]+)$/.exec(ownContainer)?.[1]?.split('-') ?? []
+function readProject(ownNames: readonly string[]): string | undefined {
+  const parts = NUMBERED.exec(ownNames[0]?.split('.')[0] ?? '')?.[1]?.split('-') ?? []
   const candidates = parts.slice(1).map((_, index) => parts.slice(0, index + 1).join('-'))
-  return candidates.find((project) => network.startsWith(`${project}_`)) ?? candidates[0]
+  return candidates.find((project) => ownNames.some((name) => name.includes(`.${project}_`))) ?? candidates[0]
 }
 
 /** The network's name: container and network names may both hold dots, and what two names share at their end is it. */

@@ -6,6 +6,7 @@
 import { closestMatch } from 'leven'
 import * as v from 'valibot'
 import { failure } from './errors.ts'
+import { checkIdentities } from './identity-checks.ts'
 import type { Overlay } from './tree.ts'
 
 interface Setting {
@@ -42,6 +43,15 @@ const overlay: v.GenericSchema<Overlay> = v.record(
     'must be a value, a list or an object of values; null removes a key',
   ),
 ) as v.GenericSchema<Overlay>
+
+const identity = v.strictObject({
+  serviceAccount: email,
+  callers: v.optional(v.array(text), []),
+  hosts: v.optional(v.array(text), []),
+  port: v.optional(whole(0, 65535)),
+  accounts: v.optional(v.array(email), []),
+  delegates: v.optional(v.array(email), []),
+})
 
 export const SETTINGS = {
   config: { kind: 'text', value: 'PATH', schema: text, help: 'the settings file (default: ./sidemint.yaml if there)' },
@@ -125,6 +135,7 @@ export const SETTINGS = {
     schema: oneOf('debug', 'info', 'warn', 'error', 'silent'),
     help: 'debug, info, warn, error or silent (default: info)',
   },
+  identities: { kind: 'tree', schema: v.array(identity), help: 'who is asking, and as whom' },
   metadata: { kind: 'tree', schema: overlay, help: "laid over the tree, in Google's key names" },
 } as const satisfies Record<string, Setting>
 
@@ -146,6 +157,7 @@ export const DEFAULTS = {
   cacheEntries: 10_000,
   logFormat: 'text',
   logLevel: 'info',
+  identities: [],
   metadata: {},
 } as const satisfies Chosen
 
@@ -186,9 +198,7 @@ export function settle(layers: Layers, problems: readonly string[] = [], default
     ...fromOptions(layers.options ?? {}, found),
   }
   const settings = Object.freeze({ ...DEFAULTS, ...defaults, ...chosen }) as Settings
-  if (settings.impersonateServiceAccount !== undefined && settings.serviceAccount !== undefined) {
-    found.push('--impersonate-service-account and --service-account both name the default identity: give one of them')
-  }
+  found.push(...checkIdentities(settings))
   if (found.length > 0) throw invalid(found)
   return settings
 }

@@ -3,6 +3,7 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import { type Duplex, finished } from 'node:stream'
 import type { Page } from '../gate/pages.ts'
+import { hostName, peerAddress } from '../host.ts'
 
 /** No name is longer (RFC 1035), and what a caller sends goes into the log. */
 const HOST_LIMIT = 255
@@ -12,14 +13,14 @@ export function pathOf(req: IncomingMessage): string {
   return (req.url ?? '/').replace(/[?#].*$/, '')
 }
 
-/** The address that the connection comes from; IPv4 as such where the socket has it mapped into IPv6. */
+/** The address that the connection comes from. */
 export function addressOf(req: IncomingMessage): string {
-  return (req.socket.remoteAddress ?? '').replace(/^::ffff:/, '')
+  return peerAddress(req.socket.remoteAddress)
 }
 
-/** The host that was asked for: without port and final dot, in lower case. */
+/** The host that was asked for. */
 export function hostOf(req: IncomingMessage): string {
-  return (req.headers.host ?? '').replace(/:\d*$/, '').replace(/\.$/, '').toLowerCase().slice(0, HOST_LIMIT)
+  return hostName(req.headers.host ?? '').slice(0, HOST_LIMIT)
 }
 
 /**
