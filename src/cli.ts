@@ -22,7 +22,7 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }
   },
 }
 
-export async function main(argv: readonly string[], io: Io): Promise<number> {
+async function main(argv: readonly string[], io: Io): Promise<number> {
   const [first = '', ...others] = argv
   if (first === '--version') {
     const { version } = await import('./version.ts')
@@ -72,7 +72,7 @@ function asksForHelp(argv: readonly string[]): boolean {
   return (end < 0 ? argv : argv.slice(0, end)).some((argument) => argument === '--help' || argument === '-h')
 }
 
-if (import.meta.main) {
-  for (const name of NOT_FOR_US) delete process.env[name]
-  process.exitCode = await main(process.argv.slice(2), process)
-}
+for (const name of NOT_FOR_US) delete process.env[name]
+void main(process.argv.slice(2), process).then((code) => {
+  process.exitCode = code
+})

@@ -1,4 +1,4 @@
-/** Reads `sidemint.yaml`. The YAML library is loaded only where there is a file. */
+/** Reads `sidemint.yaml`. */
 
 import { readFile } from 'node:fs/promises'
 
@@ -18,17 +18,9 @@ export async function readSettingsFile(
     if (named !== '' || code !== 'ENOENT') problems.push(`${path}: cannot be read (${code})`)
     return undefined
   }
-  const { parseDocument } = await import('yaml')
-  const document = parseDocument(text, { intAsBigInt: true, prettyErrors: true })
-  if (document.errors.length === 0) return { path, data: withNumbers(document.toJS()) }
-  problems.push(...document.errors.map(({ message }) => `${path}: ${message.split('\n')[0]}`))
+  const { parseYaml } = await import('./yaml.ts')
+  const parsed = parseYaml(text)
+  if ('data' in parsed) return { path, data: parsed.data }
+  problems.push(...parsed.problems.map((problem) => `${path}: ${problem}`))
   return undefined
-}
-
-/** Whole numbers come as bigint, so that an instance id keeps its digits; those that are safe become numbers. */
-function withNumbers(data: unknown): unknown {
-  if (typeof data === 'bigint') return Number.isSafeInteger(Number(data)) ? Number(data) : data
-  if (Array.isArray(data)) return data.map(withNumbers)
-  if (typeof data !== 'object' || data === null) return data
-  return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, withNumbers(value)]))
 }

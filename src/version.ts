@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module'
+import data from '../package.json' with { type: 'json' }
 
-/** The package's version, as package.json has it. */
-export const version: string = createRequire(import.meta.url)('../package.json').version
+/** The package's version. */
+export const version: string = data.version

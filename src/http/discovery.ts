@@ -1,7 +1,7 @@
 /** OpenID Connect discovery and the local issuer's keys, for receivers. Only where the local source mints. */
 
 import type { Context } from 'koa'
-import { certify, type SigningKey } from '../keys.ts'
+import type { SigningKey } from '../keys.ts'
 import { type Answer, TYPES } from '../wire.ts'
 
 export interface DiscoveryOptions {
@@ -19,6 +19,12 @@ export const CERTIFICATES_PATH = '/oauth2/v1/certs'
 
 export function createDiscovery({ key, issuer, now }: DiscoveryOptions) {
   let certificate: Promise<string> | undefined
+
+  async function certified(): Promise<string> {
+    const { certify } = await import('../certificate.ts')
+    return certify(await key, now())
+  }
+
   return {
     /** The JWKS is named under the Host that was asked: whoever reached this document reaches that one. */
     document: (ctx: Context): Answer => ({
@@ -35,7 +41,7 @@ export function createDiscovery({ key, issuer, now }: DiscoveryOptions) {
     jwks: async (): Promise<Answer> => json({ keys: [(await key).jwk] }),
     certificates: async (): Promise<Answer> => {
       const { kid } = await key
-      certificate ??= key.then((signing) => certify(signing, now()))
+      certificate ??= certified()
       return json({ [kid]: await certificate })
     },
   }
