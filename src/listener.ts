@@ -13,6 +13,8 @@ const { createServer, STATUS_CODES } = process.getBuiltinModule('node:http')
 const MAX_HEADER_BYTES = 32 * 1024
 /** Go keeps idle connections for 60 s, and reuses one that we close at the same moment. */
 const KEEP_ALIVE_MS = 75_000
+/** How long a client that was refused may go on sending. */
+const LINGER_MS = 200
 
 export interface Listener {
   /** The port in use, also where a free one was asked for. */
@@ -79,13 +81,13 @@ function statusFor(code: string | undefined): keyof typeof REFUSALS {
   return code === 'HPE_HEADER_OVERFLOW' ? 431 : code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400
 }
 
+/** The rest of what is sent is left to the end of the answer: a socket closed over unread bytes loses the answer too. */
 function refuse(socket: Duplex, status: keyof typeof REFUSALS, headers: readonly string[]): void {
+  if (socket.writableEnded) return
   socket.on('error', () => socket.destroy())
-  if (!socket.writable) return void socket.destroy()
+  setTimeout(() => socket.destroy(), LINGER_MS).unref()
   const body = `${REFUSALS[status]}\n`
   const all = [...headers, 'Content-Type', TYPES.html, 'Content-Length', String(body.length), 'Connection', 'close']
   const lines = all.flatMap((name, index) => (index % 2 === 0 ? [`${name}: ${all[index + 1]}`] : []))
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('\r\n')}\r\n\r\n${body}`, () =>
-    socket.destroy(),
-  )
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('\r\n')}\r\n\r\n${body}`)
 }

@@ -43,7 +43,7 @@ export async function sendRaw(url: string, bytes: string | Buffer, forMs = 2_000
   socket.on('error', () => {})
   socket.setTimeout(forMs, () => socket.destroy())
   socket.write(bytes)
-  await once(socket, 'close')
+  await new Promise((resolve) => socket.on('close', resolve))
   return received
 }
 
