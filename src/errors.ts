@@ -200,6 +200,8 @@ export function asFailure(thrown: unknown): SidemintError {
 
 /** The longest error body in bytes; PHP shows only the first 240, so the sentence comes first. */
 const BODY_LIMIT = 1000
+/** However long the sentence is, its fix has up to this much of that. */
+const FIX_LIMIT = 500
 
 /**
  * The failure as an OAuth error object, one line of ASCII: the only form that .NET shows, and what the others print
@@ -207,8 +209,9 @@ const BODY_LIMIT = 1000
  */
 export function errorBody(error: SidemintError): string {
   const head = `{"error":"${error.code}","error_description":"`
-  const room = BODY_LIMIT - head.length - 2
-  return `${head}${escapeWithin(`${error.message}. Fix: ${error.fix}`, room)}"}`
+  const fix = escapeWithin(`. Fix: ${error.fix}`, FIX_LIMIT)
+  const room = BODY_LIMIT - head.length - fix.length - 2
+  return `${head}${escapeWithin(error.message, room)}${fix}"}`
 }
 
 function escapeWithin(text: string, room: number): string {

@@ -18,20 +18,15 @@ interface Setting {
   help: string
 }
 
-const email = v.pipe(v.string(), v.regex(/^[^@\s,]+@[^@\s,]+$/, 'must be an email'))
-const text = v.pipe(v.string(), v.nonEmpty('must not be empty'))
-const url = v.pipe(
-  v.string(),
-  v.regex(/^https?:\/\/[^\s/]+/, 'must be a URL with http:// or https://'),
-  v.url('must be a URL with http:// or https://'),
-)
-const whole = (least: number, most: number) =>
-  v.pipe(
-    v.number(`must be a whole number from ${least} to ${most}`),
-    v.integer(`must be a whole number from ${least} to ${most}`),
-    v.minValue(least, `must be a whole number from ${least} to ${most}`),
-    v.maxValue(most, `must be a whole number from ${least} to ${most}`),
-  )
+const email = v.pipe(v.string('must be an email'), v.regex(/^[^@\s,]+@[^@\s,]+$/, 'must be an email'))
+const text = v.pipe(v.string('must be text'), v.nonEmpty('must not be empty'))
+const listOf = <const T extends v.GenericSchema>(element: T) => v.array(element, 'must be a list')
+const WEB_URL = 'must be a URL with http:// or https://'
+const url = v.pipe(v.string(WEB_URL), v.regex(/^https?:\/\/[^\s/]+/, WEB_URL), v.url(WEB_URL))
+function whole(least: number, most: number) {
+  const rule = `must be a whole number from ${least} to ${most}`
+  return v.pipe(v.number(rule), v.integer(rule), v.minValue(least, rule), v.maxValue(most, rule))
+}
 const oneOf = <const T extends readonly string[]>(...options: T) =>
   v.picklist(options, `must be ${options.slice(0, -1).join(', ')} or ${options.at(-1)}`)
 const key = v.pipe(v.string(), v.regex(/^[^/\0]+$/, 'must be a key without a slash'))
@@ -42,6 +37,7 @@ const overlay: v.GenericSchema<Overlay> = v.record(
     [scalar, v.null(), v.array(scalar), v.array(v.lazy(() => overlay)), v.lazy(() => overlay)],
     'must be a value, a list or an object of values; null removes a key',
   ),
+  'must be an object of values',
 ) as v.GenericSchema<Overlay>
 
 const identity = v.strictObject({
@@ -72,7 +68,7 @@ export const SETTINGS = {
     kind: 'text',
     value: 'SOURCE',
     schema: v.pipe(
-      v.string(),
+      v.string('must be auto, google, metadata, metadata=HOST or local'),
       v.regex(/^(auto|google|local|metadata(=[^\s/]+)?)$/, 'must be auto, google, metadata, metadata=HOST or local'),
     ),
     help: 'who mints: auto, google, metadata[=HOST] or local (default: auto)',
@@ -80,7 +76,7 @@ export const SETTINGS = {
   impersonateServiceAccount: {
     kind: 'list',
     value: 'A[,B…]',
-    schema: v.array(email),
+    schema: listOf(email),
     help: 'mint as the last of these, the others are the delegates',
   },
   serviceAccount: { kind: 'text', value: 'EMAIL', schema: email, help: 'the default identity' },
@@ -89,7 +85,7 @@ export const SETTINGS = {
     kind: 'text',
     value: 'N',
     schema: v.pipe(
-      v.union([v.string(), v.number(), v.bigint()]),
+      v.union([v.string(), v.number(), v.bigint()], 'must be digits'),
       v.transform(String),
       v.regex(/^\d+$/, 'must be digits'),
     ),
@@ -106,13 +102,13 @@ export const SETTINGS = {
   allowAudience: {
     kind: 'list',
     value: 'GLOB',
-    schema: v.array(text),
+    schema: listOf(text),
     help: 'audiences that may be asked for (default: any)',
   },
-  allowHost: { kind: 'list', value: 'NAME', schema: v.array(text), help: 'further Host names that are answered' },
+  allowHost: { kind: 'list', value: 'NAME', schema: listOf(text), help: 'further Host names that are answered' },
   allowUserTokens: {
     kind: 'boolean',
-    schema: v.boolean(),
+    schema: v.boolean('must be true or false'),
     help: "serve a user login's own tokens, with all that user's rights",
   },
   issuer: {

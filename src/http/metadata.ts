@@ -175,8 +175,8 @@ function value(body: string): Answer {
 }
 
 /** Absolute and from the request's own Host: Node's probe follows it, and a wrong port in it broke Node and .NET. */
-function redirect({ host, path, raw }: Target): Answer {
-  const location = `http://${host}${raw.replace(/(?=\?|$)/, '/')}`
+function redirect({ host, path, text }: Target): Answer {
+  const location = `http://${host}${text.replace(/(?=\?|$)/, '/')}`
   return { status: 301, type: TYPES.html, body: `${path}/\n`, headers: ['Location', location] }
 }
 
