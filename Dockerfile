@@ -16,5 +16,5 @@ ENV SIDEMINT_HOST=0.0.0.0 SIDEMINT_PORT=80 SIDEMINT_ISSUER=http://metadata.googl
 EXPOSE 80
 # The first check comes after one interval, and what depends on us waits for it. No start period: newer engines check
 # only every 5 s in it, and older ones cannot be told otherwise.
-HEALTHCHECK --interval=2s --timeout=3s --retries=5 CMD ["/nodejs/bin/node", "/opt/sidemint/cli.js", "healthcheck"]
+HEALTHCHECK --interval=1.5s --timeout=3s --retries=5 CMD ["/nodejs/bin/node", "/opt/sidemint/cli.js", "healthcheck"]
 ENTRYPOINT ["/nodejs/bin/node", "/opt/sidemint/cli.js"]
