@@ -5,8 +5,13 @@ import { parseDocument } from 'yaml'
 /** The data, or what is wrong with the text. Whole numbers beyond 2^53 come as bigint and keep their digits. */
 export function parseYaml(text: string): { data: unknown } | { problems: string[] } {
   const document = parseDocument(text, { intAsBigInt: true, prettyErrors: true })
-  if (document.errors.length === 0) return { data: withNumbers(document.toJS()) }
-  return { problems: document.errors.map(({ message }) => message.split('\n')[0] ?? message) }
+  if (document.errors.length > 0)
+    return { problems: document.errors.map(({ message }) => message.split('\n')[0] ?? message) }
+  try {
+    return { data: withNumbers(document.toJS()) }
+  } catch {
+    return { problems: ['an alias is unknown, refers to itself, or is used too often'] }
+  }
 }
 
 function withNumbers(data: unknown): unknown {
