@@ -58,7 +58,10 @@ export async function benchHits({ load, directory, sidemint, rival }: Bench): Pr
       })
     await drive(ours, paths.length)
     const answers = join(directory, `answers-${paths.length}.json`)
-    writeFileSync(answers, JSON.stringify(await Promise.all(paths.map(async (path) => [path, await answer(port, path)]))))
+    writeFileSync(
+      answers,
+      JSON.stringify(await Promise.all(paths.map(async (path) => [path, await answer(port, path)]))),
+    )
     const barePort = await freePort()
     const bare = await launch('bare node:http', barePort, [process.execPath, BARE, String(barePort), answers], {
       core: SERVER_CORE,
@@ -79,7 +82,9 @@ export async function benchHits({ load, directory, sidemint, rival }: Bench): Pr
     )
     rows.push(row({ what, unit: 'µs CPU a request', figures, ours: ours.name, base: bare.name, budget }))
     if (rival !== undefined)
-      rows.push(row({ what: `${what}, ${rival.name}`, unit: 'µs CPU a request', figures, ours: rival.name, base: bare.name }))
+      rows.push(
+        row({ what: `${what}, ${rival.name}`, unit: 'µs CPU a request', figures, ours: rival.name, base: bare.name }),
+      )
     await bare.stop()
   }
   await ours.stop()

@@ -98,7 +98,7 @@ function converse(
     received = received === undefined ? chunk : Buffer.concat([received, chunk])
     const headEnd = received.indexOf(HEAD_END)
     if (headEnd < 0 || turn === undefined) return
-    const head = received.toString("latin1", 0, headEnd)
+    const head = received.toString('latin1', 0, headEnd)
     const length = /\r\ncontent-length: (\d+)/i.exec(head)?.[1]
     if (length === undefined) return reject(new Error(`an answer without Content-Length: ${head}`))
     if (received.length < headEnd + HEAD_END.length + Number(length)) return
