@@ -120,7 +120,7 @@ const REQUESTS_KEPT = 10_000
  */
 export async function startSidemint(options: StartOptions = {}): Promise<Sidemint> {
   const { now, ...chosen } = options
-  const settings = settle({ options: { port: 0, source: 'local', ...chosen } })
+  const settings = settle({ options: chosen }, [], { port: 0, source: 'local' })
   const events = createEvents(REQUESTS_KEPT)
   const server = await startServer({ settings, env: {}, events, ...(now === undefined ? {} : { now }) })
   const emptyDirectory = mkdtempSync(join(tmpdir(), 'sidemint-'))
