@@ -121,7 +121,13 @@ const REQUESTS_KEPT = 10_000
 export async function startSidemint(options: StartOptions = {}): Promise<Sidemint> {
   const { now, ...chosen } = options
   const settings = settle({ options: chosen }, [], { port: 0, source: 'local' })
-  const events = createEvents(REQUESTS_KEPT)
+  const events = createEvents()
+  const requests: RecordedRequest[] = []
+  events.subscribe((event) => {
+    if (event.type !== 'request') return
+    requests.push(recorded(event))
+    if (requests.length > REQUESTS_KEPT) requests.shift()
+  })
   const server = await startServer({ settings, env: {}, events, ...(now === undefined ? {} : { now }) })
   const emptyDirectory = mkdtempSync(join(tmpdir(), 'sidemint-'))
   const env = createClientEnv({ url: server.url, emptyDirectory, env: process.env })
@@ -141,10 +147,7 @@ export async function startSidemint(options: StartOptions = {}): Promise<Sidemin
     jwksUri: server.jwksUri,
     env,
     get requests() {
-      return events
-        .recent()
-        .filter((event) => event.type === 'request')
-        .map(recorded)
+      return [...requests]
     },
     applyEnv() {
       for (const [name, value] of Object.entries(env)) {
