@@ -103,7 +103,10 @@ export interface Sidemint {
   readonly requests: readonly RecordedRequest[]
   /** Points this process at the server until `close`. Call it before a Google library is used: some remember what they found. */
   applyEnv(): void
-  /** Answers the next `times` (default 1) token requests with this status (default 503); nothing of it is remembered. */
+  /**
+   * Answers the next `times` (default 1) token requests with this status (default 503, from 400 to 599); nothing of it
+   * is remembered. Throws a RangeError.
+   */
   failNext(order?: { status?: number; times?: number }): void
   /** Signs an ID token with `email` and any claims, as if it had been asked for; local source only. */
   issueToken(options: IssueTokenOptions): Promise<string>
