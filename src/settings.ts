@@ -6,6 +6,7 @@
 import { closestMatch } from 'leven'
 import * as v from 'valibot'
 import { failure } from './errors.ts'
+import { checkIdentities } from './identity-checks.ts'
 import type { Overlay } from './tree.ts'
 
 interface Setting {
@@ -38,6 +39,15 @@ const overlay: v.GenericSchema<Overlay> = v.record(
   ),
   'must be an object of values',
 ) as v.GenericSchema<Overlay>
+
+const identity = v.strictObject({
+  serviceAccount: email,
+  callers: v.optional(v.array(text), []),
+  hosts: v.optional(v.array(text), []),
+  port: v.optional(whole(0, 65535)),
+  accounts: v.optional(v.array(email), []),
+  delegates: v.optional(v.array(email), []),
+})
 
 export const SETTINGS = {
   config: { kind: 'text', value: 'PATH', schema: text, help: 'the settings file (default: ./sidemint.yaml if there)' },
@@ -121,6 +131,7 @@ export const SETTINGS = {
     schema: oneOf('debug', 'info', 'warn', 'error', 'silent'),
     help: 'debug, info, warn, error or silent (default: info)',
   },
+  identities: { kind: 'tree', schema: v.array(identity), help: 'who is asking, and as whom' },
   metadata: { kind: 'tree', schema: overlay, help: "laid over the tree, in Google's key names" },
 } as const satisfies Record<string, Setting>
 
@@ -142,6 +153,7 @@ export const DEFAULTS = {
   cacheEntries: 10_000,
   logFormat: 'text',
   logLevel: 'info',
+  identities: [],
   metadata: {},
 } as const satisfies Chosen
 
@@ -182,9 +194,7 @@ export function settle(layers: Layers, problems: readonly string[] = [], default
     ...fromOptions(layers.options ?? {}, found),
   }
   const settings = Object.freeze({ ...DEFAULTS, ...defaults, ...chosen }) as Settings
-  if (settings.impersonateServiceAccount !== undefined && settings.serviceAccount !== undefined) {
-    found.push('--impersonate-service-account and --service-account both name the default identity: give one of them')
-  }
+  found.push(...checkIdentities(settings))
   if (found.length > 0) throw invalid(found)
   return settings
 }

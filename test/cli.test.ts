@@ -116,7 +116,7 @@ test('the banner is one record in JSON', async (t) => {
     why: 'as asked',
     issuer: served.url,
   })
-  t.deepEqual(record.identities, ['default@sidemint-local.iam.gserviceaccount.com'])
+  t.deepEqual(record.identities, ['default@sidemint-local.iam.gserviceaccount.com for everybody else'])
   t.is(record.needed.GCE_METADATA_HOST, new URL(served.url).host)
   served.child.kill('SIGINT')
   t.deepEqual(await served.ended, [0, null])

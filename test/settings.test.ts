@@ -120,7 +120,7 @@ const SAMPLES: Record<string, [first: [string, unknown], second: [string, unknow
 }
 
 test('there is a sample for every setting', (t) => {
-  const sampled = [...Object.keys(SAMPLES), 'config', 'metadata'].sort()
+  const sampled = [...Object.keys(SAMPLES), 'config', 'identities', 'metadata'].sort()
   t.deepEqual(Object.keys(SETTINGS).sort(), sampled)
 })
 
