@@ -154,6 +154,10 @@ function createOrders() {
   let left = 0
   return {
     give(order: { status: number; times: number }) {
+      if (!Number.isInteger(order.times) || order.times < 0) throw new RangeError('times must be a whole number from 0')
+      if (!Number.isInteger(order.status) || order.status < 400 || order.status > 599) {
+        throw new RangeError('status must be a failure, from 400 to 599')
+      }
       status = order.status
       left = order.times
     },
