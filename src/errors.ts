@@ -9,7 +9,7 @@
 
 interface Entry {
   /** HTTP status; 503 marks a passing fault, which may be retried. */
-  status: 400 | 403 | 404 | 500 | 503
+  status: 400 | 401 | 403 | 404 | 405 | 500 | 502 | 503
   /** What failed. `{name}` is filled in from the values given to `failure`. */
   what: string
   /** What to type, or to do. */
@@ -52,10 +52,10 @@ export const CATALOGUE = {
     what: 'no metadata server answers at {url} ({reason})',
     fix: 'start one with `sidemint serve`, or name another with --server',
   },
-  NOT_FOUND_BY_SERVER: {
+  SERVER_REFUSED: {
     status: 404,
     what: 'the server at {url} answered {status}: {reason}',
-    fix: 'use a service account that the server has; its banner lists them',
+    fix: 'read the log of that server; its banner lists its service accounts',
   },
   LOCAL_SOURCE_ONLY: {
     status: 400,
@@ -71,6 +71,201 @@ export const CATALOGUE = {
     status: 503,
     what: 'this failure was ordered by failNext ({left} more to come)',
     fix: 'nothing: the test asked for it',
+  },
+  CREDENTIALS_MISSING: {
+    status: 403,
+    what: 'no Google credentials at {path} ({why})',
+    fix: 'gcloud auth application-default login on the host (not gcloud auth login), and mount the directory; or start with --source local',
+  },
+  CREDENTIALS_UNREADABLE: {
+    status: 403,
+    what: '{path} is there, but uid {me} may not read it ({reason})',
+    fix: 'run as its owner, in compose: user: "{uid}" (do not chmod the file)',
+  },
+  CREDENTIALS_MALFORMED: {
+    status: 403,
+    what: '{path} holds no Google credentials: {reason}',
+    fix: 'gcloud auth application-default login writes it anew',
+  },
+  LOGIN_MISPLACED: {
+    status: 403,
+    what: 'a login went to {path}, the directory that `sidemint env` keeps empty to hide logins from clients',
+    fix: 'rm {path}; then log in from a shell without those variables: env -u CLOUDSDK_CONFIG gcloud auth application-default login',
+  },
+  CREDENTIALS_UNUSABLE: {
+    status: 403,
+    what: '{what} cannot ask Google for tokens of service accounts',
+    fix: 'gcloud auth application-default login, or a service account key in GOOGLE_APPLICATION_CREDENTIALS',
+  },
+  CREDENTIALS_CANNOT_MINT: {
+    status: 403,
+    what: '{what} has no ID tokens of its own',
+    fix: '--impersonate-service-account EMAIL, an account on which it has roles/iam.serviceAccountOpenIdTokenCreator',
+  },
+  USER_TOKEN_AUDIENCE: {
+    status: 403,
+    what: "a user login cannot mint an ID token for {audience}: a user's tokens always carry Google's own client id",
+    fix: '--impersonate-service-account EMAIL, an account on which you have roles/iam.serviceAccountOpenIdTokenCreator',
+  },
+  USER_TOKENS_NOT_ALLOWED: {
+    status: 403,
+    what: "the credentials are a user login, whose access tokens carry all that user's rights",
+    fix: '--impersonate-service-account EMAIL, or --allow-user-tokens to hand them to every caller all the same',
+  },
+  LOGIN_EXPIRED: {
+    status: 403,
+    what: 'the login of {caller} has expired or was revoked',
+    fix: 'gcloud auth application-default login on the host; no restart is needed',
+  },
+  REAUTH_REQUIRED: {
+    status: 403,
+    what: 'Google wants {caller} to sign in again (invalid_rapt: the session limit of your organisation)',
+    fix: 'gcloud auth application-default login on the host; no restart is needed',
+  },
+  KEY_REFUSED: {
+    status: 403,
+    what: 'Google refused the key of {caller}: {reason}',
+    fix: 'the key was deleted or the clock is wrong: compare `date -u` with the real time, then gcloud iam service-accounts keys list',
+  },
+  SUBJECT_TOKEN_REFUSED: {
+    status: 403,
+    what: 'Google refused to exchange the subject token: {reason}',
+    fix: 'compare the pool, the provider and its audience in the credential file with gcloud iam workload-identity-pools providers describe',
+  },
+  SUBJECT_TOKEN_MISSING: {
+    status: 403,
+    what: 'the credential source gave no subject token',
+    fix: 'look at credential_source in the credential file: its file, URL or program must give one',
+  },
+  IMPERSONATION_DENIED: {
+    status: 403,
+    what: '{caller} may not mint as {target} ({permission})',
+    fix: 'gcloud iam service-accounts add-iam-policy-binding {target} --member={caller} --role={role} . Granted just now? It takes up to 5 minutes; also check the spelling of the account',
+  },
+  ACCOUNT_NOT_FOUND: {
+    status: 404,
+    what: 'there is no service account {target}',
+    fix: 'gcloud iam service-accounts list, and correct the name',
+  },
+  API_DISABLED: {
+    status: 403,
+    what: 'the IAM Service Account Credentials API is off in project {project}',
+    fix: 'gcloud services enable iamcredentials.googleapis.com --project={project}',
+  },
+  QUOTA_PROJECT_DENIED: {
+    status: 403,
+    what: '{caller} may not use the quota project {project}',
+    fix: 'gcloud auth application-default set-quota-project ANOTHER, or ask for roles/serviceusage.serviceUsageConsumer on {project}',
+  },
+  UPSTREAM_REFUSED: {
+    status: 403,
+    what: '{host} refused with {status}: {reason}',
+    fix: 'sidemint doctor looks at the credentials, and at each step to a token',
+  },
+  UPSTREAM_TIMEOUT: {
+    status: 503,
+    what: '{host} did not answer in time',
+    fix: 'look at the network; a proxy is named by HTTPS_PROXY',
+  },
+  UPSTREAM_UNAVAILABLE: {
+    status: 503,
+    what: '{host} answered {status}',
+    fix: 'wait: Google has trouble; status.cloud.google.com tells',
+  },
+  RATE_LIMITED: {
+    status: 503,
+    what: '{host} says there were too many requests',
+    fix: 'wait a little; a quota project of your own has its own limits',
+  },
+  UPSTREAM_GARBAGE: {
+    status: 503,
+    what: '{host} answered with something that is no token',
+    fix: 'look for a proxy or a captive portal between here and Google',
+  },
+  NETWORK_DOWN: {
+    status: 503,
+    what: '{host} cannot be reached ({reason}, {proxy})',
+    fix: 'look at the network and the DNS of this machine or container; offline, start with --source local',
+  },
+  TLS_UNTRUSTED: {
+    status: 403,
+    what: 'the certificate of {host} is not trusted ({reason})',
+    fix: 'something inspects TLS here: give its CA to this process with NODE_EXTRA_CA_CERTS=/path/ca.pem',
+  },
+  SELF_LOOP: {
+    status: 403,
+    what: 'this server was asked by a sidemint whose metadata source points here',
+    fix: 'name the real metadata server: --source metadata=HOST',
+  },
+  TOKEN_MISSING: {
+    status: 403,
+    what: 'the request carries no ID token ({found})',
+    fix: 'send `Authorization: Bearer TOKEN`; `sidemint token --audience {audience}` prints one',
+  },
+  TOKENS_SEVERAL: {
+    status: 401,
+    what: 'the request carries several tokens in {header}',
+    fix: 'send one token in one header',
+  },
+  TOKEN_INVALID: {
+    status: 401,
+    what: 'the token is no valid ID token: {reason}',
+    fix: 'send an ID token signed with RS256, unchanged, as a metadata server gives it',
+  },
+  TOKEN_EXPIRED: {
+    status: 401,
+    what: 'the token is not valid at this time: {reason}',
+    fix: 'fetch a fresh token, and compare the clocks of the caller and of the gate',
+  },
+  ISSUER_NOT_TRUSTED: {
+    status: 401,
+    what: 'the token comes from {issuer}, which this gate does not trust',
+    fix: 'use a token of {trusted}, or add the issuer with --trust',
+  },
+  KEY_UNKNOWN: {
+    status: 401,
+    what: 'the token names the key {kid}, which {issuer} does not publish',
+    fix: 'fetch a fresh token; the issuer has changed its keys, or the token is not its own',
+  },
+  KEYS_UNAVAILABLE: {
+    status: 503,
+    what: 'the keys of {issuer} cannot be fetched: {reason}',
+    fix: 'start that issuer or give the gate a way to it (HTTPS_PROXY, NODE_EXTRA_CA_CERTS), or use tokens of another trusted issuer',
+  },
+  AUDIENCE_WRONG: {
+    status: 401,
+    what: 'the token is meant for {audience}',
+    fix: 'ask for a token with an audience of this service: {audiences}',
+  },
+  NOT_AN_INVOKER: {
+    status: 403,
+    what: '{principal} may not invoke this service',
+    fix: 'admit it with --invoker or in the policy',
+  },
+  HOST_UNKNOWN: {
+    status: 404,
+    what: 'no gate answers for the host {host}',
+    fix: 'add it under `gates:`, or call one of {hosts}',
+  },
+  METHOD_UNSUPPORTED: {
+    status: 405,
+    what: 'Cloud Run does not support {what}',
+    fix: 'use another method',
+  },
+  UPSTREAM_FAILED: {
+    status: 502,
+    what: 'the upstream {upstream} failed: {reason}',
+    fix: 'start the service, and compare --upstream with the address that it listens on',
+  },
+  MEMBER_UNUSABLE: {
+    status: 400,
+    what: 'the member {member} cannot be used: {reason}',
+    fix: 'name user:, serviceAccount:, group:, domain:, allUsers or allAuthenticatedUsers',
+  },
+  POLICY_UNUSABLE: {
+    status: 400,
+    what: 'the policy {path} cannot be used: {reason}',
+    fix: 'write it with `gcloud run services get-iam-policy SERVICE --format=json`',
   },
   INTERNAL: {
     status: 503,
@@ -130,6 +325,8 @@ export function asFailure(thrown: unknown): SidemintError {
 
 /** The longest error body in bytes; PHP shows only the first 240, so the sentence comes first. */
 const BODY_LIMIT = 1000
+/** However long the sentence is, its fix has up to this much of that. */
+const FIX_LIMIT = 500
 
 /**
  * The failure as an OAuth error object, one line of ASCII: the only form that .NET shows, and what the others print
@@ -137,8 +334,9 @@ const BODY_LIMIT = 1000
  */
 export function errorBody(error: SidemintError): string {
   const head = `{"error":"${error.code}","error_description":"`
-  const room = BODY_LIMIT - head.length - 2
-  return `${head}${escapeWithin(`${error.message}. Fix: ${error.fix}`, room)}"}`
+  const fix = escapeWithin(`. Fix: ${error.fix}`, FIX_LIMIT)
+  const room = BODY_LIMIT - head.length - fix.length - 2
+  return `${head}${escapeWithin(error.message, room)}${fix}"}`
 }
 
 function escapeWithin(text: string, room: number): string {

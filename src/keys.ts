@@ -1,6 +1,6 @@
 /**
  * The local issuer's signing key: made at start or kept in a file, named by its RFC 7638 thumbprint, published as
- * JWKS and as X.509 certificates.
+ * a JWK.
  */
 
 import { createHash, createPrivateKey, createPublicKey, generateKeyPair, type KeyObject, randomUUID } from 'node:crypto'
@@ -38,29 +38,6 @@ export async function loadSigningKey(path: string, warn: (text: string) => void)
     )
   }
   return signingKey(parse(path, pem))
-}
-
-/** A certificate in PEM for the key, self-signed: the form of `/oauth2/v1/certs`. */
-export async function certify(key: SigningKey, nowMs: number): Promise<string> {
-  await import('reflect-metadata')
-  const { X509CertificateGenerator } = await import('@peculiar/x509')
-  const { subtle } = globalThis.crypto
-  const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
-  const pkcs8 = key.privateKey.export({ type: 'pkcs8', format: 'der' })
-  const spki = createPublicKey(key.privateKey).export({ type: 'spki', format: 'der' })
-  const dayMs = 24 * 3_600_000
-  const certificate = await X509CertificateGenerator.createSelfSigned({
-    serialNumber: createHash('sha256').update(key.kid).digest('hex').slice(0, 16).replace(/^./, '1'),
-    name: 'CN=sidemint local issuer',
-    notBefore: new Date(nowMs - dayMs),
-    notAfter: new Date(nowMs + 365 * dayMs),
-    signingAlgorithm: algorithm,
-    keys: {
-      privateKey: await subtle.importKey('pkcs8', pkcs8, algorithm, false, ['sign']),
-      publicKey: await subtle.importKey('spki', spki, algorithm, true, ['verify']),
-    },
-  })
-  return `${certificate.toString('pem')}\n`
 }
 
 function signingKey(privateKey: KeyObject): SigningKey {

@@ -48,16 +48,16 @@ export class WireError extends Error {
 
 /** `target` is the path with its query, as asked. */
 export function notFound(target: string): WireError {
-  return page(404, 'Not Found', `The requested URL <code>${escape(target)}</code> was not found on this server.`)
+  return page(404, 'Not Found', `The requested URL <code>${escapeHtml(target)}</code> was not found on this server.`)
 }
 
 export function forbidden(path: string, detail = ''): WireError {
-  const sentence = `Your client does not have permission to get URL <code>${escape(path)}</code> from this server.`
-  return page(403, 'Forbidden', `${sentence} ${escape(detail)}`.trim())
+  const sentence = `Your client does not have permission to get URL <code>${escapeHtml(path)}</code> from this server.`
+  return page(403, 'Forbidden', `${sentence} ${escapeHtml(detail)}`.trim())
 }
 
 export function methodNotAllowed(method: string, path: string): WireError {
-  const sentence = `The request method <code>${escape(method)}</code> is inappropriate for the URL <code>${escape(path)}</code>.`
+  const sentence = `The request method <code>${escapeHtml(method)}</code> is inappropriate for the URL <code>${escapeHtml(path)}</code>.`
   return page(405, 'Method Not Allowed', sentence, ['Allow', 'GET, HEAD'])
 }
 
@@ -86,6 +86,6 @@ function page(status: number, reason: string, sentence: string, headers: readonl
 
 const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
 
-function escape(text: string): string {
+export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '')
 }

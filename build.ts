@@ -1,0 +1,85 @@
+/**
+ * Makes `dist/`, what is shipped: bundled as ES modules first, which esbuild can split at every lazy import, then
+ * each piece written as CommonJS. CommonJS starts faster (measured: 28 ms against 40 for google-auth-library alone),
+ * loads node:http without undici, and serves `import`, `require` and Jest from one build.
+ */
+
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { build, transform } from 'esbuild'
+
+const OUT = 'dist'
+const TARGET = 'node22.20'
+
+rmSync(OUT, { recursive: true, force: true })
+
+const { outputFiles, metafile } = await build({
+  entryPoints: ['src/cli.ts', 'src/index.ts'],
+  outdir: OUT,
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: TARGET,
+  minify: true,
+  keepNames: true,
+  legalComments: 'none',
+  chunkNames: 'chunks/[hash]',
+  metafile: true,
+  write: false,
+  // Its ES module build imports node:http whole, and with it undici.
+  alias: { '@koa/router': './node_modules/@koa/router/dist/index.js' },
+  // Asked for only on a Node.js without web streams.
+  external: ['web-streams-polyfill'],
+})
+
+// A CommonJS package behind a lazy import loses its named exports in the bundle: only our own files are imported lazily.
+for (const [path, { imports }] of Object.entries(metafile.inputs)) {
+  const lazy = imports.find((imported) => imported.kind === 'dynamic-import' && imported.path.includes('node_modules'))
+  if (path.startsWith('src/') && lazy !== undefined) throw new Error(`${path} imports ${lazy.path} lazily`)
+}
+
+for (const { path, text } of outputFiles) {
+  const { code } = await transform(text, {
+    format: 'cjs',
+    platform: 'node',
+    target: TARGET,
+    minify: true,
+    supported: { 'dynamic-import': false },
+  })
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, code, { mode: path.endsWith('cli.js') ? 0o755 : 0o644 })
+}
+writeFileSync(join(OUT, 'package.json'), '{ "type": "commonjs" }\n')
+writeFileSync(join(OUT, 'THIRD-PARTY.txt'), thirdPartyNotices(Object.keys(metafile.inputs)))
+writeTypes()
+
+/** The public types import nothing, so one file is all of them. */
+function writeTypes(): void {
+  const types = join(OUT, 'types')
+  execFileSync('tsc', ['--noEmit', 'false', '--declaration', '--emitDeclarationOnly', '--outDir', types], {
+    stdio: 'inherit',
+  })
+  const declarations = readFileSync(join(types, 'src', 'index.d.ts'), 'utf8')
+  if (/\bfrom '/.test(declarations)) throw new Error('src/index.ts exposes a type of another file')
+  writeFileSync(join(OUT, 'index.d.ts'), declarations)
+  rmSync(types, { recursive: true })
+}
+
+/** The licence of every package that went into the bundle. */
+function thirdPartyNotices(inputs: readonly string[]): string {
+  const packages = new Set(inputs.flatMap((input) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0] ?? []))
+  const notices = [...packages].sort().map((path) => {
+    const { name, version, license } = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'))
+    const file = readdirSync(path).find((entry) => /^licen[cs]e/i.test(entry))
+    const text =
+      file === undefined || !existsSync(join(path, file)) ? '' : readFileSync(join(path, file), 'utf8').trim()
+    return `${name} ${version} (${license})\n\n${text}\n`
+  })
+  return `What sidemint ships of others, and under which terms.\n\n${notices.join(`\n${'-'.repeat(80)}\n\n`)}`
+}
+
+for (const [path, { bytes }] of Object.entries(metafile.outputs)) {
+  console.log(`${relative('.', path).padEnd(32)} ${(bytes / 1024).toFixed(0).padStart(5)} kB`)
+}

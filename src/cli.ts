@@ -1,0 +1,78 @@
+#!/usr/bin/env node
+/** The command line: a table of commands, each loaded only when it is asked for. */
+
+import type { Command, Io } from './commands/command.ts'
+import { asFailure, type SidemintError } from './errors.ts'
+
+/** 0 is success; 1 a failure; 2 misuse. */
+const FAILED = 1
+const MISUSED = 2
+
+/** A sidemint that asks itself would wait for itself, so these never reach our own process. */
+const NOT_FOR_US = ['GCE_METADATA_HOST', 'GCE_METADATA_IP', 'GCE_METADATA_ROOT']
+
+const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }> = {
+  serve: { summary: 'run the metadata server (the default)', load: () => import('./commands/serve.ts') },
+  token: { summary: 'print one ID token', load: () => import('./commands/token.ts') },
+  env: { summary: 'print the variables that point clients at a server', load: () => import('./commands/env.ts') },
+  exec: { summary: 'run a command with a server of its own', load: () => import('./commands/exec.ts') },
+  healthcheck: {
+    summary: 'exit 0 when the server on this host serves',
+    load: () => import('./commands/healthcheck.ts'),
+  },
+}
+
+async function main(argv: readonly string[], io: Io): Promise<number> {
+  const [first = '', ...others] = argv
+  if (first === '--version') {
+    const { version } = await import('./version.ts')
+    io.stdout.write(`${version}\n`)
+    return 0
+  }
+  const isFlag = first === '' || first.startsWith('-')
+  const name = isFlag ? 'serve' : first
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  try {
+    if (command === undefined) {
+      io.stderr.write(`sidemint: unknown command ${first}\n${overview()}`)
+      return MISUSED
+    }
+    if (first === '--help' || first === '-h') {
+      io.stdout.write(`${overview()}\n${(await command.load()).help()}`)
+      return 0
+    }
+    const loaded = await command.load()
+    const arguments_ = isFlag ? argv : others
+    if (asksForHelp(arguments_)) {
+      io.stdout.write(loaded.help())
+      return 0
+    }
+    return await loaded.run(arguments_, io)
+  } catch (thrown) {
+    const error = asFailure(thrown)
+    io.stderr.write(explain(error))
+    return error.code === 'SETTINGS_INVALID' ? MISUSED : FAILED
+  }
+}
+
+function overview(): string {
+  const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length))
+  const rows = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`)
+  return `Usage: sidemint [command] [flags]\n\n${rows.join('\n')}\n\nsidemint COMMAND --help names the command's flags.\n`
+}
+
+function explain(error: SidemintError): string {
+  const lines = error.message.split('\n')
+  const what = lines.length === 1 ? lines[0] : `\n${lines.map((line) => `  ${line}`).join('\n')}\n`
+  return `sidemint: ${error.code}: ${what}${lines.length === 1 ? '. ' : ''}Fix: ${error.fix}\n`
+}
+
+function asksForHelp(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--')
+  return (end < 0 ? argv : argv.slice(0, end)).some((argument) => argument === '--help' || argument === '-h')
+}
+
+for (const name of NOT_FOR_US) delete process.env[name]
+void main(process.argv.slice(2), process).then((code) => {
+  process.exitCode = code
+})

@@ -1,0 +1,63 @@
+/**
+ * The variables that point every Google client at a metadata server. A login on the laptop outranks any metadata
+ * server (measured: with one, Node and Python never ask), so gcloud's directory is set to an empty one of ours.
+ */
+
+import { existsSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+
+/** A value of undefined means: not set. */
+export type ClientEnv = Record<string, string | undefined>
+
+/** Clients reach the server by these too, where a network gives them to it. */
+const OUR_HOSTS = ['metadata.google.internal', '169.254.169.254']
+
+export interface ClientEnvOptions {
+  /** The server, as its clients reach it. */
+  url: string
+  /** An empty directory of ours for CLOUDSDK_CONFIG. */
+  emptyDirectory: string
+  /** The variables as they are now. */
+  env: NodeJS.ProcessEnv
+}
+
+export function createClientEnv({ url, emptyDirectory, env }: ClientEnvOptions): ClientEnv {
+  const { hostname } = new URL(url)
+  return {
+    ...addresses(url),
+    NO_PROXY: withHosts(env.NO_PROXY ?? env.no_proxy, hostname),
+    no_proxy: withHosts(env.no_proxy ?? env.NO_PROXY, hostname),
+    CLOUDSDK_CONFIG: emptyDirectory,
+    SIDEMINT_HOST_CLOUDSDK_CONFIG: env.SIDEMINT_HOST_CLOUDSDK_CONFIG ?? env.CLOUDSDK_CONFIG ?? '',
+    GOOGLE_APPLICATION_CREDENTIALS: undefined,
+  }
+}
+
+/** The block for a compose service, which reaches the server by its alias and has no login to hide. */
+export function createComposeEnv(): ClientEnv {
+  const noProxy = withHosts(undefined, 'metadata.google.internal')
+  return { ...addresses('http://metadata.google.internal'), NO_PROXY: noProxy, no_proxy: noProxy }
+}
+
+/** A login that hides the server from clients which look under HOME only: Go, and Node's library before 10.9. */
+export function loginUnderHome(): string | undefined {
+  const path = join(homedir(), '.config', 'gcloud', 'application_default_credentials.json')
+  return existsSync(path) ? path : undefined
+}
+
+/** Host and port without a scheme: most clients put `http://` before it themselves. Node prefers the IP, gcloud and C++ know only the ROOT. */
+function addresses(url: string): ClientEnv {
+  const { host } = new URL(url)
+  return {
+    GCE_METADATA_HOST: host,
+    GCE_METADATA_IP: host,
+    GCE_METADATA_ROOT: host,
+    METADATA_SERVER_DETECTION: 'assume-present',
+  }
+}
+
+function withHosts(current: string | undefined, hostname: string): string {
+  const hosts = (current ?? '').split(',').map((host) => host.trim())
+  return [...new Set([...hosts, hostname, ...OUR_HOSTS])].filter((host) => host !== '').join(',')
+}

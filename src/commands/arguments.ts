@@ -1,0 +1,135 @@
+/** Reads a command's arguments and its settings, and reports everything that is wrong with them at once. */
+
+import { parseArgs } from 'node:util'
+import { flagOf, invalid, SETTINGS, type SettingName, type Settings, settle, suggest } from '../settings.ts'
+import { readSettingsFile } from '../settings-file.ts'
+
+/** A flag of one command alone. */
+export interface OwnFlag {
+  /** What its value is called in the help; absent for a flag without a value. */
+  value?: string
+  help: string
+}
+
+export interface CommandShape {
+  /** After `sidemint`, in the help. */
+  usage: string
+  summary: string
+  settings: readonly SettingName[]
+  flags: Readonly<Record<string, OwnFlag>>
+  /** What may stand beside flags: nothing, a command after `--`, or one argument and whatever follows it. */
+  takes: 'nothing' | 'a command' | 'an argument and the rest'
+}
+
+export interface Arguments {
+  settings: Settings
+  /** The settings given as flags. */
+  given: ReadonlySet<string>
+  /** The command's own flags. */
+  own: Readonly<Record<string, string | boolean | undefined>>
+  /** What follows the flags. */
+  rest: readonly string[]
+}
+
+export interface ArgumentSources {
+  argv: readonly string[]
+  env: NodeJS.ProcessEnv
+}
+
+/** `defaults` are a command's own. Throws SETTINGS_INVALID. */
+export async function readArguments(
+  shape: CommandShape,
+  { argv, env }: ArgumentSources,
+  defaults: Partial<Settings> = {},
+): Promise<Arguments> {
+  const problems: string[] = []
+  const flags = new Map<string, (string | boolean)[]>()
+  const own: Record<string, string | boolean> = {}
+  const names = new Map(shape.settings.map((name) => [flagOf(name).slice(2), name]))
+  const known = [...names.keys(), ...Object.keys(shape.flags), 'help']
+  const { tokens, rest } = tokenize(shape, names, argv)
+  if (shape.takes === 'nothing')
+    problems.push(...rest.map((argument) => `${argument}: this command takes no arguments`))
+  for (const { name: written, value } of tokens) {
+    const negated = written.startsWith('no-') && names.has(written.slice(3))
+    const flag = negated ? written.slice(3) : written
+    const setting = names.get(flag)
+    const ownFlag = shape.flags[flag]
+    if (setting === undefined && ownFlag === undefined) {
+      problems.push(
+        `--${written}: unknown flag${suggest(
+          `--${written}`,
+          known.map((name) => `--${name}`),
+        )}`,
+      )
+    } else if (setting !== undefined && SETTINGS[setting].kind === 'boolean' && !(negated && value !== undefined)) {
+      flags.set(setting, [...(flags.get(setting) ?? []), value ?? !negated])
+    } else if (negated || (value === undefined && ownFlag?.value !== undefined)) {
+      problems.push(
+        `--${written}: ${negated ? 'only yes-or-no settings can be negated, and without a value' : 'needs a value'}`,
+      )
+    } else if (setting !== undefined) {
+      if (value === undefined) problems.push(`--${written}: needs a value`)
+      else flags.set(setting, [...(flags.get(setting) ?? []), value])
+    } else own[flag] = value ?? true
+  }
+  const file = await readSettingsFile(String(flags.get('config')?.at(-1) ?? env.SIDEMINT_CONFIG ?? ''), problems)
+  const settings = settle({ flags, env, ...(file === undefined ? {} : { file }) }, problems, defaults)
+  return { settings, given: new Set(flags.keys()), own, rest }
+}
+
+/** What `--help` prints for a command. */
+export function helpFor(shape: CommandShape): string {
+  const rows = [
+    ...Object.entries(shape.flags).map(([name, flag]) => [
+      flag.value ? `--${name} ${flag.value}` : `--${name}`,
+      flag.help,
+    ]),
+    ...shape.settings.map((name) => {
+      const setting: { value?: string; help: string } = SETTINGS[name]
+      return [setting.value ? `${flagOf(name)} ${setting.value}` : flagOf(name), setting.help]
+    }),
+  ] as [string, string][]
+  const width = Math.max(...rows.map(([flag]) => flag.length))
+  const lines = rows.map(([flag, help]) => `  ${flag.padEnd(width)}  ${help}`)
+  return `sidemint ${shape.usage}\n\n${shape.summary}\n\n${lines.join('\n')}\n`
+}
+
+/** A command that was misused, in the same form as a wrong setting. */
+export function misuse(problem: string): Error {
+  return invalid([problem])
+}
+
+interface FlagToken {
+  name: string
+  value: string | undefined
+}
+
+/** A flag that wants a value and is followed by another flag has none; that one counts for itself. */
+function tokenize(
+  shape: CommandShape,
+  names: ReadonlyMap<string, SettingName>,
+  argv: readonly string[],
+): { tokens: FlagToken[]; rest: string[] } {
+  const valued = [
+    ...[...names].filter(([, name]) => SETTINGS[name].kind !== 'boolean').map(([flag]) => flag),
+    ...Object.entries(shape.flags).flatMap(([flag, { value }]) => (value === undefined ? [] : [flag])),
+  ]
+  const options = Object.fromEntries(valued.map((flag) => [flag, { type: 'string' as const }]))
+  const parsed = parseArgs({ args: [...argv], options, strict: false, allowPositionals: true, tokens: true }).tokens
+  const end = parsed.find(({ kind }) => kind !== 'option')
+  const mixed = shape.takes === 'nothing'
+  const before = end === undefined || mixed ? parsed : parsed.filter(({ index }) => index < end.index)
+  const given = before.filter((token) => token.kind === 'option')
+  const hungry = given.find(({ inlineValue, value }) => inlineValue === false && value.startsWith('-'))
+  if (hungry !== undefined) {
+    const after = tokenize(shape, names, argv.slice(hungry.index + 1))
+    const earlier = tokenize(shape, names, argv.slice(0, hungry.index))
+    const starved = { name: hungry.name, value: undefined }
+    return { tokens: [...earlier.tokens, starved, ...after.tokens], rest: [...earlier.rest, ...after.rest] }
+  }
+  const tokens = given.map(({ name, value }) => ({ name, value }))
+  if (mixed) return { tokens, rest: parsed.flatMap((token) => (token.kind === 'positional' ? [token.value] : [])) }
+  if (end === undefined) return { tokens, rest: [] }
+  return { tokens, rest: argv.slice(end.kind === 'option-terminator' ? end.index + 1 : end.index) }
+}

@@ -1,0 +1,13 @@
+/** What the command line gives to a command, and what it wants of one. */
+
+export interface Io {
+  env: NodeJS.ProcessEnv
+  stdout: { write(text: string): unknown }
+  stderr: { write(text: string): unknown; isTTY?: boolean }
+}
+
+export interface Command {
+  /** Data on `stdout`, talk on `stderr`. Returns the exit code. */
+  run(argv: readonly string[], io: Io): Promise<number>
+  help(): string
+}

@@ -1,0 +1,61 @@
+/** `sidemint env`: what points every Google client at a server, in the form that a shell or a file wants. */
+
+import { mkdirSync, rmSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { type ClientEnv, createClientEnv, createComposeEnv, loginUnderHome } from '../client-env.ts'
+import { type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
+import type { Io } from './command.ts'
+
+const SHAPE: CommandShape = {
+  usage: 'env [--format shell|dotenv|compose|json]',
+  summary: 'Prints the variables that point every Google client at a server: eval "$(sidemint env)"',
+  settings: ['config', 'server'],
+  flags: { format: { value: 'FORMAT', help: 'shell, dotenv, compose or json (default: shell)' } },
+  takes: 'nothing',
+}
+
+const FORMATS: Record<string, (env: ClientEnv) => string> = {
+  shell: (env) =>
+    lines(env, (name, value) =>
+      value === undefined ? `unset ${name}` : `export ${name}='${value.replaceAll("'", "'\\''")}'`,
+    ),
+  dotenv: (env) =>
+    lines(env, (name, value = '') => `${name}=${/^[\w.,:/@-]*$/.test(value) ? value : JSON.stringify(value)}`),
+  compose: () => lines(createComposeEnv(), (name, value) => `${name}: ${value}`),
+  json: (env) => `${JSON.stringify(env, (_, value) => (value === undefined ? null : value), 2)}\n`,
+}
+
+export const help = () => helpFor(SHAPE)
+
+export async function run(argv: readonly string[], { env, stdout, stderr }: Io): Promise<number> {
+  const { settings, own } = await readArguments(SHAPE, { argv, env })
+  const format = String(own.format ?? 'shell')
+  const print = Object.hasOwn(FORMATS, format) ? FORMATS[format] : undefined
+  if (print === undefined) throw misuse(`--format: must be ${Object.keys(FORMATS).join(', ')}, not "${format}"`)
+  stdout.write(print(createClientEnv({ url: settings.server, emptyDirectory: emptyDirectory(), env })))
+  if (format !== 'compose') stderr.write(loginWarning())
+  return 0
+}
+
+/** Said where a login lies that some clients find whatever the variables say. */
+export function loginWarning(): string {
+  const path = loginUnderHome()
+  return path === undefined
+    ? ''
+    : `sidemint: ${path} is there: Go programs, and Node's google-auth-library before 10.9, look under HOME only and use that login. Fix: run those with another HOME\n`
+}
+
+/** gcloud remembers there for ten minutes whether it found a metadata server, so that is forgotten. */
+function emptyDirectory(): string {
+  const directory = join(homedir(), '.cache', 'sidemint', 'cloudsdk')
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  rmSync(join(directory, 'gce'), { force: true })
+  return directory
+}
+
+function lines(env: ClientEnv, line: (name: string, value: string | undefined) => string): string {
+  return Object.entries(env)
+    .map(([name, value]) => `${line(name, value)}\n`)
+    .join('')
+}

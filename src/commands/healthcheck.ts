@@ -1,0 +1,47 @@
+/** `sidemint healthcheck`: for a container's HEALTHCHECK, so it loads nothing but node:http. */
+
+import type { Io } from './command.ts'
+
+const { get } = process.getBuiltinModule('node:http')
+
+const TIMEOUT_MS = 2_000
+const DEFAULT_PORT = '16925'
+
+export const help = () => `sidemint healthcheck [--ready] [--port N]
+
+Exits 0 when the process on this host serves; with --ready also only when its last mint did not fail for good.
+`
+
+export async function run(argv: readonly string[], { env, stderr }: Io): Promise<number> {
+  const { values } = process.getBuiltinModule('node:util').parseArgs({
+    args: [...argv],
+    options: { ready: { type: 'boolean' }, port: { type: 'string' } },
+    strict: false,
+  })
+  const unknown = Object.keys(values).find((name) => name !== 'ready' && name !== 'port')
+  if (unknown !== undefined) {
+    stderr.write(`sidemint: --${unknown}: unknown flag\n${help()}`)
+    return 2
+  }
+  const port = String(values.port ?? env.SIDEMINT_PORT ?? DEFAULT_PORT)
+  const host =
+    env.SIDEMINT_HOST === undefined || /^(0\.0\.0\.0|::)$/.test(env.SIDEMINT_HOST) ? '127.0.0.1' : env.SIDEMINT_HOST
+  const path = values.ready === true ? '/_sidemint/ready' : '/_sidemint/health'
+  return new Promise((resolve) => {
+    const fail = (reason: string) => {
+      stderr.write(`sidemint: ${host}:${port}${path}: ${reason}\n`)
+      resolve(1)
+    }
+    const request = get({ host, port, path, timeout: TIMEOUT_MS }, (response) => {
+      let body = ''
+      response.setEncoding('utf8').on('data', (chunk) => {
+        body += chunk
+      })
+      response.on('end', () =>
+        response.statusCode === 200 ? resolve(0) : fail(body.trim() || `${response.statusCode}`),
+      )
+    })
+    request.on('timeout', () => request.destroy(new Error('no answer in time')))
+    request.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? error.message))
+  })
+}

@@ -1,0 +1,191 @@
+/** The library: a metadata server inside a test suite. */
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createClientEnv } from './client-env.ts'
+import { createEvents, type RequestEvent } from './events.ts'
+import { startServer } from './server.ts'
+import { settle } from './settings.ts'
+
+/** What may be laid over the metadata tree, in Google's key names; null removes a key. */
+export type MetadataOverlay = {
+  readonly [key: string]:
+    | string
+    | number
+    | bigint
+    | boolean
+    | null
+    | readonly (string | number | bigint | boolean)[]
+    | MetadataOverlay
+    | readonly MetadataOverlay[]
+}
+
+/** One service's own account. Without callers, hosts and port it is everybody else's. */
+export interface IdentityOptions {
+  serviceAccount: string
+  /** Compose services, containers, addresses or CIDRs. */
+  callers?: string[]
+  /** Host names under which this identity is asked for. */
+  hosts?: string[]
+  /** A listener that always means this identity; 0 takes a free port. */
+  port?: number
+  /** Further accounts that it may name by path. */
+  accounts?: string[]
+  /** With Google credentials: the delegation chain to `serviceAccount`. */
+  delegates?: string[]
+}
+
+/** The settings of the command line in camelCase, and the clock. */
+export interface StartOptions {
+  /** Default: 127.0.0.1. */
+  host?: string
+  /** Default: 0, a free one. */
+  port?: number
+  /** Who mints: `local` (the default here), `auto`, `google`, `metadata` or `metadata=HOST`. */
+  source?: string
+  /** The default identity's email. Default: `default@PROJECT.iam.gserviceaccount.com`. */
+  serviceAccount?: string
+  /** Mint as the last of these with Google credentials; the others are the delegates. */
+  impersonateServiceAccount?: string[]
+  /** Default: `sidemint-local`. */
+  project?: string
+  /** Digits. */
+  projectNumber?: string
+  /** Default: `us-central1`. */
+  region?: string
+  zone?: string
+  /** Which tree is shown. Default: `cloud-run`. */
+  platform?: 'gce' | 'cloud-run'
+  /** Audiences that may be asked for; `*` is any run of characters. Default: any. */
+  allowAudience?: string[]
+  /** Further Host names that are answered. */
+  allowHost?: string[]
+  /** Serve a user login's own tokens. Default: false. */
+  allowUserTokens?: boolean
+  /** The `iss` claim. Default: the server's own URL. */
+  issuer?: string
+  /** Keep the signing key in this file. Default: a new one in memory. */
+  keyFile?: string
+  /** The most tokens that are kept. Default: 10,000. */
+  cacheEntries?: number
+  /** Who is asking, and as whom; callers are told by their address. */
+  identities?: IdentityOptions[]
+  /** Laid over the metadata tree. */
+  metadata?: MetadataOverlay
+  /** The clock in epoch ms. Default: the wall clock. */
+  now?: () => number
+}
+
+/** A request for a token that the server answered. */
+export interface RecordedRequest {
+  /** Epoch ms. */
+  at: number
+  kind: 'id' | 'access'
+  /** Empty for an access token. */
+  audience: string
+  /** Empty for an ID token. */
+  scopes: readonly string[]
+  /** Email that the token speaks for. */
+  identity: string
+  /** Who asked: an address. */
+  caller: string
+  /** `mint` for the request that caused one; those who waited for the same mint are hits. */
+  result: 'hit' | 'mint' | 'stale' | 'error'
+  /** HTTP status. */
+  status: number
+}
+
+export interface IssueTokenOptions {
+  /** The `aud` claim. */
+  audience: string
+  /** Whom the token speaks for. Default: the server's own service account. */
+  serviceAccount?: string
+  /** Laid over the claims; undefined leaves one out. */
+  claims?: Record<string, unknown>
+  /** Seconds until it expires; negative for one that has. Default 3600. */
+  expiresInSeconds?: number
+}
+
+export interface Sidemint {
+  /** `http://127.0.0.1:PORT`. */
+  readonly url: string
+  /** The `iss` claim of its tokens. */
+  readonly issuer: string
+  /** Where receivers find its keys. */
+  readonly jwksUri: string
+  /** The variables that point a child process at this server; undefined means: to be unset. */
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Every token request since the start, oldest first; the last 10,000 of them. */
+  readonly requests: readonly RecordedRequest[]
+  /** Points this process at the server until `close`. Call it before a Google library is used: some remember what they found. */
+  applyEnv(): void
+  /** Answers the next `times` (default 1) token requests with this status (default 503); nothing of it is remembered. */
+  failNext(order?: { status?: number; times?: number }): void
+  /** Signs an ID token with `email` and any claims, as if it had been asked for; local source only. */
+  issueToken(options: IssueTokenOptions): Promise<string>
+  /** Stops the server, restores the variables, removes its directory. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+const REQUESTS_KEPT = 10_000
+
+/**
+ * Starts a metadata server in this process, on a free port of 127.0.0.1, without credentials and without reading
+ * variables or files. Several may run at once. Throws an error with a `code` for settings that are wrong.
+ */
+export async function startSidemint(options: StartOptions = {}): Promise<Sidemint> {
+  const { now, ...chosen } = options
+  const settings = settle({ options: { port: 0, source: 'local', ...chosen } })
+  const events = createEvents(REQUESTS_KEPT)
+  const server = await startServer({ settings, env: {}, events, ...(now === undefined ? {} : { now }) })
+  const emptyDirectory = mkdtempSync(join(tmpdir(), 'sidemint-'))
+  const env = createClientEnv({ url: server.url, emptyDirectory, env: process.env })
+  const before = new Map<string, string | undefined>()
+  let closing: Promise<void> | undefined
+
+  async function close(): Promise<void> {
+    for (const [name, value] of before) setVariable(name, value)
+    before.clear()
+    await server.close()
+    rmSync(emptyDirectory, { recursive: true, force: true })
+  }
+
+  return {
+    url: server.url,
+    issuer: server.issuer,
+    jwksUri: server.jwksUri,
+    env,
+    get requests() {
+      return events
+        .recent()
+        .filter((event) => event.type === 'request')
+        .map(recorded)
+    },
+    applyEnv() {
+      for (const [name, value] of Object.entries(env)) {
+        if (!before.has(name)) before.set(name, process.env[name])
+        setVariable(name, value)
+      }
+    },
+    failNext: ({ status = 503, times = 1 } = {}) => server.failNext({ status, times }),
+    async issueToken({ serviceAccount, ...asked }) {
+      const principal = serviceAccount === undefined ? {} : { principal: serviceAccount }
+      const token = await server.issueToken({ format: 'full', ...principal, ...asked })
+      return token.value
+    },
+    close: () => (closing ??= close()),
+    [Symbol.asyncDispose]: () => (closing ??= close()),
+  }
+}
+
+function recorded(event: RequestEvent): RecordedRequest {
+  const { at, kind, audience, scopes, identity, caller, result, status } = event
+  return { at, kind, audience, scopes, identity, caller, result, status }
+}
+
+function setVariable(name: string, value: string | undefined): void {
+  if (value === undefined) delete process.env[name]
+  else process.env[name] = value
+}

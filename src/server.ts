@@ -1,0 +1,159 @@
+/** The only place where the parts are wired. Start reads as an index of the program; close runs it backwards. */
+
+import { createCallers } from './callers.ts'
+import { SYSTEM_NAMES } from './callers-system.ts'
+import { failure, type SidemintError } from './errors.ts'
+import { createEvents, type Events } from './events.ts'
+import { createApp } from './http/app.ts'
+import { CERTIFICATES_PATH, createDiscovery, JWKS_PATH } from './http/discovery.ts'
+import { createGuard } from './http/guard.ts'
+import { createMetadata } from './http/metadata.ts'
+import { createOps } from './http/ops.ts'
+import { createIdentities, type Identities, type Identity } from './identities.ts'
+import { type Listener, listen } from './listener.ts'
+import { createReadiness } from './readiness.ts'
+import type { Settings } from './settings.ts'
+import type { IssueOptions } from './sources/local.ts'
+import type { Token } from './token.ts'
+import { HEADERS } from './wire.ts'
+
+export interface ServerOptions {
+  settings: Settings
+  /** Where the standard variables are read from. */
+  env: NodeJS.ProcessEnv
+  /** Epoch ms. Default: the wall clock. */
+  now?: () => number
+  events?: Events
+}
+
+export interface RunningServer {
+  /** Where it is reached from this host, without a final slash. */
+  url: string
+  /** The `iss` claim of locally signed tokens. */
+  issuer: string
+  jwksUri: string
+  /** Who mints, and why this one. */
+  source: Identities['source']
+  identities: readonly Identity[]
+  /** The default identity, else the first. */
+  primary: Identity
+  /** The ports of the identities that have a listener of their own. */
+  ports: ReadonlyMap<Identity, number>
+  events: Events
+  /** Signs an ID token with any claims. */
+  issueToken(options: Omit<IssueOptions, 'principal'> & { principal?: string }): Promise<Token>
+  /** The next `times` token requests are answered with this status and the code INJECTED. */
+  failNext(order: { status: number; times: number }): void
+  /** Stops accepting, gives requests in flight `graceMs` (default 0), aborts mints. */
+  close(graceMs?: number): Promise<void>
+}
+
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { settings, env, now = Date.now, events = createEvents() } = options
+  let ownUrl = ''
+  const issuer = () => settings.issuer ?? ownUrl
+  const identities = await createIdentities({
+    settings,
+    env,
+    issuer,
+    events,
+    now,
+  })
+  const { source, all, primary, project, projectNumber, local, tokens } = identities
+  const callers = createCallers(SYSTEM_NAMES)
+  const listeners = new Map<number, Identity>()
+  const orders = createOrders()
+  const discovery = createDiscovery({ key: local.key, issuer, now })
+  const ops = createOps({ readiness: createReadiness(events) })
+  const app = createApp({
+    guard: createGuard({
+      allowHost: [...settings.allowHost, ...all.flatMap(({ hosts }) => hosts)],
+      events,
+      now,
+    }),
+    metadata: createMetadata({
+      platform: settings.platform,
+      project,
+      projectNumber,
+      region: settings.region,
+      zone: settings.zone,
+      metadata: settings.metadata,
+      allowAudience: settings.allowAudience,
+      whoAsks: ({ req: { socket } }, host) => {
+        const caller = callers.of(socket)
+        const asker = () => ({
+          caller,
+          identity: identities.find({ caller, host, listener: listeners.get(socket.localPort ?? 0) }),
+        })
+        return identities.needNames && caller.naming !== undefined ? caller.naming.then(asker) : asker()
+      },
+      ordered: orders.take,
+      events,
+      now,
+    }),
+    routes: {
+      '/.well-known/openid-configuration': discovery.document,
+      [JWKS_PATH]: discovery.jwks,
+      [CERTIFICATES_PATH]: discovery.certificates,
+      '/_sidemint/health': ops.health,
+      '/_sidemint/ready': ops.ready,
+    },
+  })
+  const open: Listener[] = []
+  const listenOn = async (port: number) => {
+    const listener = await listen({ host: settings.host, port, handler: app, headers: HEADERS })
+    open.push(listener)
+    return listener.port
+  }
+  const close = (graceMs: number) => Promise.all(open.map((listener) => listener.close(graceMs)))
+  try {
+    ownUrl = `http://${reachable(settings.host)}:${await listenOn(settings.port)}`
+    for (const identity of all) {
+      if (identity.port !== undefined) listeners.set(await listenOn(identity.port), identity)
+    }
+  } catch (error) {
+    await close(0)
+    throw error
+  }
+
+  return {
+    url: ownUrl,
+    issuer: issuer(),
+    jwksUri: `${ownUrl}${JWKS_PATH}`,
+    source,
+    identities: all,
+    primary,
+    ports: new Map([...listeners].map(([port, identity]) => [identity, port])),
+    events,
+    issueToken: (asked) => local.source.issue({ principal: primary.email, ...asked }),
+    failNext: orders.give,
+    async close(graceMs = 0) {
+      await close(graceMs)
+      tokens.close()
+    },
+  }
+}
+
+/** Failures that a test ordered, taken one a request. */
+function createOrders() {
+  let status = 503
+  let left = 0
+  return {
+    give(order: { status: number; times: number }) {
+      status = order.status
+      left = order.times
+    },
+    take(): SidemintError | undefined {
+      if (left === 0) return undefined
+      left -= 1
+      return failure('INJECTED', { left: String(left) }, { status })
+    },
+  }
+}
+
+/** An address that listens everywhere is reached by loopback. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1'
+  if (host === '::') return '[::1]'
+  return host.includes(':') ? `[${host}]` : host
+}

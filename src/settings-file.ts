@@ -1,0 +1,26 @@
+/** Reads `sidemint.yaml`. */
+
+import { readFile } from 'node:fs/promises'
+
+const DEFAULT_PATH = 'sidemint.yaml'
+
+/** The file's data, or undefined where none is named and none is there. What is wrong is added to the problems. */
+export async function readSettingsFile(
+  named: string,
+  problems: string[],
+): Promise<{ path: string; data: unknown } | undefined> {
+  const path = named === '' ? DEFAULT_PATH : named
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    const { code = 'unknown reason' } = error as NodeJS.ErrnoException
+    if (named !== '' || code !== 'ENOENT') problems.push(`${path}: cannot be read (${code})`)
+    return undefined
+  }
+  const { parseYaml } = await import('./yaml.ts')
+  const parsed = parseYaml(text)
+  if ('data' in parsed) return { path, data: parsed.data }
+  problems.push(...parsed.problems.map((problem) => `${path}: ${problem}`))
+  return undefined
+}

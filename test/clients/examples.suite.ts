@@ -1,0 +1,45 @@
+/** `sidemint exec` as the README shows it, with the examples, and gcloud itself. */
+
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import test from 'ava'
+import { startSidemint } from '../../src/index.ts'
+import { readClaims } from '../../src/token.ts'
+import { testWith } from './toolchain.ts'
+
+const run = promisify(execFile)
+const ROOT = new URL('../..', import.meta.url).pathname
+const CLI = join(ROOT, 'src/cli.ts')
+const scratch = mkdtempSync(join(tmpdir(), 'sidemint-clients-'))
+
+test.after.always(() => rmSync(scratch, { recursive: true, force: true }))
+
+const exec = (command: readonly string[], cwd: string) =>
+  run(process.execPath, [CLI, 'exec', '--', ...command], { cwd, env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' } })
+
+testWith(['python3'], 'sidemint exec -- pytest: google-auth gets ID tokens and default credentials', async (t) => {
+  t.timeout(240_000)
+  const venv = join(scratch, 'venv')
+  await run('python3', ['-m', 'venv', venv])
+  await run(join(venv, 'bin', 'pip'), ['install', '--quiet', '-r', join(ROOT, 'examples/pytest/requirements.txt')])
+  const { stdout } = await exec([join(venv, 'bin', 'pytest'), '-p', 'no:cacheprovider'], join(ROOT, 'examples/pytest'))
+  t.regex(stdout, /2 passed/)
+})
+
+testWith(['go'], 'sidemint exec -- go test: the Go library gets an ID token', async (t) => {
+  t.timeout(480_000)
+  const { stdout } = await exec(['go', 'test', '-count=1', './...'], join(ROOT, 'examples/go-test'))
+  t.regex(stdout, /^ok\s/m)
+})
+
+testWith(['gcloud'], 'gcloud auth print-identity-token --audiences takes its token from the server', async (t) => {
+  t.timeout(120_000)
+  await using metadata = await startSidemint({ serviceAccount: 'orders@acme-dev.iam.gserviceaccount.com' })
+  const env = { ...process.env, ...metadata.env }
+  const { stdout } = await run('gcloud', ['auth', 'print-identity-token', '--audiences=https://a.example'], { env })
+  t.is(readClaims(stdout.trim())?.aud, 'https://a.example')
+  t.is(readClaims(stdout.trim())?.iss, metadata.issuer)
+})

@@ -1,0 +1,63 @@
+/** google-auth-library as it comes, in a process of its own, with nothing but the variables. */
+
+import { execFile } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import test from 'ava'
+import { createRemoteJWKSet, jwtVerify } from 'jose'
+import { startSidemint } from '../../src/index.ts'
+
+const run = promisify(execFile)
+const ROOT = new URL('../..', import.meta.url).pathname
+const AUDIENCE = 'https://a.example'
+
+const THREE_LINES = `import { GoogleAuth } from 'google-auth-library'
+const client = await new GoogleAuth().getIdTokenClient('${AUDIENCE}')
+console.log((await client.getRequestHeaders()).get('authorization').slice(7))`
+
+/** The loser of every race: a user's login in HOME, as gcloud writes it. */
+function homeWithLogin(): string {
+  const home = mkdtempSync(join(tmpdir(), 'sidemint-home-'))
+  const directory = join(home, '.config', 'gcloud')
+  mkdirSync(directory, { recursive: true })
+  const login = { type: 'authorized_user', client_id: 'c', client_secret: 's', refresh_token: 'r' }
+  writeFileSync(join(directory, 'application_default_credentials.json'), JSON.stringify(login))
+  return home
+}
+
+async function threeLines(env: NodeJS.ProcessEnv): Promise<string> {
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', THREE_LINES], { env, cwd: ROOT })
+  return stdout.trim()
+}
+
+test('three lines with google-auth-library get a token that verifies by discovery, also beside a login in HOME', async (t) => {
+  await using metadata = await startSidemint({ serviceAccount: 'orders@acme-dev.iam.gserviceaccount.com' })
+  const home = homeWithLogin()
+  t.teardown(() => rmSync(home, { recursive: true, force: true }))
+  const token = await threeLines({ ...process.env, HOME: home, ...metadata.env })
+  const keys = createRemoteJWKSet(new URL(metadata.jwksUri))
+  const { payload } = await jwtVerify(token, keys, { issuer: metadata.issuer, audience: AUDIENCE })
+  t.is(payload.email, 'orders@acme-dev.iam.gserviceaccount.com')
+})
+
+test('the lines that `sidemint env` prints for a shell do the same', async (t) => {
+  await using metadata = await startSidemint()
+  const home = homeWithLogin()
+  t.teardown(() => rmSync(home, { recursive: true, force: true }))
+  const script = `eval "$("$0" src/cli.ts env --server ${metadata.url} 2>/dev/null)"; exec "$0" --input-type=module -e "$1"`
+  const { stdout } = await run('sh', ['-c', script, process.execPath, THREE_LINES], {
+    cwd: ROOT,
+    env: { ...process.env, HOME: home },
+  })
+  t.is(stdout.trim().split('.').length, 3)
+  t.true(metadata.requests.some(({ audience, status }) => audience === AUDIENCE && status === 200))
+})
+
+test("a refusal's code and fix are what the library's user reads", async (t) => {
+  await using metadata = await startSidemint({ allowAudience: ['https://*.run.app'] })
+  const error = await t.throwsAsync(threeLines({ ...process.env, ...metadata.env }))
+  const { stderr } = error as unknown as { stderr: string }
+  t.regex(stderr, /Could not fetch ID token: .*AUDIENCE_NOT_ALLOWED.*https:\/\/a\.example.*--allow-audience/)
+})
