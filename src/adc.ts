@@ -3,9 +3,10 @@
  * parsed here, not by the library, whose loaders spawn gcloud and probe for a metadata server.
  */
 
+import { createPrivateKey } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import * as v from 'valibot'
 import { failure } from './errors.ts'
 
@@ -20,8 +21,10 @@ export interface AdcPlace {
 export type Credential =
   | { kind: 'key'; email: string; json: ServiceAccountKey }
   | { kind: 'user'; json: UserLogin }
-  /** A federated identity: `external_account`, `external_account_authorized_user`. */
-  | { kind: 'federated'; json: { type: string; [key: string]: unknown } }
+  /** A workload outside of Google: `external_account`. */
+  | { kind: 'federated'; json: FederatedCredential }
+  /** A user of a workforce pool: `external_account_authorized_user`. */
+  | { kind: 'workforce'; json: WorkforceLogin }
   | { kind: 'impersonated'; email: string; delegates: readonly string[]; source: Credential }
   | { kind: 'gdch' }
 
@@ -74,33 +77,72 @@ export async function readAdc({ path, why }: AdcPlace): Promise<Adc> {
   } catch (error) {
     const { code = 'unknown reason' } = error as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENOTDIR') throw failure('CREDENTIALS_MISSING', { path, why })
-    throw failure('CREDENTIALS_UNREADABLE', { path, ...(await owner(path)) })
+    if (code === 'EISDIR') {
+      throw malformed(path, 'it is a directory, as Docker makes one where the file to mount is missing')
+    }
+    throw failure('CREDENTIALS_UNREADABLE', { path, me: uidOf(process), ...(await describeOwner(path, code)) })
   }
   return parseAdc(path, text)
 }
 
-async function owner(path: string): Promise<{ reason: string; me: string; uid: string }> {
-  const me = String(process.getuid?.() ?? 'this user')
-  try {
-    const { uid, mode } = await stat(path)
-    return { reason: `its owner is uid ${uid}, its mode 0${(mode & 0o777).toString(8)}`, me, uid: String(uid) }
-  } catch (error) {
-    return { reason: String((error as NodeJS.ErrnoException).code), me, uid: '$(id -u)' }
+/** Who may read it, or where its directory is closed, who may enter that. */
+async function describeOwner(path: string, code: string): Promise<{ reason: string; uid: string }> {
+  for (const [what, place] of [
+    ['its', path],
+    ["its directory's", dirname(path)],
+  ] as const) {
+    const found = await stat(place).catch(() => undefined)
+    if (found === undefined) continue
+    const mode = (found.mode & 0o777).toString(8).padStart(4, '0')
+    return { reason: `${what} owner is uid ${found.uid}, mode ${mode}`, uid: String(found.uid) }
   }
+  return { reason: code, uid: '$(id -u)' }
+}
+
+function uidOf({ getuid }: NodeJS.Process): string {
+  return getuid === undefined ? 'this user' : `uid ${getuid()}`
 }
 
 const text = v.pipe(v.string(), v.nonEmpty())
-const serviceAccountKey = v.looseObject({ client_email: text, private_key: text })
+const url = v.pipe(v.string(), v.url())
+const serviceAccountKey = v.looseObject({ client_email: text, private_key: v.pipe(text, v.check(isPrivateKey)) })
 const userLogin = v.looseObject({ client_id: text, client_secret: text, refresh_token: text })
 const impersonated = v.looseObject({
   service_account_impersonation_url: text,
   source_credentials: v.looseObject({ type: text }),
   delegates: v.optional(v.array(text), []),
 })
-const federated = v.looseObject({ type: text, service_account_impersonation_url: v.optional(text) })
+const federated = v.looseObject({
+  audience: text,
+  subject_token_type: text,
+  token_url: v.optional(url),
+  service_account_impersonation_url: v.optional(text),
+  credential_source: v.looseObject({
+    file: v.optional(text),
+    url: v.optional(url),
+    environment_id: v.optional(text),
+    executable: v.optional(v.looseObject({ command: text })),
+  }),
+})
+const workforceLogin = v.looseObject({
+  ...userLogin.entries,
+  audience: v.optional(text),
+  token_url: v.optional(url),
+})
 
 export type ServiceAccountKey = v.InferOutput<typeof serviceAccountKey>
 export type UserLogin = v.InferOutput<typeof userLogin>
+export type FederatedCredential = Omit<v.InferOutput<typeof federated>, 'service_account_impersonation_url'>
+export type WorkforceLogin = v.InferOutput<typeof workforceLogin>
+
+function isPrivateKey(pem: string): boolean {
+  try {
+    createPrivateKey(pem)
+    return true
+  } catch {
+    return false
+  }
+}
 
 function parseAdc(path: string, content: string): Adc {
   let data: { type?: unknown; quota_project_id?: unknown; project_id?: unknown }
@@ -122,7 +164,7 @@ function readCredential(path: string, data: { type?: unknown }): Credential {
     const result = v.safeParse(schema, data)
     if (result.success) return result.output
     const fields = result.issues.map((issue) => (issue.path ?? []).map(({ key }) => key).join('.'))
-    throw malformed(path, `its ${data.type} lacks ${fields.join(', ')}`)
+    throw malformed(path, `its ${data.type} lacks a usable ${fields.join(', ')}`)
   }
   switch (data.type) {
     case 'service_account': {
@@ -141,15 +183,16 @@ function readCredential(path: string, data: { type?: unknown }): Credential {
         source: readCredential(path, json.source_credentials),
       }
     }
-    case 'external_account':
-    case 'external_account_authorized_user': {
+    case 'external_account': {
       const { service_account_impersonation_url: url, ...json } = check(federated)
-      const source: Credential = { kind: 'federated', json }
+      const source: Credential = { kind: 'federated', json: json as FederatedCredential }
       // Left in place, the library would impersonate first, and the account would need a grant on itself.
       return url === undefined
         ? source
         : { kind: 'impersonated', email: impersonationTarget(path, url), delegates: [], source }
     }
+    case 'external_account_authorized_user':
+      return { kind: 'workforce', json: check(workforceLogin) }
     case 'gdch_service_account':
       return { kind: 'gdch' }
     default:
