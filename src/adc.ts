@@ -59,6 +59,15 @@ export function misplacedLogin(env: NodeJS.ProcessEnv): string | undefined {
     : join(env.CLOUDSDK_CONFIG, FILE)
 }
 
+/** Such a login would be found by no client, and by us only in the wrong place. */
+export async function refuseMisplacedLogin(env: NodeJS.ProcessEnv): Promise<void> {
+  const path = misplacedLogin(env)
+  if (path === undefined || !(await stat(path).catch(() => undefined))?.isFile()) return
+  const directory = env.SIDEMINT_HOST_CLOUDSDK_CONFIG
+  const variable = directory ? `CLOUDSDK_CONFIG=${directory}` : 'env -u CLOUDSDK_CONFIG'
+  throw failure('LOGIN_MISPLACED', { path, login: `${variable} gcloud auth application-default login` })
+}
+
 /** What changes when the file is written, replaced or removed; a bind-mounted directory shows all three. */
 export async function versionOf(path: string): Promise<string> {
   try {
@@ -121,7 +130,9 @@ const federated = v.looseObject({
     file: v.optional(text),
     url: v.optional(url),
     environment_id: v.optional(text),
-    executable: v.optional(v.looseObject({ command: text })),
+    executable: v.optional(
+      v.looseObject({ command: text, timeout_millis: v.optional(v.number()), output_file: v.optional(text) }),
+    ),
   }),
 })
 const workforceLogin = v.looseObject({
@@ -132,7 +143,8 @@ const workforceLogin = v.looseObject({
 
 export type ServiceAccountKey = v.InferOutput<typeof serviceAccountKey>
 export type UserLogin = v.InferOutput<typeof userLogin>
-export type FederatedCredential = Omit<v.InferOutput<typeof federated>, 'service_account_impersonation_url'>
+export type FederatedCredential = v.InferOutput<typeof federated>
+export type CredentialSource = FederatedCredential['credential_source']
 export type WorkforceLogin = v.InferOutput<typeof workforceLogin>
 
 function isPrivateKey(pem: string): boolean {
@@ -145,18 +157,27 @@ function isPrivateKey(pem: string): boolean {
 }
 
 function parseAdc(path: string, content: string): Adc {
-  let data: { type?: unknown; quota_project_id?: unknown; project_id?: unknown }
+  let data: AdcJson
   try {
     data = JSON.parse(content)
   } catch {
     throw malformed(path, content.trim() === '' ? 'it is empty' : 'it is no JSON, or only half written')
   }
   if (typeof data !== 'object' || data === null) throw malformed(path, 'it is no JSON object')
+  const credential = readCredential(path, data)
+  const quotaProject = data.quota_project_id ?? data.source_credentials?.quota_project_id
   return {
-    credential: readCredential(path, data),
-    ...(typeof data.quota_project_id === 'string' ? { quotaProject: data.quota_project_id } : {}),
+    credential,
+    ...(typeof quotaProject === 'string' && quotaProject !== '' ? { quotaProject } : {}),
     ...(typeof data.project_id === 'string' ? { project: data.project_id } : {}),
   }
+}
+
+interface AdcJson {
+  type?: unknown
+  quota_project_id?: unknown
+  project_id?: unknown
+  source_credentials?: AdcJson
 }
 
 function readCredential(path: string, data: { type?: unknown }): Credential {
@@ -185,7 +206,7 @@ function readCredential(path: string, data: { type?: unknown }): Credential {
     }
     case 'external_account': {
       const { service_account_impersonation_url: url, ...json } = check(federated)
-      const source: Credential = { kind: 'federated', json: json as FederatedCredential }
+      const source: Credential = { kind: 'federated', json }
       // Left in place, the library would impersonate first, and the account would need a grant on itself.
       return url === undefined
         ? source

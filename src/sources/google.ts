@@ -3,10 +3,17 @@
  * when it changes, so a login on the host heals a running server.
  */
 
-import { type Adc, type Credential, locateAdc, misplacedLogin, readAdc, versionOf } from '../adc.ts'
-import { failure } from '../errors.ts'
+import {
+  type Adc,
+  type Credential,
+  locateAdc,
+  misplacedLogin,
+  readAdc,
+  refuseMisplacedLogin,
+  versionOf,
+} from '../adc.ts'
 import type { Token, TokenRequest, TokenSource } from '../token.ts'
-import type { Bounds } from './bounded.ts'
+import { BOUNDS, type Bounds } from './bounded.ts'
 import type { Minter } from './google/mint.ts'
 
 export interface GoogleSourceOptions {
@@ -30,11 +37,15 @@ export interface GoogleSource extends TokenSource {
 }
 
 export function createGoogleSource(options: GoogleSourceOptions): GoogleSource {
-  const { env, ownPrincipal, delegatesOf } = options
+  const { env, ownPrincipal, delegatesOf, allowUserTokens, onDate, now, bounds = BOUNDS } = options
   const place = locateAdc(env)
   let kept: { version: string; adc: Adc; minter: Minter } | undefined
 
-  const version = () => versionOf(place.path)
+  async function version(): Promise<string> {
+    const misplaced = misplacedLogin(env)
+    const versions = [place.path, ...(misplaced === undefined ? [] : [misplaced])].map(versionOf)
+    return (await Promise.all(versions)).join(', ')
+  }
 
   async function current(): Promise<{ adc: Adc; minter: Minter }> {
     const found = await version()
@@ -42,8 +53,10 @@ export function createGoogleSource(options: GoogleSourceOptions): GoogleSource {
     await refuseMisplacedLogin(env)
     const adc = await readAdc(place)
     const { createMinter } = await import('./google/mint.ts')
-    const quotaProject = env.GOOGLE_CLOUD_QUOTA_PROJECT
-    kept = { version: found, adc, minter: createMinter({ ...options, adc, quotaProject }) }
+    const { credential } = adc
+    const quotaProject = env.GOOGLE_CLOUD_QUOTA_PROJECT || adc.quotaProject
+    const minter = createMinter({ credential, quotaProject, allowUserTokens, bounds, onDate, now })
+    kept = { version: found, adc, minter }
     return kept
   }
 
@@ -71,15 +84,12 @@ export function describeCredential(credential: Credential): string {
     case 'user':
       return 'user login'
     case 'federated':
-      return credential.json.type === 'external_account' ? 'workload identity federation' : 'workforce login'
+      return 'workload identity federation'
+    case 'workforce':
+      return 'workforce login'
     case 'impersonated':
       return `${describeCredential(credential.source)}, impersonating ${credential.email}`
     case 'gdch':
       return 'GDCH service account'
   }
-}
-
-async function refuseMisplacedLogin(env: NodeJS.ProcessEnv): Promise<void> {
-  const path = misplacedLogin(env)
-  if (path !== undefined && !(await versionOf(path)).startsWith('E')) throw failure('LOGIN_MISPLACED', { path })
 }

@@ -18,7 +18,7 @@ import type { FederatedCredential, ServiceAccountKey, UserLogin, WorkforceLogin 
 import { SidemintError } from '../../errors.ts'
 import { readClaims, type Token } from '../../token.ts'
 import { type Caller, garbage, Refusal } from './failures.ts'
-import { programSupplier, type SubjectProgram, subjectTokenMissing } from './subject-token.ts'
+import { programSupplier, subjectTokenMissing } from './subject-token.ts'
 import type { Transport } from './transport.ts'
 
 /** What a credential can do by itself; impersonation is not asked here. */
@@ -97,7 +97,7 @@ export function createFederatedClient(json: FederatedCredential, { transport, no
     const { credential_source: source } = json
     const common = { ...QUIET, ...json, scopes: [...scopes], transporter: transport.gaxios }
     if (source.environment_id !== undefined) return new AwsClient(common as unknown as AwsClientOptions)
-    const { executable } = source as { executable?: SubjectProgram }
+    const { executable } = source
     const options =
       executable === undefined
         ? common

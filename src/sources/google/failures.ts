@@ -140,7 +140,8 @@ function explainApi(
   }
   if (refusal.status === 404) return failure('ACCOUNT_NOT_FOUND', { target })
   if (refusal.status === 400 && /scope/i.test(message)) return failure('SCOPES_REFUSED', { reason: plain(message) })
-  if (refusal.status === 400 && /audience/i.test(message)) return failure('AUDIENCE_REFUSED', { reason: plain(message) })
+  if (refusal.status === 400 && /audience/i.test(message))
+    return failure('AUDIENCE_REFUSED', { reason: plain(message) })
   return refused(refusal, plain(message))
 }
 
@@ -159,7 +160,9 @@ function denied(permission: string, { caller, target = '', delegates = [] }: Att
     })
   }
   const role =
-    permission === PERMISSIONS.id ? 'roles/iam.serviceAccountOpenIdTokenCreator' : 'roles/iam.serviceAccountTokenCreator'
+    permission === PERMISSIONS.id
+      ? 'roles/iam.serviceAccountOpenIdTokenCreator'
+      : 'roles/iam.serviceAccountTokenCreator'
   const asks = last === undefined ? caller : { name: last, member: `serviceAccount:${last}` }
   return failure('IMPERSONATION_DENIED', { caller: asks.name, member: asks.member, target, permission, role })
 }

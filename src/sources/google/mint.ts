@@ -166,7 +166,12 @@ export function createMinter(options: MinterOptions): Minter {
       return await attempt()
     } catch (thrown) {
       if (!(thrown instanceof Refusal)) throw thrown
-      throw explainRefusal(thrown, { ...doing, caller: callerOf(source), credential: rootOf(source).kind, quotaProject })
+      throw explainRefusal(thrown, {
+        ...doing,
+        caller: callerOf(source),
+        credential: rootOf(source).kind,
+        quotaProject,
+      })
     }
   }
 
@@ -184,9 +189,11 @@ export function createMinter(options: MinterOptions): Minter {
 
   return {
     mint: (request, route, closing) =>
-      transport.within(closing, () => mint(request, route)).catch((thrown: unknown) => {
-        throw thrown instanceof OutOfTime ? failure('SOURCE_TIMEOUT', {}) : thrown
-      }),
+      transport
+        .within(closing, () => mint(request, route))
+        .catch((thrown: unknown) => {
+          throw thrown instanceof OutOfTime ? failure('SOURCE_TIMEOUT', {}) : thrown
+        }),
   }
 }
 

@@ -7,25 +7,20 @@
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
+import type { CredentialSource, FederatedCredential } from '../../adc.ts'
 import { failure, type SidemintError } from '../../errors.ts'
 import type { Transport } from './transport.ts'
 
-export interface SubjectProgram {
-  command: string
-  timeout_millis?: number
-  /** Where the program leaves its last answer. */
-  output_file?: string
-}
-
-interface Pool {
-  audience: string
-  subject_token_type: string
-}
+type SubjectProgram = NonNullable<CredentialSource['executable']>
 
 const DEFAULT_TIMEOUT_MS = 30_000
 
 /** Runs the program by Google's rules (AIP-4117): only where GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES is 1. */
-export function programSupplier(program: SubjectProgram, { audience, subject_token_type }: Pool, transport: Transport) {
+export function programSupplier(
+  program: SubjectProgram,
+  { audience, subject_token_type }: FederatedCredential,
+  transport: Transport,
+) {
   const { command, timeout_millis: timeout = DEFAULT_TIMEOUT_MS, output_file: file } = program
 
   async function run(): Promise<unknown> {
@@ -74,22 +69,13 @@ function missingAnswer(command: string): never {
 }
 
 /** Why there is no subject token. What a program printed is not shown: it may be one. */
-export function subjectTokenMissing(
-  source: { file?: string; url?: string; executable?: { command?: string } },
-  thrown: unknown,
-): SidemintError {
+export function subjectTokenMissing({ file, url, executable }: CredentialSource, thrown: unknown): SidemintError {
   const { code, status, killed } = thrown as { code?: unknown; status?: unknown; killed?: boolean }
-  const from =
-    source.file ?? source.url ?? (source.executable ? `the program ${JSON.stringify(source.executable.command)}` : 'AWS')
-  const reason =
-    killed === true || code === 'ABORT_ERR'
-      ? 'it did not end in time'
-      : status !== undefined
-        ? `it answered ${status}`
-        : code !== undefined
-          ? String(code)
-          : 'nothing usable is there'
-  return missing(from, reason)
+  if (killed === true || code === 'ABORT_ERR') return failure('SOURCE_TIMEOUT', {})
+  const from = file ?? url ?? (executable === undefined ? 'AWS' : `the program ${JSON.stringify(executable.command)}`)
+  if (status !== undefined) return missing(from, `it answered ${status}`)
+  if (typeof code === 'number') return missing(from, `it ended with exit code ${code}`)
+  return missing(from, typeof code === 'string' ? code : 'nothing usable is there')
 }
 
 function missing(from: string, reason: string): SidemintError {
