@@ -102,11 +102,11 @@ function explainOauth(
       ? failure('AUDIENCE_REFUSED', { reason: plain(description) })
       : failure('SCOPES_REFUSED', { reason: plain(description) })
   }
-  if (credential === 'federated' && refusal.host.startsWith('sts.') && error !== 'invalid_client') {
+  if (credential === 'federated' && error !== 'invalid_client') {
     return failure('SUBJECT_TOKEN_REFUSED', { caller, reason })
   }
-  if (credential === 'key') return failure('KEY_REFUSED', { caller, reason })
   if (error !== 'invalid_grant') return refused(refusal, reason)
+  if (credential === 'key') return failure('KEY_REFUSED', { caller, reason })
   return /invalid_rapt|reauth/i.test(`${subtype} ${description}`)
     ? failure('REAUTH_REQUIRED', { caller })
     : failure('LOGIN_EXPIRED', { caller })
@@ -138,7 +138,7 @@ function explainApi(
   if (refusal.status === 403 && (permission !== undefined || reasons.includes('IAM_PERMISSION_DENIED'))) {
     return denied(String(permission ?? PERMISSIONS[kind]), attempt)
   }
-  if (refusal.status === 404) return failure('ACCOUNT_NOT_FOUND', { target })
+  if (refusal.status === 404 && target !== '') return failure('ACCOUNT_NOT_FOUND', { target })
   if (refusal.status === 400 && /scope/i.test(message)) return failure('SCOPES_REFUSED', { reason: plain(message) })
   if (refusal.status === 400 && /audience/i.test(message))
     return failure('AUDIENCE_REFUSED', { reason: plain(message) })

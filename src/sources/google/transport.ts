@@ -17,8 +17,11 @@ export interface Transport {
   signal(): AbortSignal | undefined
 }
 
-/** The library's own retries, which know nothing of our time, are off. */
-const NO_RETRIES = { retry: false, retryConfig: { retry: 0, noResponseRetries: 0 } }
+/**
+ * The library's own retries, which know nothing of our time, are off. So is its redactor: it writes into the body that
+ * it was given, and our next attempt would send that.
+ */
+const OURS = { retry: false, retryConfig: { retry: 0, noResponseRetries: 0 }, errorRedactor: false } as const
 
 /** `onDate` hears Google's clock, epoch ms, with every answer of Google's. */
 export function createTransport(bounds: Bounds, onDate: (googleMs: number) => void): Transport {
@@ -40,7 +43,7 @@ export function createTransport(bounds: Bounds, onDate: (googleMs: number) => vo
       try {
         const response = await super.request<T>({
           ...options,
-          ...NO_RETRIES,
+          ...OURS,
           signal,
           ...(exchange ? { responseType: 'json' } : {}),
         })
