@@ -4,7 +4,6 @@
  */
 
 import {
-  type Adc,
   type Credential,
   locateAdc,
   misplacedLogin,
@@ -36,10 +35,15 @@ export interface GoogleSource extends TokenSource {
   version(): Promise<string>
 }
 
+interface Loaded {
+  credential: Credential
+  minter: Minter
+}
+
 export function createGoogleSource(options: GoogleSourceOptions): GoogleSource {
   const { env, ownPrincipal, delegatesOf, allowUserTokens, onDate, now, bounds = BOUNDS } = options
   const place = locateAdc(env)
-  let kept: { version: string; adc: Adc; minter: Minter } | undefined
+  let kept: { version: string; loading: Promise<Loaded> } | undefined
 
   async function version(): Promise<string> {
     const misplaced = misplacedLogin(env)
@@ -47,25 +51,33 @@ export function createGoogleSource(options: GoogleSourceOptions): GoogleSource {
     return (await Promise.all(versions)).join(', ')
   }
 
-  async function current(): Promise<{ adc: Adc; minter: Minter }> {
+  /** Of this version of the file, read once for all who wait; a failure is not kept. */
+  async function current(): Promise<Loaded> {
     const found = await version()
-    if (kept?.version === found) return kept
+    if (kept?.version === found) return kept.loading
+    const loading = load()
+    kept = { version: found, loading }
+    loading.catch(() => {
+      if (kept?.loading === loading) kept = undefined
+    })
+    return loading
+  }
+
+  async function load(): Promise<Loaded> {
     await refuseMisplacedLogin(env)
-    const adc = await readAdc(place)
+    const { credential, quotaProject } = await readAdc(place)
     const { createMinter } = await import('./google/mint.ts')
-    const { credential } = adc
-    const quotaProject = env.GOOGLE_CLOUD_QUOTA_PROJECT || adc.quotaProject
-    const minter = createMinter({ credential, quotaProject, allowUserTokens, bounds, onDate, now })
-    kept = { version: found, adc, minter }
-    return kept
+    const project = env.GOOGLE_CLOUD_QUOTA_PROJECT || quotaProject
+    const minter = createMinter({ credential, quotaProject: project, allowUserTokens, bounds, onDate, now })
+    return { credential, minter }
   }
 
   return {
     version,
     async mint(request: TokenRequest, signal?: AbortSignal): Promise<Token> {
-      const { adc, minter } = await current()
+      const { credential, minter } = await current()
       const { principal } = request
-      const own = principal === ownPrincipal || principal === emailOf(adc.credential)
+      const own = principal === ownPrincipal || principal === emailOf(credential)
       return minter.mint(request, own ? { own } : { own, principal, delegates: delegatesOf(principal) }, signal)
     },
   }

@@ -15,7 +15,7 @@ import {
   UserRefreshClient,
 } from 'google-auth-library'
 import type { FederatedCredential, ServiceAccountKey, UserLogin, WorkforceLogin } from '../../adc.ts'
-import { SidemintError } from '../../errors.ts'
+import { failure, SidemintError } from '../../errors.ts'
 import { readClaims, type Token } from '../../token.ts'
 import { type Caller, garbage, Refusal } from './failures.ts'
 import { programSupplier, subjectTokenMissing } from './subject-token.ts'
@@ -84,7 +84,11 @@ export function createUserClient(json: UserLogin, { transport, now }: ClientOpti
 
   return {
     accessToken: async () => (await refresh()).access,
-    idToken: async () => idTokenOf((await refresh()).id, OAUTH, now),
+    async idToken() {
+      const { id } = await refresh()
+      if (!id) throw failure('CREDENTIALS_CANNOT_MINT', { what: 'a user login without the scope openid' })
+      return idTokenOf(id, OAUTH, now)
+    },
     caller: () => ({ name: email ?? 'the user login', member: `user:${email ?? 'YOUR_EMAIL'}` }),
   }
 }

@@ -146,7 +146,7 @@ export function createMinter(options: MinterOptions): Minter {
   async function callIam(email: string, method: string, body: object, bearer: Token) {
     const { data, headers } = await transport.gaxios.request<Record<string, unknown>>({
       method: 'POST',
-      url: `https://${IAM_HOST}/v1/projects/-/serviceAccounts/${encodeURIComponent(email)}:${method}`,
+      url: `https://${IAM_HOST}/v1/projects/-/serviceAccounts/${encodeURI(email)}:${method}`,
       headers: {
         authorization: `Bearer ${bearer.value}`,
         ...(quotaProject === undefined ? {} : { 'x-goog-user-project': quotaProject }),
