@@ -108,8 +108,8 @@ async function describeOwner(path: string, code: string): Promise<{ reason: stri
   return { reason: code, uid: '$(id -u)' }
 }
 
-function uidOf({ getuid }: NodeJS.Process): string {
-  return getuid === undefined ? 'this user' : `uid ${getuid()}`
+function uidOf({ geteuid }: NodeJS.Process): string {
+  return geteuid === undefined ? 'this user' : `uid ${geteuid()}`
 }
 
 const text = v.pipe(v.string(), v.nonEmpty())

@@ -3,14 +3,7 @@
  * when it changes, so a login on the host heals a running server.
  */
 
-import {
-  type Credential,
-  locateAdc,
-  misplacedLogin,
-  readAdc,
-  refuseMisplacedLogin,
-  versionOf,
-} from '../adc.ts'
+import { type Credential, locateAdc, misplacedLogin, readAdc, refuseMisplacedLogin, versionOf } from '../adc.ts'
 import type { Token, TokenRequest, TokenSource } from '../token.ts'
 import { BOUNDS, type Bounds } from './bounded.ts'
 import type { Minter } from './google/mint.ts'
