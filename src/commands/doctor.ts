@@ -12,8 +12,8 @@ const SHAPE: CommandShape = {
   usage: 'doctor [--compose FILE] [--json]',
   summary: `Checks credentials, IAM, clock, network and wiring. Exits 1 where something failed.
 
-A service of a compose file is a sidemint where its image, its build directory or its command has that name, where it
-has the alias metadata.google.internal or the address 169.254.169.254, or where it shares the image of such a one.
+A service of a compose file is a sidemint where its image, its build directory or its command has that name, or where
+it has the alias metadata.google.internal or the address 169.254.169.254.
 For several files, \`extends\` or \`include\`: docker compose config | sidemint doctor --compose /dev/stdin`,
   settings: SERVER_SETTINGS,
   flags: {

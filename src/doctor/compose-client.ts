@@ -1,5 +1,6 @@
 /** What is looked at in a service that asks sidemint for tokens. */
 
+import { hostAndPort } from './address.ts'
 import type { Service } from './compose-file.ts'
 import { ALIAS, isMetadataName, LINK_LOCAL, loginsOf, namesOf, POINTERS, reachesLinkLocal } from './compose-roles.ts'
 import { type Finding, fail, ok, warn } from './finding.ts'
@@ -20,8 +21,9 @@ export function lintClient(service: Service, stack: Stack): Finding[] {
   const check = `compose:${service.name}`
   const found = RULES.flatMap((rule) => rule(service, stack, check))
   if (found.length > 0) return found
-  const host = reachesLinkLocal(service, stack.servers) ? LINK_LOCAL : service.environment.GCE_METADATA_HOST
-  return [ok(check, `asks sidemint at ${host}`)]
+  if (reachesLinkLocal(service, stack.servers)) return [ok(check, `asks sidemint at ${LINK_LOCAL}`)]
+  const host = service.environment.GCE_METADATA_HOST
+  return [ok(check, stack.servers.length > 0 ? `asks sidemint at ${host}` : `asks ${host}, which is not in this file`)]
 }
 
 /** A service that only brings its own login may do so on purpose. */
@@ -53,11 +55,7 @@ function schemes({ environment }: Service, _: Stack, check: string): Finding[] {
   return given(environment)
     .filter(([, value]) => value.includes('/'))
     .map(([name, value]) =>
-      fail(
-        check,
-        `${name} is ${value}: clients put http:// before it themselves`,
-        `${name}: ${value.replace(/^\w+:\/\//, '').replace(/\/.*$/, '')}`,
-      ),
+      fail(check, `${name} is ${value}: clients put http:// before it themselves`, `${name}: ${hostAndPort(value)}`),
     )
 }
 
@@ -149,7 +147,8 @@ function order(service: Service, { servers, services }: Stack, check: string): F
       seen.add(name)
       return waits(services.find((each) => each.name === name)?.dependsOn ?? new Map())
     })
-  const [server] = servers
+  // One that joined this service's network starts after it.
+  const [server] = servers.filter(({ networkMode }) => networkMode !== `service:${service.name}`)
   if (server === undefined || waits(service.dependsOn)) return []
   return [
     warn(
@@ -180,11 +179,5 @@ function given(environment: Service['environment']): [string, string][] {
 
 /** The hosts in the variables, without scheme, port and final dot. */
 function pointedAt({ environment }: Service): string[] {
-  return given(environment).map(([, value]) =>
-    value
-      .replace(/^\w+:\/\//, '')
-      .replace(/\/.*$/, '')
-      .replace(/:\d+$/, '')
-      .replace(/\.$/, ''),
-  )
+  return given(environment).map(([, value]) => hostAndPort(value).replace(/:\d+$/, '').replace(/\.$/, ''))
 }

@@ -21,21 +21,17 @@ export interface Roles {
 export const POINTERS = ['GCE_METADATA_HOST', 'GCE_METADATA_IP', 'GCE_METADATA_ROOT'] as const
 
 export function assignRoles({ services }: ComposeProject): Roles {
-  const named = services.filter(namesSidemint)
-  const ours = services.filter(
-    (service) => named.includes(service) || named.some((other) => isSameImage(service, other)),
+  const servers = services.filter(
+    (service) => standsInForGoogle(service) || (namesSidemint(service) && verbOf(service) === 'serve'),
   )
-  const servers = services.filter((service) =>
-    ours.includes(service) ? isServing(service) : standsInForGoogle(service),
+  const others = services.filter(
+    (service) => !servers.includes(service) && !namesSidemint(service) && !isGate(service, servers),
   )
-  const others = services.filter((service) => !servers.includes(service) && !ours.includes(service))
-  const clients = others.filter((service) => isPointed(service) || waitsFor(service, servers))
-  const reached = others.filter((service) => reachesLinkLocal(service, servers) && isAppThere(service))
-  return {
-    servers,
-    clients: others.filter((service) => clients.includes(service) || reached.includes(service)),
-    loggedIn: others.filter((service) => !clients.includes(service) && !reached.includes(service) && hasLogin(service)),
-  }
+  const clients = others.filter(
+    (service) =>
+      isPointed(service) || waitsFor(service, servers) || (reachesLinkLocal(service, servers) && isApp(service)),
+  )
+  return { servers, clients, loggedIn: others.filter((service) => !clients.includes(service) && hasLogin(service)) }
 }
 
 /** The image or the build is called sidemint, or the command line begins with it. */
@@ -46,12 +42,13 @@ function namesSidemint({ image, build, entrypoint, command }: Service): boolean 
   return (isImage && !isOverridden) || wordsAfterSidemint([...entrypoint, ...command]) !== undefined
 }
 
-/** One image serves both the metadata server and the gate, and only one of them need be named. */
-function isSameImage(service: Service, other: Service): boolean {
-  if (service.entrypoint.length > 0 || other.entrypoint.length > 0) return false
-  return (
-    (service.image !== '' && service.image === other.image) || (service.build !== '' && service.build === other.build)
+/** One image is both the metadata server and the gate, and it need not have our name. */
+function isGate(service: Service, servers: readonly Service[]): boolean {
+  const { image, build, entrypoint } = service
+  const isSameImage = servers.some(
+    (server) => (image !== '' && image === server.image) || (build !== '' && build === server.build),
   )
+  return isSameImage && entrypoint.length === 0 && verbOf(service) === 'gate'
 }
 
 function wordsAfterSidemint(words: readonly string[]): string[] | undefined {
@@ -59,10 +56,10 @@ function wordsAfterSidemint(words: readonly string[]): string[] | undefined {
   return index < 0 ? undefined : words.slice(index + 1)
 }
 
-/** `serve` is the default; `gate` and the others are no metadata servers. */
-function isServing({ entrypoint, command }: Service): boolean {
+/** sidemint's command; `serve` is the default. */
+function verbOf({ entrypoint, command }: Service): string {
   const [verb = 'serve'] = wordsAfterSidemint([...entrypoint, ...command]) ?? command
-  return verb === 'serve' || verb.startsWith('-')
+  return verb.startsWith('-') ? 'serve' : verb
 }
 
 function standsInForGoogle(service: Service): boolean {
@@ -82,7 +79,7 @@ function waitsFor({ dependsOn }: Service, servers: readonly Service[]): boolean 
 }
 
 /** Everything lies on the default network, databases too: there only what is built here counts as an app. */
-function isAppThere({ networks, build }: Service): boolean {
+function isApp({ networks, build }: Service): boolean {
   return build !== '' || networks.some(({ network }) => network !== 'default')
 }
 

@@ -11,7 +11,7 @@ const LOGIN = /(^|\/)gcloud\/?$|(^|\/)application_default_credentials\.json$/
 export function lintServer(service: Service): Finding[] {
   const check = `compose:${service.name}`
   const found = [...ports(service, check), ...singleFiles(service, check), ...owner(service, check)]
-  return found.length > 0 ? found : [ok(check, 'is a sidemint, reached by this stack alone')]
+  return found.length > 0 ? found : [ok(check, 'is a sidemint that only this host and its own networks reach')]
 }
 
 function ports({ name, ports: published, networkMode, environment }: Service, check: string): Finding[] {
@@ -53,11 +53,11 @@ function singleFiles({ mounts, environment, command }: Service, check: string): 
       ({ source, target }) =>
         REPLACED_FILES.test(basename(target)) || REPLACED_FILES.test(basename(source)) || isNamed(target),
     )
-    .map(({ source, target }) =>
+    .map(({ source }) =>
       warn(
         check,
         `${source} is mounted as a single file: when it is replaced, the container keeps the old one`,
-        `mount its directory at ${target.slice(0, target.lastIndexOf('/')) || '/etc/sidemint'}, read-only`,
+        'mount its directory in its place, read-only',
       ),
     )
 }

@@ -4,6 +4,7 @@ import { lookup } from 'node:dns/promises'
 import { asFailure } from '../errors.ts'
 import { listen } from '../listener.ts'
 import type { Settings } from '../settings.ts'
+import { hostAndPort } from './address.ts'
 import { type Finding, fail, failed, ok, warn } from './finding.ts'
 import { within } from './within.ts'
 
@@ -36,7 +37,7 @@ export async function checkPointers(
   if (names.length === 0) {
     return [ok('shell', 'no GCE_METADATA_* is set: point clients here with eval "$(sidemint env)" or `sidemint exec`')]
   }
-  const byAddress = Map.groupBy(names, (name) => (pointers[name] ?? '').replace(/^\w+:\/\//, ''))
+  const byAddress = Map.groupBy(names, (name) => hostAndPort(pointers[name] ?? ''))
   const answers = await Promise.all(
     [...byAddress].map(async ([address, set]) => {
       const there = await whoAnswers(address)
@@ -60,7 +61,7 @@ export async function checkPointers(
       fail(
         'shell',
         `${name} is ${pointers[name]}: clients put http:// before it`,
-        `export ${name}=${new URL(pointers[name] ?? '').host}`,
+        `export ${name}=${hostAndPort(pointers[name] ?? '')}`,
       ),
     ),
     ...(GOOGLE_APPLICATION_CREDENTIALS
