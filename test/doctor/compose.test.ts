@@ -205,7 +205,6 @@ test("Compose's variables are filled in as Compose does", (t) => {
   }
   t.deepEqual(interpolate({ k: ['$A', 1, null] }, { A: 'a' }), { k: ['a', 1, null] })
 })
-})
 
 /** A `docker` that knows these networks. Returns the PATH where it is. */
 function docker(t: { teardown(fn: () => void): void }, networks: object[]): string {
