@@ -23,6 +23,7 @@ export function lintClient(service: Service, stack: Stack): Finding[] {
   if (found.length > 0) return found
   if (reachesLinkLocal(service, stack.servers)) return [ok(check, `asks sidemint at ${LINK_LOCAL}`)]
   const host = service.environment.GCE_METADATA_HOST
+  if (host === undefined) return [ok(check, 'waits for sidemint, and is not pointed at it')]
   return [ok(check, stack.servers.length > 0 ? `asks sidemint at ${host}` : `asks ${host}, which is not in this file`)]
 }
 
@@ -64,16 +65,7 @@ function pointers(service: Service, { servers }: Stack, check: string): Finding[
   if (reachesLinkLocal(service, servers)) return []
   const names = given(environment).map(([name]) => name)
   const value = environment[names[0] ?? ''] ?? ALIAS
-  if (names.length === 0) {
-    if (networkMode !== '') return []
-    return [
-      fail(
-        check,
-        `nothing points its clients at sidemint: without variables they ask ${LINK_LOCAL}`,
-        'put what `sidemint env --format compose` prints under its `environment:`',
-      ),
-    ]
-  }
+  if (names.length === 0) return networkMode !== '' ? [] : unpointed(service, servers, check)
   const missing = (name: string) => !names.includes(name)
   return [
     ...(missing('GCE_METADATA_HOST')
@@ -90,6 +82,17 @@ function pointers(service: Service, { servers }: Stack, check: string): Finding[
   function line(which: string): string {
     return `GCE_METADATA_${which}: ${value}`
   }
+}
+
+/** A service may wait for sidemint only because it verifies its tokens: then it names it as the issuer. */
+function unpointed(service: Service, servers: readonly Service[], check: string): Finding[] {
+  const { environment } = service
+  const what = `nothing points its clients at sidemint: without variables they ask ${LINK_LOCAL}`
+  const fix = 'put what `sidemint env --format compose` prints under its `environment:`'
+  if (environment.METADATA_SERVER_DETECTION) return [fail(check, what, fix)]
+  const issuers = namesOf(servers, service).map((name) => `://${name}`)
+  const isVerifier = Object.values(environment).some((value) => issuers.some((issuer) => value.includes(issuer)))
+  return isVerifier ? [] : [warn(check, what, `${fix}, if it asks for tokens`)]
 }
 
 function addresses(service: Service, { servers }: Stack, check: string): Finding[] {
