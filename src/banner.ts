@@ -1,6 +1,7 @@
 /** What is said at start: who mints and why, each identity, the address, and what an app needs. */
 
 import { createClientEnv } from './client-env.ts'
+import type { Identity } from './identities.ts'
 import type { Log } from './log.ts'
 import type { RunningServer } from './server.ts'
 import { version } from './version.ts'
@@ -11,7 +12,7 @@ const NEEDED = ['GCE_METADATA_HOST', 'GCE_METADATA_IP', 'GCE_METADATA_ROOT', 'ME
 export function announce(server: RunningServer, log: Log, format: 'text' | 'json'): void {
   const all = createClientEnv({ url: server.url, emptyDirectory: '', env: {} })
   const needed = Object.fromEntries(NEEDED.map((name) => [name, all[name]]))
-  const identities = server.identities.map(({ email }) => email)
+  const identities = server.identities.map((identity) => describeIdentity(identity, server.ports.get(identity)))
   if (format === 'json') {
     const { source, url, issuer } = server
     log.say('info', 'listening', {
@@ -39,4 +40,15 @@ export function announce(server: RunningServer, log: Log, format: 'text' | 'json
     `         eval "$(sidemint env)" sets these and what else a client needs`,
   ]
   for (const line of lines) log.say('info', line)
+}
+
+/** Whom an identity is for: everybody else, or those who are named. */
+function describeIdentity({ email, callers, hosts, isDefault }: Identity, port: number | undefined): string {
+  const whom = [
+    ...(isDefault ? ['everybody else'] : []),
+    ...(callers.length > 0 ? [`callers ${callers.join(', ')}`] : []),
+    ...(hosts.length > 0 ? [`hosts ${hosts.join(', ')}`] : []),
+    ...(port === undefined ? [] : [`port ${port}`]),
+  ]
+  return `${email} for ${whom.join('; ')}`
 }

@@ -212,12 +212,16 @@ function serve(entry: Entry, served: 'hit' | 'stale'): Token {
 }
 
 /**
- * Evicts the oldest keys beyond `most`. All that the iterator passes is evicted, so it stays at the oldest key
- * and is never begun anew: constant time, where a new iterator would cross the holes that earlier evictions left.
+ * Evicts the oldest keys beyond `most`, in constant time: all that the iterator passes is evicted, so it stays at the
+ * oldest key, where a new one would first cross the holes that earlier evictions left. It is renewed now and then
+ * all the same, since V8 keeps every table that a Set outgrew for an iterator that has not moved since.
  */
 function createEviction(keys: Set<string> | Map<string, unknown>, most: number, evict: (key: string) => void) {
-  const oldest = keys.keys()
+  let oldest = keys.keys()
+  let calls = 0
   return () => {
+    calls += 1
+    if (calls % most === 0) oldest = keys.keys()
     while (keys.size > most) evict(oldest.next().value as string)
   }
 }

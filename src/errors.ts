@@ -9,7 +9,7 @@
 
 interface Entry {
   /** HTTP status; 503 marks a passing fault, which may be retried. */
-  status: 400 | 403 | 404 | 500 | 503
+  status: 400 | 401 | 403 | 404 | 405 | 500 | 502 | 503
   /** What failed. `{name}` is filled in from the values given to `failure`. */
   what: string
   /** What to type, or to do. */
@@ -77,6 +77,76 @@ export const CATALOGUE = {
     what: 'this failure was ordered by failNext ({left} more to come)',
     fix: 'nothing: the test asked for it',
   },
+  TOKEN_MISSING: {
+    status: 403,
+    what: 'the request carries no ID token ({found})',
+    fix: 'send `Authorization: Bearer TOKEN`; `sidemint token --audience {audience}` prints one',
+  },
+  TOKENS_SEVERAL: {
+    status: 401,
+    what: 'the request carries several tokens in {header}',
+    fix: 'send one token in one header',
+  },
+  TOKEN_INVALID: {
+    status: 401,
+    what: 'the token is no valid ID token: {reason}',
+    fix: 'send an ID token signed with RS256, unchanged, as a metadata server gives it',
+  },
+  TOKEN_EXPIRED: {
+    status: 401,
+    what: 'the token is not valid at this time: {reason}',
+    fix: 'fetch a fresh token, and compare the clocks of the caller and of the gate',
+  },
+  ISSUER_NOT_TRUSTED: {
+    status: 401,
+    what: 'the token comes from {issuer}, which this gate does not trust',
+    fix: 'use a token of {trusted}, or add the issuer with --trust',
+  },
+  KEY_UNKNOWN: {
+    status: 401,
+    what: 'the token names the key {kid}, which {issuer} does not publish',
+    fix: 'fetch a fresh token; the issuer has changed its keys, or the token is not its own',
+  },
+  KEYS_UNAVAILABLE: {
+    status: 503,
+    what: 'the keys of {issuer} cannot be fetched: {reason}',
+    fix: 'start that issuer or give the gate a way to it (HTTPS_PROXY, NODE_EXTRA_CA_CERTS), or use tokens of another trusted issuer',
+  },
+  AUDIENCE_WRONG: {
+    status: 401,
+    what: 'the token is meant for {audience}',
+    fix: 'ask for a token with an audience of this service: {audiences}',
+  },
+  NOT_AN_INVOKER: {
+    status: 403,
+    what: '{principal} may not invoke this service',
+    fix: 'admit it with --invoker or in the policy',
+  },
+  HOST_UNKNOWN: {
+    status: 404,
+    what: 'no gate answers for the host {host}',
+    fix: 'add it under `gates:`, or call one of {hosts}',
+  },
+  METHOD_UNSUPPORTED: {
+    status: 405,
+    what: 'Cloud Run does not support {what}',
+    fix: 'use another method',
+  },
+  UPSTREAM_FAILED: {
+    status: 502,
+    what: 'the upstream {upstream} failed: {reason}',
+    fix: 'start the service, and compare --upstream with the address that it listens on',
+  },
+  MEMBER_UNUSABLE: {
+    status: 400,
+    what: 'the member {member} cannot be used: {reason}',
+    fix: 'name user:, serviceAccount:, group:, domain:, allUsers or allAuthenticatedUsers',
+  },
+  POLICY_UNUSABLE: {
+    status: 400,
+    what: 'the policy {path} cannot be used: {reason}',
+    fix: 'write it with `gcloud run services get-iam-policy SERVICE --format=json`',
+  },
   INTERNAL: {
     status: 503,
     what: 'sidemint itself failed ({reason})',
@@ -135,6 +205,8 @@ export function asFailure(thrown: unknown): SidemintError {
 
 /** The longest error body in bytes; PHP shows only the first 240, so the sentence comes first. */
 const BODY_LIMIT = 1000
+/** However long the sentence is, its fix has up to this much of that. */
+const FIX_LIMIT = 500
 
 /**
  * The failure as an OAuth error object, one line of ASCII: the only form that .NET shows, and what the others print
@@ -142,8 +214,9 @@ const BODY_LIMIT = 1000
  */
 export function errorBody(error: SidemintError): string {
   const head = `{"error":"${error.code}","error_description":"`
-  const room = BODY_LIMIT - head.length - 2
-  return `${head}${escapeWithin(`${error.message}. Fix: ${error.fix}`, room)}"}`
+  const fix = escapeWithin(`. Fix: ${error.fix}`, FIX_LIMIT)
+  const room = BODY_LIMIT - head.length - fix.length - 2
+  return `${head}${escapeWithin(error.message, room)}${fix}"}`
 }
 
 function escapeWithin(text: string, room: number): string {

@@ -49,6 +49,29 @@ export interface MintEvent {
   expiresAtMs?: number
 }
 
+/** What a gate decided about one request, before anything reached the upstream. */
+export interface GateEvent {
+  type: 'gate'
+  at: number
+  /** `report`: it would have been refused, and the gate was told only to say so. */
+  decision: 'allow' | 'refuse' | 'report'
+  /** Status of the refusal, or what it would have been; absent where the upstream answers. */
+  status?: number
+  /** A code of the catalogue; of an admitted request `INVOKER` or `PUBLIC`. */
+  code: string
+  /** Address that the request came from. */
+  caller: string
+  /** The gate's host as asked for. */
+  host: string
+  /** The verified token's audience; empty where no token was verified. */
+  audience: string
+  /** Email, or subject where there is none, of the verified token. */
+  principal: string
+  /** What was wrong and its fix; empty on `allow`. */
+  reason: string
+  tookMs: number
+}
+
 /** Something the operator should read: a warning, a change of state. */
 export interface NoticeEvent {
   type: 'notice'
@@ -59,7 +82,7 @@ export interface NoticeEvent {
   text: string
 }
 
-export type SidemintEvent = RequestEvent | MintEvent | NoticeEvent
+export type SidemintEvent = RequestEvent | MintEvent | GateEvent | NoticeEvent
 
 export interface Events {
   record(event: SidemintEvent): void

@@ -1,10 +1,13 @@
 /**
- * Who can be asked for tokens: the one place where identities are made from settings and where it is decided who
+ * Who is asking and what they get: the one place where identities are made from settings and where it is decided who
  * mints. Nobody asks which kind of credential an identity has while a request waits.
  */
 
 import { type CachedSource, createCache } from './cache.ts'
+import { type Caller, createRange, isCidr } from './callers.ts'
 import type { Events } from './events.ts'
+import { hostName } from './host.ts'
+import { isDefault } from './identity-checks.ts'
 import { generateSigningKey, loadSigningKey, type SigningKey } from './keys.ts'
 import type { Settings } from './settings.ts'
 import { createLocalSource, type LocalSource } from './sources/local.ts'
@@ -16,20 +19,32 @@ export interface Identity {
   /** Every account that it may name by path, its own first. */
   accounts: readonly string[]
   tokens: TokenSource
+  /** Compose services, containers or CIDRs, as set; empty: it is not bound to callers. */
+  callers: readonly string[]
+  hosts: readonly string[]
+  /** A listener that always means this identity; 0 takes a free port. */
+  port?: number
+  isDefault: boolean
 }
 
-/** Whoever sent a request. */
-export interface Asker {
-  /** A name where one is known, else the address. */
-  caller: string
-  /** None: the tree is shown without service accounts. */
-  identity: Identity | undefined
+/** What tells an asker. */
+export interface Asking {
+  caller: Caller
+  /** The Host header. */
+  host: string
+  /** The identity whose own listener was asked. */
+  listener: Identity | undefined
 }
 
 export interface Identities {
   /** Who mints, and why this one. */
   source: { name: 'local'; why: string }
   all: readonly Identity[]
+  /** The default identity, else the first. */
+  primary: Identity
+  /** Whether a caller's name must be known before `find`. */
+  needNames: boolean
+  find(asking: Asking): Identity | undefined
   project: string
   projectNumber: string
   /** The local issuer's key and signer. */
@@ -59,7 +74,9 @@ export async function createIdentities({ settings, env, issuer, events, now }: I
   const local = createLocalSource({ key, issuer, now })
   const tokens = createCache({ source: local, entries: settings.cacheEntries, now, onMint: events.record })
   const project = settings.project ?? env.GOOGLE_CLOUD_PROJECT ?? NO_PROJECT
-  const email = settings.serviceAccount ?? `default@${project}.iam.gserviceaccount.com`
+  const all: readonly Identity[] = listed(settings, `default@${project}.iam.gserviceaccount.com`).map((entry) =>
+    createIdentity(entry, tokens),
+  )
 
   function warn(text: string): void {
     events.record({ type: 'notice', at: now(), level: 'warn', code: 'KEY_FILE_MODE', text })
@@ -67,10 +84,68 @@ export async function createIdentities({ settings, env, issuer, events, now }: I
 
   return {
     source: { name: 'local', why: settings.source === 'local' ? 'as asked' : 'no Google credentials were found' },
-    all: [{ email, accounts: [email], tokens }],
+    all,
+    primary: all.find((identity) => identity.isDefault) ?? (all[0] as Identity),
+    needNames: all.some(({ callers }) => callers.some((caller) => !isCidr(caller))),
+    find: createFinder(all),
     project,
     projectNumber: settings.projectNumber ?? NO_PROJECT_NUMBER,
     local: { key, source: local },
     tokens,
   }
+}
+
+type Entry = Settings['identities'][number]
+
+/** The file's entries, and the default one where the file has none of its own. */
+function listed(
+  { identities, serviceAccount, impersonateServiceAccount }: Settings,
+  fallback: string,
+): readonly Entry[] {
+  const named = impersonateServiceAccount?.at(-1) ?? serviceAccount
+  if (named === undefined && identities.length > 0) return identities
+  const delegates = impersonateServiceAccount?.slice(0, -1) ?? []
+  return [...identities, { serviceAccount: named ?? fallback, callers: [], hosts: [], accounts: [], delegates }]
+}
+
+function createIdentity(entry: Entry, tokens: TokenSource): Identity {
+  const { serviceAccount, accounts, callers, hosts, port } = entry
+  return {
+    email: serviceAccount,
+    accounts: [...new Set([serviceAccount, ...accounts])],
+    tokens,
+    callers,
+    hosts: hosts.map(hostName),
+    isDefault: isDefault(entry),
+    ...(port === undefined ? {} : { port }),
+  }
+}
+
+/**
+ * Trusted: the address of a TCP connection and what Docker's DNS calls it. Never trusted: the Host header, which any
+ * caller can choose, so an identity that is bound to callers is not to be had by it. A caller of one identity does
+ * not get another's, whichever listener it asks.
+ */
+function createFinder(all: readonly Identity[]): Identities['find'] {
+  const bound = all
+    .filter(({ callers }) => callers.length > 0)
+    .map((identity) => ({ identity, admits: createMatcher(identity.callers) }))
+  const byHost = new Map(
+    all
+      .filter(({ callers }) => callers.length === 0)
+      .flatMap((identity) => identity.hosts.map((host) => [host, identity] as const)),
+  )
+  const everybodyElse = all.find((identity) => identity.isDefault)
+  return ({ caller, host, listener }) => {
+    const own = bound.find(({ admits }) => admits(caller))?.identity
+    if (listener !== undefined) return own === undefined || own === listener ? listener : undefined
+    return own ?? byHost.get(hostName(host)) ?? everybodyElse
+  }
+}
+
+function createMatcher(callers: readonly string[]): (caller: Caller) => boolean {
+  const inRange = createRange(callers.filter(isCidr))
+  const names = new Set(callers.filter((caller) => !isCidr(caller)))
+  return ({ address, name }) =>
+    inRange(address) || (name !== undefined && (names.has(name.container) || names.has(name.service ?? name.container)))
 }

@@ -21,6 +21,21 @@ export type MetadataOverlay = {
     | readonly MetadataOverlay[]
 }
 
+/** One service's own account. Without callers, hosts and port it is everybody else's. */
+export interface IdentityOptions {
+  serviceAccount: string
+  /** Compose services, containers, addresses or CIDRs. */
+  callers?: string[]
+  /** Host names under which this identity is asked for. */
+  hosts?: string[]
+  /** A listener that always means this identity; 0 takes a free port. */
+  port?: number
+  /** Further accounts that it may name by path. */
+  accounts?: string[]
+  /** With Google credentials: the delegation chain to `serviceAccount`. */
+  delegates?: string[]
+}
+
 /** The settings of the command line in camelCase, and the clock. */
 export interface StartOptions {
   /** Default: 127.0.0.1. */
@@ -54,6 +69,8 @@ export interface StartOptions {
   keyFile?: string
   /** The most tokens that are kept. Default: 10,000. */
   cacheEntries?: number
+  /** Who is asking, and as whom; callers are told by their address. */
+  identities?: IdentityOptions[]
   /** Laid over the metadata tree. */
   metadata?: MetadataOverlay
   /** The clock in epoch ms. Default: the wall clock. */

@@ -1,8 +1,10 @@
 /** An HTTP listener with the limits that every surface has. */
 
 import type { RequestListener, Server } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { failure } from './errors.ts'
+import { TYPES } from './wire.ts'
 
 /** The ESM face of node:http loads undici with it, 13 MB and 25 ms; this way it stays unloaded. */
 const { createServer, STATUS_CODES } = process.getBuiltinModule('node:http')
@@ -11,6 +13,8 @@ const { createServer, STATUS_CODES } = process.getBuiltinModule('node:http')
 const MAX_HEADER_BYTES = 32 * 1024
 /** Go keeps idle connections for 60 s, and reuses one that we close at the same moment. */
 const KEEP_ALIVE_MS = 75_000
+/** How long a client that was refused may go on sending. */
+const LINGER_MS = 200
 
 export interface Listener {
   /** The port in use, also where a free one was asked for. */
@@ -31,10 +35,14 @@ export interface ListenOptions {
 
 /** Listens, or throws PORT_TAKEN or ADDRESS_UNAVAILABLE. */
 export async function listen({ host, port, handler, headers }: ListenOptions): Promise<Listener> {
-  const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: KEEP_ALIVE_MS }, handler)
+  const limits = { maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: KEEP_ALIVE_MS }
+  const server = createServer({ ...limits, requireHostHeader: false }, handler)
   // The size is limited above; a limit on their number drops headers unseen, X-Forwarded-For among them.
   server.maxHeadersCount = 0
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuseUnreadable(error, socket as Socket, headers))
+  // Node answers these itself, bare; the handler knows what to say to a request without a Host, and expects nothing.
+  server.on('checkExpectation', handler)
+  server.on('connect', (_, socket: Duplex) => refuse(socket, 405, headers))
+  server.on('clientError', ({ code }: NodeJS.ErrnoException, socket) => refuse(socket, statusFor(code), headers))
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(error, host, port)))
     server.listen(port, host, resolve)
@@ -61,10 +69,25 @@ async function close(server: Server, graceMs: number): Promise<void> {
   clearTimeout(timer)
 }
 
-function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket, headers: readonly string[]): void {
-  if (!socket.writable || socket.destroyed) return void socket.destroy()
-  const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400
-  const lines = headers.flatMap((name, index) => (index % 2 === 0 ? [`${name}: ${headers[index + 1]}`] : []))
-  const head = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines, 'Content-Length: 0', 'Connection: close']
-  socket.end(`${head.join('\r\n')}\r\n\r\n`)
+/** Said where no request came about that the handler could answer. */
+const REFUSALS = {
+  400: 'the request cannot be read. Fix: percent-encode its URL, and look at its headers',
+  405: 'CONNECT is for proxies, and this is none. Fix: add this host to NO_PROXY',
+  408: 'the request did not arrive in time. Fix: send it at once',
+  431: `the request has more than ${MAX_HEADER_BYTES / 1024} kB of URL and headers. Fix: send less`,
+} as const
+
+function statusFor(code: string | undefined): keyof typeof REFUSALS {
+  return code === 'HPE_HEADER_OVERFLOW' ? 431 : code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400
+}
+
+/** The rest of what is sent is left to the end of the answer: a socket closed over unread bytes loses the answer too. */
+function refuse(socket: Duplex, status: keyof typeof REFUSALS, headers: readonly string[]): void {
+  if (socket.writableEnded) return
+  socket.on('error', () => socket.destroy())
+  setTimeout(() => socket.destroy(), LINGER_MS).unref()
+  const body = `${REFUSALS[status]}\n`
+  const all = [...headers, 'Content-Type', TYPES.html, 'Content-Length', String(body.length), 'Connection', 'close']
+  const lines = all.flatMap((name, index) => (index % 2 === 0 ? [`${name}: ${all[index + 1]}`] : []))
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('\r\n')}\r\n\r\n${body}`)
 }

@@ -4,7 +4,7 @@
  */
 
 import pino from 'pino'
-import type { MintEvent, RequestEvent, SidemintEvent } from './events.ts'
+import type { GateEvent, MintEvent, RequestEvent, SidemintEvent } from './events.ts'
 import type { Settings } from './settings.ts'
 
 export type Level = 'debug' | 'info' | 'warn' | 'error'
@@ -86,6 +86,7 @@ function asText(record: string, colour: boolean): string {
 export function describe(event: SidemintEvent): Line | undefined {
   if (event.type === 'request') return describeRequest(event)
   if (event.type === 'mint') return event.behind ? describeRefresh(event) : undefined
+  if (event.type === 'gate') return describeGate(event)
   const { level, code, text } = event
   return {
     level,
@@ -117,6 +118,25 @@ function describeRefresh(event: MintEvent): Line {
   return failed
     ? { ...line, level: 'warn', repeat: `refresh ${event.code} ${event.identity} ${subject(event)}` }
     : { ...line, level: 'info' }
+}
+
+/** Every decision is a line: whoever counts them must find them all. */
+function describeGate({ type, at: _, ...event }: GateEvent): Line {
+  const { decision, code, status, caller, host, audience, principal, reason } = event
+  const as = principal === '' ? '' : ` as ${shortEmail(principal)} for ${printable(audience)}`
+  const outcome = { allow: 'admitted', refuse: `refused ${status}`, report: `admitted, would be refused ${status}` }[
+    decision
+  ]
+  return {
+    level: decision === 'allow' ? 'info' : 'warn',
+    text: `${[`gate ${printable(host)}`, printable(caller), '->', `${outcome}${as}`, code].join(' ')}${reason === '' ? '' : `: ${printable(reason, FIELD_LIMIT)}`}`,
+    fields: {
+      event: type,
+      ...event,
+      audience: printable(audience, FIELD_LIMIT),
+      reason: printable(reason, FIELD_LIMIT),
+    },
+  }
 }
 
 function fields(event: RequestEvent | (MintEvent & { result?: string })): object {

@@ -1,6 +1,7 @@
 /** The only place where the parts are wired. Start reads as an index of the program; close runs it backwards. */
 
-import type { Context } from 'koa'
+import { createCallers } from './callers.ts'
+import { SYSTEM_NAMES } from './callers-system.ts'
 import { failure, type SidemintError } from './errors.ts'
 import { createEvents, type Events } from './events.ts'
 import { createApp } from './http/app.ts'
@@ -9,7 +10,7 @@ import { createGuard } from './http/guard.ts'
 import { createMetadata } from './http/metadata.ts'
 import { createOps } from './http/ops.ts'
 import { createIdentities, type Identities, type Identity } from './identities.ts'
-import { listen } from './listener.ts'
+import { type Listener, listen } from './listener.ts'
 import { createReadiness } from './readiness.ts'
 import type { Settings } from './settings.ts'
 import type { IssueOptions } from './sources/local.ts'
@@ -34,6 +35,10 @@ export interface RunningServer {
   /** Who mints, and why this one. */
   source: Identities['source']
   identities: readonly Identity[]
+  /** The default identity, else the first. */
+  primary: Identity
+  /** The ports of the identities that have a listener of their own. */
+  ports: ReadonlyMap<Identity, number>
   events: Events
   /** Signs an ID token with any claims. */
   issueToken(options: Omit<IssueOptions, 'principal'> & { principal?: string }): Promise<Token>
@@ -47,18 +52,25 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { settings, env, now = Date.now, events = createEvents() } = options
   let ownUrl = ''
   const issuer = () => settings.issuer ?? ownUrl
-  const { source, all, project, projectNumber, local, tokens } = await createIdentities({
+  const identities = await createIdentities({
     settings,
     env,
     issuer,
     events,
     now,
   })
+  const { source, all, primary, project, projectNumber, local, tokens } = identities
+  const callers = createCallers(SYSTEM_NAMES)
+  const listeners = new Map<number, Identity>()
   const orders = createOrders()
   const discovery = createDiscovery({ key: local.key, issuer, now })
   const ops = createOps({ readiness: createReadiness(events) })
   const app = createApp({
-    guard: createGuard({ allowHost: settings.allowHost, events, now }),
+    guard: createGuard({
+      allowHost: [...settings.allowHost, ...all.flatMap(({ hosts }) => hosts)],
+      events,
+      now,
+    }),
     metadata: createMetadata({
       platform: settings.platform,
       project,
@@ -67,7 +79,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       zone: settings.zone,
       metadata: settings.metadata,
       allowAudience: settings.allowAudience,
-      whoAsks: (ctx) => ({ caller: callerOf(ctx), identity: all[0] }),
+      whoAsks: ({ req: { socket } }, host) => {
+        const caller = callers.of(socket)
+        const asker = () => ({
+          caller,
+          identity: identities.find({ caller, host, listener: listeners.get(socket.localPort ?? 0) }),
+        })
+        return identities.needNames && caller.naming !== undefined ? caller.naming.then(asker) : asker()
+      },
       ordered: orders.take,
       events,
       now,
@@ -80,8 +99,22 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       '/_sidemint/ready': ops.ready,
     },
   })
-  const listener = await listen({ host: settings.host, port: settings.port, handler: app, headers: HEADERS })
-  ownUrl = `http://${reachable(settings.host)}:${listener.port}`
+  const open: Listener[] = []
+  const listenOn = async (port: number) => {
+    const listener = await listen({ host: settings.host, port, handler: app, headers: HEADERS })
+    open.push(listener)
+    return listener.port
+  }
+  const close = (graceMs: number) => Promise.all(open.map((listener) => listener.close(graceMs)))
+  try {
+    ownUrl = `http://${reachable(settings.host)}:${await listenOn(settings.port)}`
+    for (const identity of all) {
+      if (identity.port !== undefined) listeners.set(await listenOn(identity.port), identity)
+    }
+  } catch (error) {
+    await close(0)
+    throw error
+  }
 
   return {
     url: ownUrl,
@@ -89,11 +122,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     jwksUri: `${ownUrl}${JWKS_PATH}`,
     source,
     identities: all,
+    primary,
+    ports: new Map([...listeners].map(([port, identity]) => [identity, port])),
     events,
-    issueToken: (asked) => local.source.issue({ principal: all[0]?.email ?? '', ...asked }),
+    issueToken: (asked) => local.source.issue({ principal: primary.email, ...asked }),
     failNext: orders.give,
     async close(graceMs = 0) {
-      await listener.close(graceMs)
+      await close(graceMs)
       tokens.close()
     },
   }
@@ -114,10 +149,6 @@ function createOrders() {
       return failure('INJECTED', { left: String(left) }, { status })
     },
   }
-}
-
-function callerOf(ctx: Context): string {
-  return (ctx.req.socket.remoteAddress ?? '').replace(/^::ffff:/, '')
 }
 
 /** An address that listens everywhere is reached by loopback. */

@@ -6,6 +6,7 @@
 import { closestMatch } from 'leven'
 import * as v from 'valibot'
 import { failure } from './errors.ts'
+import { checkIdentities } from './identity-checks.ts'
 import type { Overlay } from './tree.ts'
 
 interface Setting {
@@ -17,20 +18,15 @@ interface Setting {
   help: string
 }
 
-const email = v.pipe(v.string(), v.regex(/^[^@\s,]+@[^@\s,]+$/, 'must be an email'))
-const text = v.pipe(v.string(), v.nonEmpty('must not be empty'))
-const url = v.pipe(
-  v.string(),
-  v.regex(/^https?:\/\/[^\s/]+/, 'must be a URL with http:// or https://'),
-  v.url('must be a URL with http:// or https://'),
-)
-const whole = (least: number, most: number) =>
-  v.pipe(
-    v.number(`must be a whole number from ${least} to ${most}`),
-    v.integer(`must be a whole number from ${least} to ${most}`),
-    v.minValue(least, `must be a whole number from ${least} to ${most}`),
-    v.maxValue(most, `must be a whole number from ${least} to ${most}`),
-  )
+const email = v.pipe(v.string('must be an email'), v.regex(/^[^@\s,]+@[^@\s,]+$/, 'must be an email'))
+const text = v.pipe(v.string('must be text'), v.nonEmpty('must not be empty'))
+const listOf = <const T extends v.GenericSchema>(element: T) => v.array(element, 'must be a list')
+const WEB_URL = 'must be a URL with http:// or https://'
+const url = v.pipe(v.string(WEB_URL), v.regex(/^https?:\/\/[^\s/]+/, WEB_URL), v.url(WEB_URL))
+function whole(least: number, most: number) {
+  const rule = `must be a whole number from ${least} to ${most}`
+  return v.pipe(v.number(rule), v.integer(rule), v.minValue(least, rule), v.maxValue(most, rule))
+}
 const oneOf = <const T extends readonly string[]>(...options: T) =>
   v.picklist(options, `must be ${options.slice(0, -1).join(', ')} or ${options.at(-1)}`)
 const key = v.pipe(v.string(), v.regex(/^[^/\0]+$/, 'must be a key without a slash'))
@@ -41,7 +37,17 @@ const overlay: v.GenericSchema<Overlay> = v.record(
     [scalar, v.null(), v.array(scalar), v.array(v.lazy(() => overlay)), v.lazy(() => overlay)],
     'must be a value, a list or an object of values; null removes a key',
   ),
+  'must be an object of values',
 ) as v.GenericSchema<Overlay>
+
+const identity = v.strictObject({
+  serviceAccount: email,
+  callers: v.optional(v.array(text), []),
+  hosts: v.optional(v.array(text), []),
+  port: v.optional(whole(0, 65535)),
+  accounts: v.optional(v.array(email), []),
+  delegates: v.optional(v.array(email), []),
+})
 
 export const SETTINGS = {
   config: { kind: 'text', value: 'PATH', schema: text, help: 'the settings file (default: ./sidemint.yaml if there)' },
@@ -62,7 +68,7 @@ export const SETTINGS = {
     kind: 'text',
     value: 'SOURCE',
     schema: v.pipe(
-      v.string(),
+      v.string('must be auto, google, metadata, metadata=HOST or local'),
       v.regex(/^(auto|google|local|metadata(=[^\s/]+)?)$/, 'must be auto, google, metadata, metadata=HOST or local'),
     ),
     help: 'who mints: auto, google, metadata[=HOST] or local (default: auto)',
@@ -70,7 +76,7 @@ export const SETTINGS = {
   impersonateServiceAccount: {
     kind: 'list',
     value: 'A[,B…]',
-    schema: v.array(email),
+    schema: listOf(email),
     help: 'mint as the last of these, the others are the delegates',
   },
   serviceAccount: { kind: 'text', value: 'EMAIL', schema: email, help: 'the default identity' },
@@ -79,7 +85,7 @@ export const SETTINGS = {
     kind: 'text',
     value: 'N',
     schema: v.pipe(
-      v.union([v.string(), v.number(), v.bigint()]),
+      v.union([v.string(), v.number(), v.bigint()], 'must be digits'),
       v.transform(String),
       v.regex(/^\d+$/, 'must be digits'),
     ),
@@ -96,13 +102,13 @@ export const SETTINGS = {
   allowAudience: {
     kind: 'list',
     value: 'GLOB',
-    schema: v.array(text),
+    schema: listOf(text),
     help: 'audiences that may be asked for (default: any)',
   },
-  allowHost: { kind: 'list', value: 'NAME', schema: v.array(text), help: 'further Host names that are answered' },
+  allowHost: { kind: 'list', value: 'NAME', schema: listOf(text), help: 'further Host names that are answered' },
   allowUserTokens: {
     kind: 'boolean',
-    schema: v.boolean(),
+    schema: v.boolean('must be true or false'),
     help: "serve a user login's own tokens, with all that user's rights",
   },
   issuer: {
@@ -125,6 +131,7 @@ export const SETTINGS = {
     schema: oneOf('debug', 'info', 'warn', 'error', 'silent'),
     help: 'debug, info, warn, error or silent (default: info)',
   },
+  identities: { kind: 'tree', schema: v.array(identity), help: 'who is asking, and as whom' },
   metadata: { kind: 'tree', schema: overlay, help: "laid over the tree, in Google's key names" },
 } as const satisfies Record<string, Setting>
 
@@ -146,6 +153,7 @@ export const DEFAULTS = {
   cacheEntries: 10_000,
   logFormat: 'text',
   logLevel: 'info',
+  identities: [],
   metadata: {},
 } as const satisfies Chosen
 
@@ -186,9 +194,7 @@ export function settle(layers: Layers, problems: readonly string[] = [], default
     ...fromOptions(layers.options ?? {}, found),
   }
   const settings = Object.freeze({ ...DEFAULTS, ...defaults, ...chosen }) as Settings
-  if (settings.impersonateServiceAccount !== undefined && settings.serviceAccount !== undefined) {
-    found.push('--impersonate-service-account and --service-account both name the default identity: give one of them')
-  }
+  found.push(...checkIdentities(settings))
   if (found.length > 0) throw invalid(found)
   return settings
 }

@@ -11,13 +11,12 @@ const MOST_ALIASES = 10_000
  */
 export function parseYaml(text: string): { data: unknown } | { problems: string[] } {
   const document = parseDocument(text, { intAsBigInt: true, merge: true, prettyErrors: true })
-  if (document.errors.length > 0) {
+  if (document.errors.length > 0)
     return { problems: document.errors.map(({ message }) => message.split('\n')[0] ?? message) }
-  }
   try {
     return { data: withNumbers(document.toJS({ maxAliasCount: MOST_ALIASES })) }
-  } catch (error) {
-    return { problems: [(error as Error).message] }
+  } catch {
+    return { problems: ['an alias is unknown, refers to itself, or is used too often'] }
   }
 }
 

@@ -62,10 +62,12 @@ export async function readArguments(
           known.map((name) => `--${name}`),
         )}`,
       )
-    } else if (setting !== undefined && SETTINGS[setting].kind === 'boolean') {
+    } else if (setting !== undefined && SETTINGS[setting].kind === 'boolean' && !(negated && value !== undefined)) {
       flags.set(setting, [...(flags.get(setting) ?? []), value ?? !negated])
     } else if (negated || (value === undefined && ownFlag?.value !== undefined)) {
-      problems.push(`--${written}: ${negated ? 'only yes-or-no settings can be negated' : 'needs a value'}`)
+      problems.push(
+        `--${written}: ${negated ? 'only yes-or-no settings can be negated, and without a value' : 'needs a value'}`,
+      )
     } else if (setting !== undefined) {
       if (value === undefined) problems.push(`--${written}: needs a value`)
       else flags.set(setting, [...(flags.get(setting) ?? []), value])
@@ -103,7 +105,12 @@ interface FlagToken {
   value: string | undefined
 }
 
-function tokenize(shape: CommandShape, names: ReadonlyMap<string, SettingName>, argv: readonly string[]) {
+/** A flag that wants a value and is followed by another flag has none; that one counts for itself. */
+function tokenize(
+  shape: CommandShape,
+  names: ReadonlyMap<string, SettingName>,
+  argv: readonly string[],
+): { tokens: FlagToken[]; rest: string[] } {
   const valued = [
     ...[...names].filter(([, name]) => SETTINGS[name].kind !== 'boolean').map(([flag]) => flag),
     ...Object.entries(shape.flags).flatMap(([flag, { value }]) => (value === undefined ? [] : [flag])),
@@ -113,13 +120,15 @@ function tokenize(shape: CommandShape, names: ReadonlyMap<string, SettingName>, 
   const end = parsed.find(({ kind }) => kind !== 'option')
   const mixed = shape.takes === 'nothing'
   const before = end === undefined || mixed ? parsed : parsed.filter(({ index }) => index < end.index)
-  const tokens = before.flatMap((token): FlagToken[] => {
-    if (token.kind !== 'option') return []
-    const swallowedFlag = token.inlineValue === false && token.value.startsWith('-')
-    return swallowedFlag
-      ? [{ name: token.name, value: undefined }, ...tokenize(shape, names, [token.value]).tokens]
-      : [{ name: token.name, value: token.value }]
-  })
+  const given = before.filter((token) => token.kind === 'option')
+  const hungry = given.find(({ inlineValue, value }) => inlineValue === false && value.startsWith('-'))
+  if (hungry !== undefined) {
+    const after = tokenize(shape, names, argv.slice(hungry.index + 1))
+    const earlier = tokenize(shape, names, argv.slice(0, hungry.index))
+    const starved = { name: hungry.name, value: undefined }
+    return { tokens: [...earlier.tokens, starved, ...after.tokens], rest: [...earlier.rest, ...after.rest] }
+  }
+  const tokens = given.map(({ name, value }) => ({ name, value }))
   if (mixed) return { tokens, rest: parsed.flatMap((token) => (token.kind === 'positional' ? [token.value] : [])) }
   if (end === undefined) return { tokens, rest: [] }
   return { tokens, rest: argv.slice(end.kind === 'option-terminator' ? end.index + 1 : end.index) }

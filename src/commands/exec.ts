@@ -44,9 +44,7 @@ export async function run(argv: readonly string[], { env, stderr }: Io): Promise
   const directory = mkdtempSync(join(tmpdir(), 'sidemint-'))
   try {
     stderr.write(loginWarning())
-    stderr.write(
-      `sidemint: ${server.source.name} tokens as ${server.identities[0]?.email ?? 'nobody'} at ${server.url}\n`,
-    )
+    stderr.write(`sidemint: ${server.source.name} tokens as ${server.primary.email} at ${server.url}\n`)
     const pointed = createClientEnv({ url: server.url, emptyDirectory: directory, env })
     return await execute(command, parameters, { ...env, ...pointed })
   } finally {

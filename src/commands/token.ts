@@ -107,7 +107,7 @@ function reasonOf(body: string): string | undefined {
 }
 
 async function mintHere(wanted: Wanted, settings: Settings, { env, stderr }: Io): Promise<string> {
-  const { source, all, tokens } = await createIdentities({
+  const { source, primary, tokens } = await createIdentities({
     settings,
     env,
     issuer: () => settings.issuer ?? settings.server,
@@ -116,7 +116,7 @@ async function mintHere(wanted: Wanted, settings: Settings, { env, stderr }: Io)
   })
   if (source.name === 'local' && settings.keyFile === undefined) stderr.write(UNVOUCHED)
   try {
-    const token = await tokens.mint({ kind: 'id', principal: all[0]?.email ?? '', ...wanted })
+    const token = await tokens.mint({ kind: 'id', principal: primary.email, ...wanted })
     return token.value
   } finally {
     tokens.close()

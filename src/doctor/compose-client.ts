@@ -128,15 +128,15 @@ function proxies(service: Service, { servers }: Stack, check: string): Finding[]
   return [
     fail(
       check,
-      `${proxy} is set and NO_PROXY does not hold ${missing.join(', ')}, so the proxy is asked for tokens`,
+      `${proxy} is set and NO_PROXY does not name ${missing.join(', ')}, so Node.js asks the proxy for tokens`,
       `NO_PROXY: ${whole}, and the same for no_proxy`,
     ),
   ]
 }
 
+/** Node.js knows names and `.suffix` there, no bare suffix, no `*` and no network. */
 function covers(entry: string, host: string): boolean {
-  const suffix = entry.replace(/^\*?\.?/, '')
-  return entry === '*' || (suffix !== '' && (host === suffix || host.endsWith(`.${suffix}`)))
+  return entry === host || (/^\*?\./.test(entry) && host.endsWith(entry.replace('*', '')))
 }
 
 /** Waiting for a service that itself waits for sidemint will do. */

@@ -1,8 +1,8 @@
 /** OpenID Connect discovery and the local issuer's keys, for receivers. Only where the local source mints. */
 
-import type { Context } from 'koa'
 import type { SigningKey } from '../keys.ts'
 import { type Answer, TYPES } from '../wire.ts'
+import type { Target } from './target.ts'
 
 export interface DiscoveryOptions {
   key: Promise<SigningKey>
@@ -27,17 +27,16 @@ export function createDiscovery({ key, issuer, now }: DiscoveryOptions) {
 
   return {
     /** The JWKS is named under the Host that was asked: whoever reached this document reaches that one. */
-    document: (ctx: Context): Answer => ({
-      ...json({
+    document: ({ host }: Target): Answer =>
+      json({
         issuer: issuer(),
-        authorization_endpoint: `http://${ctx.host}/authorize`,
-        jwks_uri: `http://${ctx.host}${JWKS_PATH}`,
+        authorization_endpoint: `http://${host}/authorize`,
+        jwks_uri: `http://${host}${JWKS_PATH}`,
         response_types_supported: ['id_token'],
         subject_types_supported: ['public'],
         id_token_signing_alg_values_supported: ['RS256'],
         claims_supported: ['aud', 'azp', 'email', 'email_verified', 'exp', 'iat', 'iss', 'sub'],
       }),
-    }),
     jwks: async (): Promise<Answer> => json({ keys: [(await key).jwk] }),
     certificates: async (): Promise<Answer> => {
       const { kid } = await key

@@ -7,6 +7,7 @@ import type { Context, Middleware } from 'koa'
 import { asFailure, errorBody, SidemintError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import { createGlob } from '../glob.ts'
+import { hostName } from '../host.ts'
 import { type Answer, forbidden, methodNotAllowed, notFound, TYPES, WireError } from '../wire.ts'
 import { writeAnswer } from './answer.ts'
 import { readTarget, type Target } from './target.ts'
@@ -31,7 +32,7 @@ export interface GuardedState {
 
 export function createGuard({ allowHost, events, now }: GuardOptions): Middleware<GuardedState> {
   const isAllowed = createGlob(allowHost.map((name) => name.toLowerCase()))
-  const knows = (host: string) => KNOWN_HOST.test(host) || isAllowed(bareName(host))
+  const knows = (host: string) => KNOWN_HOST.test(host) || isAllowed(hostName(host))
 
   function refuse(ctx: Context, target: Target): void {
     const warn = (code: string, text: string) => events.record({ type: 'notice', at: now(), level: 'warn', code, text })
@@ -39,7 +40,7 @@ export function createGuard({ allowHost, events, now }: GuardOptions): Middlewar
     if (!knows(target.host)) {
       warn(
         'HOST_REFUSED',
-        `refused Host ${JSON.stringify(target.host)}. Fix: --allow-host ${bareName(target.host) || 'NAME'}`,
+        `refused Host ${JSON.stringify(target.host)}. Fix: --allow-host ${hostName(target.host) || 'NAME'}`,
       )
       throw forbidden(path)
     }
@@ -91,8 +92,4 @@ export function answerTo(thrown: unknown): Answer {
 /** The second name is the one that Google's server took before 2014; boto still sends it. */
 function hasFlavor(headers: NodeJS.Dict<string | string[]>): boolean {
   return headers['metadata-flavor'] === 'Google' || headers['x-google-metadata-request'] === 'True'
-}
-
-function bareName(host: string): string {
-  return host.toLowerCase().replace(/:\d*$/, '').replace(/\.$/, '')
 }

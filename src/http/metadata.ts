@@ -4,10 +4,11 @@
  */
 
 import type { Context, Middleware } from 'koa'
+import { type Caller, callerLabel } from '../callers.ts'
 import { asFailure, failure, type SidemintError } from '../errors.ts'
 import type { Events, RequestEvent } from '../events.ts'
 import { createGlob } from '../glob.ts'
-import type { Asker, Identity } from '../identities.ts'
+import type { Identity } from '../identities.ts'
 import type { Token, TokenRequest } from '../token.ts'
 import {
   type Directory,
@@ -29,6 +30,13 @@ import type { GuardedState } from './guard.ts'
 import { isTruthy } from './leaves.ts'
 import type { Target } from './target.ts'
 import { createTreeData, type Place } from './tree-data.ts'
+
+/** Whoever sent a request. */
+export interface Asker {
+  caller: Caller
+  /** None: the tree is shown without service accounts. */
+  identity: Identity | undefined
+}
 
 export interface MetadataOptions extends Place {
   allowAudience: readonly string[]
@@ -91,7 +99,7 @@ export function createMetadata(options: MetadataOptions): Middleware<GuardedStat
       audience: asked?.kind === 'id' ? asked.audience : '',
       scopes: asked?.kind === 'access' ? asked.scopes : [],
       identity: asked?.principal ?? asker.identity?.email ?? '',
-      caller: asker.caller,
+      caller: callerLabel(asker.caller),
       tookMs: now() - startedAtMs,
     } as const
     if (isToken(outcome)) {
@@ -110,6 +118,8 @@ export function createMetadata(options: MetadataOptions): Middleware<GuardedStat
   function refuseAccount(asker: Asker, target: Target): WireError {
     const error = asker.identity === undefined ? noServiceAccount() : notFound(target.text)
     events.record(requestEvent(asker, undefined, now(), error))
+    if (asker.identity === undefined)
+      events.record({ type: 'notice', at: now(), level: 'warn', ...strangerNotice(asker.caller) })
     return error
   }
 
@@ -165,9 +175,18 @@ function value(body: string): Answer {
 }
 
 /** Absolute and from the request's own Host: Node's probe follows it, and a wrong port in it broke Node and .NET. */
-function redirect({ host, path, raw }: Target): Answer {
-  const location = `http://${host}${raw.replace(/(?=\?|$)/, '/')}`
+function redirect({ host, path, text }: Target): Answer {
+  const location = `http://${host}${text.replace(/(?=\?|$)/, '/')}`
   return { status: 301, type: TYPES.html, body: `${path}/\n`, headers: ['Location', location] }
+}
+
+function strangerNotice(caller: Caller): { code: string; text: string } {
+  const label = callerLabel(caller)
+  const who = label === caller.address ? label : `${label} (${caller.address})`
+  return {
+    code: 'CALLER_UNKNOWN',
+    text: `${who} has no identity. Fix: add "callers: [${label}]" to one under identities: in sidemint.yaml, or an entry without callers for everybody else`,
+  }
 }
 
 function isTokenPath(segments: readonly string[]): boolean {

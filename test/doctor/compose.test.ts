@@ -118,7 +118,7 @@ const TABLE: Record<string, { shows: string; rows: Row[] }> = {
       ['compose:proxied', 'fail', /HTTPS_PROXY.*sidemint/, /^NO_PROXY: localhost,sidemint,/],
       ['compose:lower', 'fail', /HTTP_PROXY.*sidemint/, /^NO_PROXY: sidemint,/],
       ['compose:spared', 'ok', /asks sidemint/],
-      ['compose:all', 'ok', /asks sidemint/],
+      ['compose:all', 'fail', /sidemint/, /^NO_PROXY: \*,sidemint,/],
       ['compose:cloud-run', 'warn', /K_SERVICE/, /remove it from cloud-run/],
     ],
   },
@@ -140,7 +140,7 @@ const TABLE: Record<string, { shows: string; rows: Row[] }> = {
   },
   broken: {
     shows: 'a file that is no YAML fails',
-    rows: [['compose', 'fail', /Unresolved alias/, /name a compose file/]],
+    rows: [['compose', 'fail', /an alias is unknown/, /name a compose file/]],
   },
   absent: {
     shows: 'a file that is not there fails',

@@ -1,0 +1,49 @@
+/**
+ * What Docker's DNS answers to a reverse look-up, taken apart. Measured: `PROJECT-SERVICE-N.NETWORK`,
+ * `PROJECT-SERVICE-run-HASH.NETWORK` for `docker compose run`, or `CONTAINER_NAME.NETWORK`.
+ */
+
+/** A container as its neighbours know it. */
+export interface ComposeName {
+  /** The container's own name. */
+  container: string
+  /** The compose service, where the container belongs to our own project. */
+  service?: string
+}
+
+/** Whom a reverse name names, told by our own reverse names: the one in the same network first. */
+export function readName(name: string, ownNames: readonly string[]): ComposeName {
+  const [near] = ownNames
+  if (near === undefined) return { container: name.slice(0, name.indexOf('.')) || name }
+  const container = cut(name, commonEnd(name, near))
+  const project = readProject(ownNames)
+  if (project === undefined || !container.startsWith(`${project}-`)) return { container }
+  const service = NUMBERED.exec(container.slice(project.length + 1))?.[1]
+  return service === undefined ? { container } : { container, service }
+}
+
+const NUMBERED = /^(.+)-(?:\d+|run-[0-9a-f]+)$/
+
+/**
+ * Our project. Project and service may both hold dashes; compose names a project's own networks `PROJECT_NETWORK`,
+ * which tells where the one ends. Where we are only in networks of other names, the first dash has to do.
+ */
+function readProject(ownNames: readonly string[]): string | undefined {
+  const parts = NUMBERED.exec(ownNames[0]?.split('.')[0] ?? '')?.[1]?.split('-') ?? []
+  const candidates = parts.slice(1).map((_, index) => parts.slice(0, index + 1).join('-'))
+  return candidates.find((project) => ownNames.some((name) => name.includes(`.${project}_`))) ?? candidates[0]
+}
+
+/** The network's name: container and network names may both hold dots, and what two names share at their end is it. */
+function commonEnd(a: string, b: string): string {
+  const [ours, theirs] = [a.split('.').reverse(), b.split('.').reverse()]
+  const shared = ours.findIndex((part, index) => part !== theirs[index])
+  return ours
+    .slice(0, shared < 0 ? -1 : shared)
+    .reverse()
+    .join('.')
+}
+
+function cut(name: string, network: string): string {
+  return network === '' ? name : name.slice(0, -network.length - 1)
+}

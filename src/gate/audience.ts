@@ -1,0 +1,26 @@
+/** For whom a token is meant: which `aud` a service takes. */
+
+/**
+ * The audiences of tokens that a person gets from gcloud: of `gcloud auth print-identity-token`, and of a login by
+ * `gcloud auth application-default login`. Cloud Run takes both for every service.
+ */
+const GCLOUD_AUDIENCES = new Set([
+  '32555940559.apps.googleusercontent.com',
+  '764086051850-6qr4p6gpi6hn506pt8ejuq83di341hur.apps.googleusercontent.com',
+])
+
+/**
+ * A run.app URL is compared by its origin, since Cloud Tasks and others put the whole URL that they call there;
+ * anything else, a cloudfunctions.net URL and a custom audience above all, to the letter. A list is never taken.
+ */
+export function acceptsAudience(aud: unknown, audiences: readonly string[], gcloudAudiences: boolean): boolean {
+  if (typeof aud !== 'string') return false
+  if (gcloudAudiences && GCLOUD_AUDIENCES.has(aud)) return true
+  const origin = runAppOrigin(aud)
+  return audiences.some((own) => own === aud || (origin !== undefined && origin === runAppOrigin(own)))
+}
+
+function runAppOrigin(audience: string): string | undefined {
+  const url = URL.parse(audience)
+  return url?.protocol === 'https:' && url.hostname.endsWith('.run.app') ? url.origin : undefined
+}

@@ -1,0 +1,48 @@
+/** The one token of a request, as Cloud Run's front end looks for it, and what is left of it for the service. */
+
+import { failure } from '../errors.ts'
+
+export type Strip = 'both' | 'serverless-only' | 'never'
+
+export interface Credential {
+  header: 'authorization' | 'x-serverless-authorization'
+  scheme: string
+  token: string
+}
+
+/**
+ * `rawHeaders` as Node has them, name and value by turns: only there two headers of one name are still two. With
+ * both headers X-Serverless-Authorization alone counts, and Authorization belongs to the service
+ * (cloud.google.com/run/docs/authenticating/service-to-service). Throws TOKEN_MISSING or TOKENS_SEVERAL.
+ */
+export function readCredential(rawHeaders: readonly string[], audience: string): Credential {
+  const serverless = valuesOf(rawHeaders, 'x-serverless-authorization')
+  const header = serverless.length > 0 ? 'x-serverless-authorization' : 'authorization'
+  const values = serverless.length > 0 ? serverless : valuesOf(rawHeaders, 'authorization')
+  if (values.length > 1) throw failure('TOKENS_SEVERAL', { header: `several ${header} headers` })
+  const [scheme = '', ...tokens] = (values[0] ?? '').split(/[\s,]+/).filter((word) => word !== '')
+  const token = tokens[0]
+  if (scheme.toLowerCase() !== 'bearer' || token === undefined) {
+    throw failure('TOKEN_MISSING', { found: found(header, values[0], scheme), audience })
+  }
+  if (tokens.length > 1) throw failure('TOKENS_SEVERAL', { header })
+  return { header, scheme, token }
+}
+
+/** The header's value for the service: the signature goes, so that the service cannot replay the token. */
+export function stripped({ header, scheme, token }: Credential, strip: Strip): string {
+  const keep = strip === 'never' || (strip === 'serverless-only' && header === 'authorization')
+  const unsigned = `${token.slice(0, token.lastIndexOf('.'))}.SIGNATURE_REMOVED_BY_GOOGLE`
+  return `${scheme} ${keep ? token : unsigned}`
+}
+
+function valuesOf(rawHeaders: readonly string[], name: string): string[] {
+  return rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === name)
+}
+
+/** The scheme is shown only where it can be none but a scheme: what has no scheme is the credential itself. */
+function found(header: string, value: string | undefined, scheme: string): string {
+  if (value === undefined) return 'no Authorization header'
+  if (/^(basic|digest|negotiate)$/i.test(scheme)) return `${header} has the scheme ${scheme}`
+  return `${header} holds no Bearer token`
+}

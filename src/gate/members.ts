@@ -1,0 +1,102 @@
+/** Who may invoke: IAM's members, groups written out, as sets that one look decides. */
+
+import { failure } from '../errors.ts'
+
+/** Everybody whom a list of members admits. Emails and domains in lower case. */
+export interface Invokers {
+  /** `allUsers`: no token is asked for. */
+  everyone: boolean
+  /** `allAuthenticatedUsers`: any good token does. */
+  authenticated: boolean
+  emails: Set<string>
+  domains: Set<string>
+  /** Groups that nothing was said about: nobody is in them. */
+  unknownGroups: Set<string>
+}
+
+/** Who a verified token speaks for. */
+export interface Principal {
+  /** In lower case; absent where the token has none that its issuer has verified. */
+  email?: string
+  /** The Google Workspace domain of a user. */
+  hostedDomain?: string
+}
+
+/** `groups`: members by the group's email. Throws MEMBER_UNUSABLE. */
+export function createInvokers(members: readonly string[], groups: Record<string, readonly string[]> = {}): Invokers {
+  const byGroup = new Map(Object.entries(groups).map(([group, list]) => [group.toLowerCase(), list]))
+  const opened = new Set<string>()
+  const invokers: Invokers = {
+    everyone: false,
+    authenticated: false,
+    emails: new Set(),
+    domains: new Set(),
+    unknownGroups: new Set(),
+  }
+
+  function add(member: string): void {
+    if (member === 'allUsers') invokers.everyone = true
+    else if (member === 'allAuthenticatedUsers') invokers.authenticated = true
+    else {
+      const { kind, name } = parse(member)
+      if (kind === 'domain') invokers.domains.add(name)
+      else if (kind === 'group') open(name)
+      else if (kind !== 'deleted') invokers.emails.add(name)
+    }
+  }
+
+  function open(group: string): void {
+    const list = byGroup.get(group)
+    if (!list) invokers.unknownGroups.add(group)
+    if (!list || opened.has(group)) return
+    opened.add(group)
+    for (const member of list) {
+      if (/^all(Authenticated)?Users$/.test(member)) throw unusable(member, `it cannot be in the group ${group}`)
+      add(member)
+    }
+  }
+
+  for (const member of members) add(member)
+  return invokers
+}
+
+export function admits(invokers: Invokers, { email, hostedDomain }: Principal): boolean {
+  if (invokers.everyone || invokers.authenticated) return true
+  if (email !== undefined && invokers.emails.has(email)) return true
+  const domain = hostedDomain ?? email?.split('@')[1]
+  return domain !== undefined && invokers.domains.has(domain)
+}
+
+type Kind = 'user' | 'serviceAccount' | 'group' | 'domain' | 'deleted'
+
+function parse(member: string): { kind: Kind; name: string } {
+  if (/^principal(Set)?:\/\//.test(member)) throw unusable(member, 'a Google ID token cannot name such a principal')
+  const [kind = '', name = ''] = split(member)
+  switch (kind) {
+    // IAM keeps a deleted account's bindings under this name; they admit nobody.
+    case 'deleted':
+      return { kind, name }
+    case 'domain':
+      if (!/^[^@\s:]+\.[^@\s:]+$/.test(name)) throw unusable(member, 'it names no domain')
+      return { kind, name }
+    case 'user':
+    case 'serviceAccount':
+    case 'group':
+      if (!/^[^@\s:]+@[^@\s:]+$/.test(name)) throw unusable(member, 'it names no email')
+      if (kind === 'user' && name.endsWith('.gserviceaccount.com')) {
+        throw unusable(member, `IAM wants serviceAccount:${name}`)
+      }
+      return { kind, name }
+    default:
+      throw unusable(member, kind === member ? 'it names no kind' : `the kind ${kind}: is not known`)
+  }
+}
+
+function split(member: string): string[] {
+  const colon = member.indexOf(':')
+  return colon < 0 ? [member] : [member.slice(0, colon), member.slice(colon + 1).toLowerCase()]
+}
+
+function unusable(member: string, reason: string) {
+  return failure('MEMBER_UNUSABLE', { member, reason })
+}

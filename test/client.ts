@@ -1,0 +1,58 @@
+/** HTTP as tests want it: nothing normalised, nothing followed, every header seen. */
+
+import { once } from 'node:events'
+import { type IncomingHttpHeaders, request } from 'node:http'
+import { connect } from 'node:net'
+
+export interface Reply {
+  status: number
+  headers: IncomingHttpHeaders
+  body: string
+}
+
+export const FLAVOR = { 'Metadata-Flavor': 'Google' }
+export const V1 = '/computeMetadata/v1'
+export const DEFAULT_ACCOUNT = `${V1}/instance/service-accounts/default`
+
+export interface AskOptions {
+  method?: string
+  /** Default: the flavor header. */
+  headers?: Record<string, string>
+}
+
+/** `target` goes into the request line as it is. */
+export async function ask(url: string, target: string, options: AskOptions = {}): Promise<Reply> {
+  const { hostname, port } = new URL(url)
+  const { method = 'GET', headers = FLAVOR } = options
+  const asked = request({ hostname: hostname.replace(/[[\]]/g, ''), port, path: target, method, headers, agent: false })
+  asked.end()
+  const [response] = await once(asked, 'response')
+  let body = ''
+  for await (const chunk of response.setEncoding('utf8')) body += chunk
+  return { status: response.statusCode, headers: response.headers, body }
+}
+
+/** Sends bytes over a socket and returns all that came back until the server closed it, or `forMs` passed. */
+export async function sendRaw(url: string, bytes: string | Buffer, forMs = 2_000): Promise<string> {
+  const { hostname, port } = new URL(url)
+  const socket = connect({ host: hostname, port: Number(port) })
+  let received = ''
+  socket.setEncoding('utf8').on('data', (chunk) => {
+    received += chunk
+  })
+  socket.on('error', () => {})
+  socket.setTimeout(forMs, () => socket.destroy())
+  socket.write(bytes)
+  await new Promise((resolve) => socket.on('close', resolve))
+  return received
+}
+
+/** An answer that came over a socket, taken apart. */
+export function parseReply(received: string): Reply {
+  const end = received.indexOf('\r\n\r\n')
+  const [statusLine = '', ...lines] = received.slice(0, end).split('\r\n')
+  const headers = Object.fromEntries(
+    lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
+  )
+  return { status: Number(statusLine.split(' ')[1]), headers, body: received.slice(end + 4) }
+}

@@ -1,0 +1,100 @@
+import { globSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import test from 'ava'
+
+const SRC = join(import.meta.dirname, '..', 'src')
+
+/** From the ground up. A file imports from its own floor and from those below, and never in a circle. */
+const FLOORS: [name: string, ...patterns: RegExp[]][] = [
+  ['words', /^(errors|token|events|wire|version|glob|host|compose-names|identity-checks)\.ts$/],
+  [
+    'parts',
+    /^(settings|settings-file|yaml|tree|cache|keys|certificate|jwks|verifier|adc|client-env|log|listener|readiness|metrics|callers|callers-system)\.ts$/,
+    /^(sources|gate)\//,
+  ],
+  ['identities', /^identities\.ts$/],
+  ['surfaces', /^http\//],
+  ['server', /^server\.ts$/],
+  ['doors', /^(index|banner)\.ts$/, /^(commands|doctor)\//],
+  ['command line', /^cli\.ts$/],
+]
+
+/** A library's name, and the only files that may know it. */
+const KNOWN_BY: [library: RegExp, files: RegExp][] = [
+  [/^(koa|@koa\/router)$/, /^(http\/|server\.ts$)/],
+  [/^google-auth-library/, /^sources\//],
+  [/^node-cache$/, /^cache\.ts$/],
+  [/^jsonwebtoken$/, /^(sources\/local|verifier)\.ts$/],
+]
+
+const files = globSync('**/*.ts', { cwd: SRC })
+  .map((file) => file.replaceAll('\\', '/'))
+  .sort()
+
+/** Every module that the file names: type imports, re-exports and lazy imports too. */
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(SRC, file), 'utf8')
+  const statements =
+    /^(?:import|export)\s[^'"`;]*?from\s*['"]([^'"]+)['"]|^import\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/gm
+  return [...text.matchAll(statements)].map(([, from, bare, lazy]) => from ?? bare ?? lazy ?? '')
+}
+
+const ownImports = new Map(
+  files.map((file) => [
+    file,
+    importsOf(file)
+      .filter((name) => name.startsWith('.'))
+      .map((name) => relative(SRC, join(SRC, dirname(file), name)).replaceAll('\\', '/'))
+      .filter((name) => !name.startsWith('..')),
+  ]),
+)
+
+const floorOf = (file: string) => FLOORS.findIndex(([, ...patterns]) => patterns.some((pattern) => pattern.test(file)))
+
+test('the files of src are read, and their imports found', (t) => {
+  t.true(files.length > 30)
+  t.true(ownImports.get('server.ts')?.includes('http/guard.ts'))
+  t.true(ownImports.get('cli.ts')?.includes('commands/serve.ts'), 'lazy imports too')
+  t.true(ownImports.get('http/metadata.ts')?.includes('tree.ts'), 'imports of several lines too')
+})
+
+test('every file of src is on a floor', (t) => {
+  t.deepEqual(
+    files.filter((file) => floorOf(file) < 0),
+    [],
+  )
+})
+
+for (const file of files) {
+  test(`${file} imports nothing from above its floor`, (t) => {
+    const above = (ownImports.get(file) ?? []).filter((imported) => floorOf(imported) > floorOf(file))
+    t.deepEqual(above, [])
+  })
+}
+
+test('every import is of a file that exists', (t) => {
+  for (const [file, imported] of ownImports)
+    for (const name of imported) t.true(files.includes(name), `${file}: ${name}`)
+})
+
+test('no file imports itself by a detour', (t) => {
+  const done = new Set<string>()
+  const visit = (file: string, path: readonly string[]): void => {
+    t.false(path.includes(file), [...path, file].join(' -> '))
+    if (done.has(file) || path.includes(file)) return
+    for (const imported of ownImports.get(file) ?? []) visit(imported, [...path, file])
+    done.add(file)
+  }
+  for (const file of files) visit(file, [])
+  t.is(done.size, files.length)
+})
+
+test('each library is known only where it belongs', (t) => {
+  for (const file of files) {
+    for (const name of importsOf(file)) {
+      for (const [library, allowed] of KNOWN_BY)
+        if (library.test(name)) t.regex(file, allowed, `${file} imports ${name}`)
+    }
+  }
+  t.pass()
+})

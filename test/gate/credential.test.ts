@@ -1,0 +1,53 @@
+import test from 'ava'
+import { asFailure } from '../../src/errors.ts'
+import { readCredential, stripped } from '../../src/gate/credential.ts'
+
+const read = (...rawHeaders: string[]) => readCredential(rawHeaders, 'http://ledger:8080')
+const refusedWith = (...rawHeaders: string[]) => {
+  try {
+    return read(...rawHeaders).token
+  } catch (error) {
+    return asFailure(error).code
+  }
+}
+
+test('the one token is found whatever the case of header and scheme', (t) => {
+  t.is(read('Host', 'x', 'AUTHORIZATION', 'bearer  a.b.c').token, 'a.b.c')
+  t.is(
+    read('X-Serverless-Authorization', 'Bearer a.b.c', 'Authorization', 'Basic x').header,
+    'x-serverless-authorization',
+  )
+})
+
+test('none is TOKEN_MISSING, more than one TOKENS_SEVERAL', (t) => {
+  const rows: [rawHeaders: string[], code: string][] = [
+    [[], 'TOKEN_MISSING'],
+    [['X-Note', 'Authorization'], 'TOKEN_MISSING'],
+    [['Authorization', ''], 'TOKEN_MISSING'],
+    [['Authorization', 'Bearer'], 'TOKEN_MISSING'],
+    [['Authorization', 'Bearer '], 'TOKEN_MISSING'],
+    [['Authorization', 'Basic YTpi'], 'TOKEN_MISSING'],
+    [['Authorization', 'a.b.c'], 'TOKEN_MISSING'],
+    [['Authorization', 'Bearer a.b.c', 'X-Serverless-Authorization', 'Basic YTpi'], 'TOKEN_MISSING'],
+    [['Authorization', 'Bearer a.b.c d.e.f'], 'TOKENS_SEVERAL'],
+    [['Authorization', 'Bearer a.b.c,d.e.f'], 'TOKENS_SEVERAL'],
+    [['Authorization', 'Bearer a.b.c, Bearer d.e.f'], 'TOKENS_SEVERAL'],
+    [['Authorization', 'Bearer a.b.c', 'authorization', 'Bearer a.b.c'], 'TOKENS_SEVERAL'],
+    [['X-Serverless-Authorization', 'Bearer a.b.c', 'x-serverless-authorization', 'x'], 'TOKENS_SEVERAL'],
+  ]
+  for (const [rawHeaders, code] of rows) t.is(refusedWith(...rawHeaders), code, rawHeaders.join(' '))
+})
+
+test('a credential without a scheme is not shown in the reason', (t) => {
+  const error = t.throws(() => read('Authorization', 'secret-token'))
+  t.false(asFailure(error).message.includes('secret-token'))
+})
+
+test('the signature is taken off where the setting says so', (t) => {
+  const own = read('Authorization', 'Bearer a.b.c')
+  const serverless = read('X-Serverless-Authorization', 'Bearer a.b.c')
+  const without = 'Bearer a.b.SIGNATURE_REMOVED_BY_GOOGLE'
+  t.deepEqual([stripped(own, 'both'), stripped(serverless, 'both')], [without, without])
+  t.deepEqual([stripped(own, 'serverless-only'), stripped(serverless, 'serverless-only')], ['Bearer a.b.c', without])
+  t.deepEqual([stripped(own, 'never'), stripped(serverless, 'never')], ['Bearer a.b.c', 'Bearer a.b.c'])
+})

@@ -1,0 +1,72 @@
+import test from 'ava'
+import { asFailure } from '../../src/errors.ts'
+import { admits, createInvokers, type Principal } from '../../src/gate/members.ts'
+
+const ann: Principal = { email: 'ann@acme.com', hostedDomain: 'acme.com' }
+const orders: Principal = { email: 'orders@acme-dev.iam.gserviceaccount.com' }
+
+test('each kind of member admits whom it names and nobody else', (t) => {
+  const rows: [member: string, admitted: Principal, refused: Principal][] = [
+    ['user:Ann@Acme.com', ann, { email: 'bob@acme.com' }],
+    ['serviceAccount:orders@acme-dev.iam.gserviceaccount.com', orders, ann],
+    ['domain:acme.com', ann, { email: 'ann@evil-acme.com' }],
+    ['domain:acme.com', { email: 'bob@acme.com' }, { email: 'bob@acme.com', hostedDomain: 'other.com' }],
+    ['domain:acme.com', { hostedDomain: 'acme.com' }, {}],
+    ['group:eng@acme.com', ann, orders],
+  ]
+  const groups = { 'eng@acme.com': ['user:ann@acme.com'] }
+  for (const [member, admitted, refused] of rows) {
+    const invokers = createInvokers([member], groups)
+    t.true(admits(invokers, admitted), member)
+    t.false(admits(invokers, refused), member)
+    t.false(invokers.everyone, member)
+  }
+})
+
+test('allAuthenticatedUsers admits any principal, allUsers everybody, and no member nobody', (t) => {
+  t.true(admits(createInvokers(['allAuthenticatedUsers']), {}))
+  t.true(createInvokers(['allUsers']).everyone)
+  t.false(admits(createInvokers([]), ann))
+})
+
+test('groups hold groups, also each other, and a group that nobody described is named and empty', (t) => {
+  const groups = {
+    'All@acme.com': ['group:eng@acme.com', 'domain:partner.com'],
+    'eng@acme.com': ['user:ann@acme.com', 'group:all@acme.com', 'group:lost@acme.com'],
+  }
+  const invokers = createInvokers(['group:all@acme.com'], groups)
+  t.true(admits(invokers, ann))
+  t.true(admits(invokers, { email: 'x@partner.com' }))
+  t.false(admits(invokers, orders))
+  t.deepEqual(invokers.unknownGroups, new Set(['lost@acme.com']))
+})
+
+test("a deleted account's binding admits nobody and is no error", (t) => {
+  const invokers = createInvokers(['deleted:user:ann@acme.com?uid=123456789012345678901'])
+  t.false(admits(invokers, ann))
+})
+
+test('a member that cannot be honoured is refused at start, and never ignored', (t) => {
+  const rows: [member: string, said: RegExp][] = [
+    [
+      'principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/subject/s',
+      /cannot name such/,
+    ],
+    ['principalSet://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/*', /cannot name such/],
+    ['projectOwner:acme-dev', /the kind projectOwner: is not known/],
+    ['ann@acme.com', /names no kind/],
+    ['allusers', /names no kind/],
+    ['user:ann', /names no email/],
+    ['serviceAccount:', /names no email/],
+    ['serviceAccount:acme-dev.svc.id.goog[ns/ksa]', /names no email/],
+    ['domain:ann@acme.com', /names no domain/],
+    ['user:orders@acme-dev.iam.gserviceaccount.com', /IAM wants serviceAccount:/],
+  ]
+  for (const [member, said] of rows) {
+    const error = t.throws(() => createInvokers([member]), undefined, member)
+    t.is(asFailure(error).code, 'MEMBER_UNUSABLE', member)
+    t.regex(asFailure(error).message, said)
+  }
+  const everyone = { 'eng@acme.com': ['allUsers'] }
+  t.throws(() => createInvokers(['group:eng@acme.com'], everyone), { message: /cannot be in the group/ })
+})

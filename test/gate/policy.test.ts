@@ -1,0 +1,131 @@
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { asFailure } from '../../src/errors.ts'
+import { createPolicy } from '../../src/gate/policy.ts'
+
+const ORDERS = 'orders@acme-dev.iam.gserviceaccount.com'
+
+/** A policy file as gcloud prints it, and a policy that reads it on a clock that the test moves. */
+function setUp(t: ExecutionContext) {
+  const folder = mkdtempSync(join(tmpdir(), 'sidemint-policy-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'policy.json')
+  const time = { ms: 0 }
+  const notices: string[] = []
+  return {
+    file,
+    time,
+    notices,
+    write: (bindings: unknown) => writeFileSync(file, JSON.stringify({ bindings, etag: 'BwY', version: 1 })),
+    create: (invokers: string[] = []) =>
+      createPolicy({
+        invokers,
+        file,
+        now: () => time.ms,
+        notice: (_, code, text) => void notices.push(`${code} ${text}`),
+      }),
+  }
+}
+
+test('every predefined role that holds run.routes.invoke admits, and no other', (t) => {
+  const { write, create } = setUp(t)
+  for (const role of ['run.invoker', 'run.servicesInvoker', 'run.admin', 'run.developer', 'owner', 'editor']) {
+    write([{ role: `roles/${role}`, members: [`serviceAccount:${ORDERS}`] }])
+    t.deepEqual(create().current().emails, new Set([ORDERS]), role)
+  }
+  for (const role of ['run.viewer', 'run.builder', 'run.jobsExecutor', 'viewer', 'iam.serviceAccountUser']) {
+    write([{ role: `roles/${role}`, members: [`serviceAccount:${ORDERS}`] }])
+    t.is(create().current().emails.size, 0, role)
+  }
+})
+
+test('members of the settings and of the file are admitted alike', (t) => {
+  const { write, create } = setUp(t)
+  write([{ role: 'roles/run.invoker', members: ['user:ann@acme.com'] }])
+  t.deepEqual(create([`serviceAccount:${ORDERS}`]).current().emails, new Set([ORDERS, 'ann@acme.com']))
+})
+
+test('a policy without bindings admits nobody', (t) => {
+  const { file, create } = setUp(t)
+  writeFileSync(file, '{"etag":"ACAB"}')
+  t.is(create().current().emails.size, 0)
+})
+
+test('what cannot be honoured is refused at start', (t) => {
+  const { file, write, create } = setUp(t)
+  const code = () => asFailure(t.throws(create)).code
+  const message = () => asFailure(t.throws(create)).message
+  t.regex(message(), /ENOENT/)
+  writeFileSync(file, 'bindings:')
+  t.regex(message(), /no JSON/)
+  writeFileSync(file, '[]')
+  t.regex(message(), /no JSON object/)
+  write('none')
+  t.regex(message(), /`bindings` is no list/)
+  write([{ members: [] }])
+  t.regex(message(), /has no role/)
+  write([{ role: 'roles/run.invoker', members: [1] }])
+  t.regex(message(), /no list of members/)
+  write([{ role: 'roles/run.invoker', members: ['allUsers'], condition: { expression: 'request.time < x' } }])
+  t.regex(message(), /has an IAM condition/)
+  t.is(code(), 'POLICY_UNUSABLE')
+  write([{ role: 'roles/run.invoker', members: ['principal://iam.googleapis.com/x'] }])
+  t.is(code(), 'MEMBER_UNUSABLE')
+})
+
+test('a condition on a role that does not admit does not matter', (t) => {
+  const { write, create } = setUp(t)
+  write([{ role: 'roles/run.viewer', members: ['user:ann@acme.com'], condition: { expression: 'x' } }])
+  t.notThrows(create)
+})
+
+test('a custom role and an undescribed group admit nobody, and the log says so', (t) => {
+  const { write, create, notices } = setUp(t)
+  write([
+    { role: 'projects/acme-dev/roles/caller', members: ['user:ann@acme.com'] },
+    { role: 'roles/run.invoker', members: ['group:eng@acme.com'] },
+  ])
+  t.is(create().current().emails.size, 0)
+  t.is(notices.length, 2)
+  t.true(notices.some((text) => text.includes('projects/acme-dev/roles/caller')))
+  t.true(notices.some((text) => text.includes('--group eng@acme.com=MEMBER')))
+})
+
+test('a changed file is read again within a second, written anew or replaced', (t) => {
+  const { file, write, create, time, notices } = setUp(t)
+  write([{ role: 'roles/run.invoker', members: ['user:ann@acme.com'] }])
+  const policy = create()
+  write([{ role: 'roles/run.invoker', members: ['user:bob@acme.com'] }])
+  time.ms += 999
+  t.true(policy.current().emails.has('ann@acme.com'))
+  time.ms += 1
+  t.deepEqual(policy.current().emails, new Set(['bob@acme.com']))
+  writeFileSync(`${file}.new`, '{"bindings":[{"role":"roles/run.invoker","members":["user:eve@acme.com"]}]}')
+  renameSync(`${file}.new`, file)
+  time.ms += 1_000
+  t.deepEqual(policy.current().emails, new Set(['eve@acme.com']))
+  time.ms += 1_000
+  policy.current()
+  t.is(notices.length, 2)
+})
+
+test('a file that breaks or goes away leaves the last good policy in force, which is said once', (t) => {
+  const { file, write, create, time, notices } = setUp(t)
+  write([{ role: 'roles/run.invoker', members: ['user:ann@acme.com'] }])
+  const policy = create()
+  for (const step of ['broken', 'gone'] as const) {
+    if (step === 'broken') writeFileSync(file, '{"bindings":[')
+    else rmSync(file)
+    for (let looks = 0; looks < 3; looks += 1) {
+      time.ms += 1_000
+      t.deepEqual(policy.current().emails, new Set(['ann@acme.com']), step)
+    }
+  }
+  t.is(notices.length, 2)
+  for (const text of notices) t.regex(text, /^POLICY_UNUSABLE .* the last good policy stays in force/)
+  write([])
+  time.ms += 1_000
+  t.is(policy.current().emails.size, 0)
+})

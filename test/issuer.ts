@@ -1,0 +1,80 @@
+/** An OIDC issuer for tests: its discovery document and keys over real HTTP, and tokens with any claims. */
+
+import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import http, { type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import jsonwebtoken from 'jsonwebtoken'
+
+interface Key {
+  kid: string
+  privateKey: KeyObject
+}
+
+export interface Issuer {
+  url: string
+  /** What was asked for, in order. */
+  asked: string[]
+  /** How the next requests are answered, until set back to undefined. */
+  fault: { status: number; body: string } | undefined
+  cacheControl: string | undefined
+  /** What the discovery document says that the issuer is. */
+  named: string
+  /** The keys that are published; the first one signs. */
+  keys: Key[]
+  /** An ID token of this issuer, an hour long; `undefined` leaves a claim out. */
+  sign(claims: Record<string, unknown>, options?: { key?: Key; header?: Record<string, unknown> }): string
+  close(): void
+}
+
+export function newKey(): Key {
+  return { kid: randomUUID(), privateKey: generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey }
+}
+
+export async function startIssuer({ now = Date.now }: { now?: () => number } = {}): Promise<Issuer> {
+  const answer: RequestListener = (req, res) => {
+    issuer.asked.push(req.url ?? '')
+    if (issuer.fault) return void res.writeHead(issuer.fault.status).end(issuer.fault.body)
+    if (issuer.cacheControl !== undefined) res.setHeader('Cache-Control', issuer.cacheControl)
+    if (req.url === '/.well-known/openid-configuration') {
+      return void res.end(JSON.stringify({ issuer: issuer.named, jwks_uri: `${issuer.url}/oauth2/v3/certs` }))
+    }
+    if (req.url !== '/oauth2/v3/certs') return void res.writeHead(404).end()
+    const keys = issuer.keys.map(({ kid, privateKey }) => ({
+      ...createPublicKey(privateKey).export({ format: 'jwk' }),
+      kid,
+      use: 'sig',
+      alg: 'RS256',
+    }))
+    res.end(JSON.stringify({ keys }))
+  }
+  const server = http.createServer(answer)
+  server.listen(0, '127.0.0.1').unref()
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const url = `http://127.0.0.1:${port}`
+  const issuer: Issuer = {
+    url,
+    asked: [],
+    fault: undefined,
+    cacheControl: undefined,
+    named: url,
+    keys: [newKey()],
+    sign(claims, { key = issuer.keys[0] as Key, header = {} } = {}) {
+      const iat = Math.floor(now() / 1000)
+      const payload = { iss: issuer.named, sub: subjectOf(claims), iat, exp: iat + 3600, ...claims }
+      return jsonwebtoken.sign(JSON.stringify(payload), key.privateKey, {
+        algorithm: 'RS256',
+        header: { alg: 'RS256', kid: key.kid, typ: 'JWT', ...header },
+      })
+    },
+    close: () => void server.close(),
+  }
+  return issuer
+}
+
+/** 21 digits, as Google's. */
+function subjectOf({ email }: Record<string, unknown>): string {
+  const digest = createHash('sha256').update(String(email)).digest('hex')
+  return `1${(BigInt(`0x${digest}`) % 10n ** 20n).toString().padStart(20, '0')}`
+}
