@@ -3,6 +3,7 @@
 import { checkCompose } from '../doctor/compose.ts'
 import type { Finding } from '../doctor/finding.ts'
 import { report } from '../doctor/report.ts'
+import { checkTokens } from '../doctor/tokens.ts'
 import { checkAlias, checkPointers, checkPort } from '../doctor/wiring.ts'
 import { type CommandShape, helpFor, readArguments } from './arguments.ts'
 import type { Io } from './command.ts'
@@ -28,6 +29,7 @@ export const help = () => helpFor(SHAPE)
 export async function run(argv: readonly string[], { env, stdout, pointers }: Io): Promise<number> {
   const { settings, own } = await readArguments(SHAPE, { argv, env })
   const checks: Promise<Finding | Finding[]>[] = [
+    checkTokens(settings, env),
     checkPort(settings),
     checkPointers(pointers, env),
     checkAlias(),
