@@ -119,7 +119,7 @@ function encrypt(socket: Socket, host: string, signal: AbortSignal): Promise<TLS
 
 function ask(socket: TLSSocket, host: string, signal: AbortSignal): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const request = requestHttp({ host, path: '/', createConnection: () => socket, signal })
+    const request = requestHttp({ host, headers: { Host: host }, path: '/', createConnection: () => socket, signal })
     request.once('error', reject).end()
     request.once('response', (response) => {
       resolve(response)
