@@ -57,7 +57,7 @@ export async function run(argv: readonly string[], { env, stderr }: Io): Promise
   events.subscribe(log.read)
   const stopped = signalled()
   const server = await startServer({ settings, env, events })
-  announce(server, log, settings.logFormat)
+  announce(server, log, settings)
   const signal = await stopped
   log.say('info', `${signal}: stopping`)
   await server.close(GRACE_MS)
