@@ -27,6 +27,7 @@ export function announce(server: RunningServer, log: Log, { host, logFormat }: S
       url: server.url,
       source: source.name,
       why: source.why,
+      ...(server.credentials === undefined ? {} : { credentials: server.credentials }),
       issuer,
       identities,
       needed,
@@ -36,6 +37,7 @@ export function announce(server: RunningServer, log: Log, { host, logFormat }: S
   const lines = [
     `sidemint ${version} at ${server.url}`,
     `source   ${server.source.name}: ${server.source.why}`,
+    ...(server.credentials === undefined ? [] : [`         ${server.credentials}`]),
     ...(server.source.name === 'local'
       ? [`         tokens are signed here as ${server.issuer}; Google's own services refuse them`]
       : []),

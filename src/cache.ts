@@ -23,6 +23,8 @@ const PATIENCE_MS = 300
 /** Five retries of five clients must not become 25 calls. */
 const TRANSIENT_MEMORY_MS = 3_000
 const PERMANENT_MEMORY_MS = 10_000
+/** A changed login is noticed within this time. */
+const LOOK_EVERY_MS = 1_000
 
 interface Entry {
   /** As it is served from here on, so a hit makes no object. */
@@ -45,6 +47,10 @@ export interface CacheOptions {
   /** Epoch ms. */
   now: () => number
   onMint?: (event: MintEvent) => void
+  /** What the source mints from, as a version; another one drops all tokens and failures. */
+  version?: (() => Promise<string>) | undefined
+  /** Hears that the version is another one. */
+  onChange?: () => void
 }
 
 export interface CachedSource extends TokenSource {
@@ -54,7 +60,7 @@ export interface CachedSource extends TokenSource {
   close(): void
 }
 
-export function createCache({ source, entries, now, onMint }: CacheOptions): CachedSource {
+export function createCache({ source, entries, now, onMint, version, onChange }: CacheOptions): CachedSource {
   const stored = new NodeCache({ useClones: false, stdTTL: 1 })
   const order = new Set<string>()
   const failures = new Map<string, Failure>()
@@ -63,6 +69,9 @@ export function createCache({ source, entries, now, onMint }: CacheOptions): Cac
   const evictFailure = createEviction(failures, entries, (key) => failures.delete(key))
   const closing = new AbortController()
   let generation = Symbol()
+  let seenVersion: string | undefined
+  let lookedAtMs = Number.NEGATIVE_INFINITY
+  let looking: Promise<void> | undefined
   stored.on('del', (key: string) => order.delete(key))
 
   async function mint(request: TokenRequest): Promise<Token> {
@@ -73,43 +82,73 @@ export function createCache({ source, entries, now, onMint }: CacheOptions): Cac
     const ageMs = now() - entry.arrivedAtMs
     if (isFresh(request.kind, ageMs, leftMs)) {
       if (isDue(request.kind, ageMs, leftMs) && remembered(key) === undefined) refreshBehind(key, request)
+      else lookBehind()
       return serve(entry, 'hit')
     }
     return leftMs < LEAST_LEFT_MS ? join(key, request) : freshOrStale(key, request, entry)
   }
 
   /** The mint under way, or a new one; a remembered failure is thrown again. */
-  function join(key: string, request: TokenRequest): Promise<Token> {
+  async function join(key: string, request: TokenRequest): Promise<Token> {
+    if (remembered(key) !== undefined) await look()
     const running = inFlight.get(key)
     if (running !== undefined) return running.then((token) => ({ ...token, served: 'hit' }))
     const failed = remembered(key)
-    return failed === undefined ? start(key, request, false) : Promise.reject(failed)
+    if (failed !== undefined) throw failed
+    return start(key, request, false)
   }
 
   function start(key: string, request: TokenRequest, behind: boolean): Promise<Token> {
     const startedAtMs = now()
-    const begun = generation
-    const running = source.mint(request, closing.signal).then(
-      (token) => {
-        if (begun === generation) {
-          inFlight.delete(key)
-          store(key, token)
-        }
-        report(request, behind, startedAtMs, token)
-        return token
-      },
-      (thrown: unknown) => {
-        const error = asFailure(thrown)
-        if (begun === generation) {
-          inFlight.delete(key)
-          remember(key, error)
-        }
-        report(request, behind, startedAtMs, error)
-        throw error
-      },
-    )
+    let begun = generation
+    const running = look()
+      .then(() => {
+        begun = generation
+        inFlight.set(key, running)
+        return source.mint(request, closing.signal)
+      })
+      .then(
+        (token) => {
+          if (begun === generation) {
+            inFlight.delete(key)
+            store(key, token)
+          }
+          report(request, behind, startedAtMs, token)
+          return token
+        },
+        (thrown: unknown) => {
+          const error = asFailure(thrown)
+          if (begun === generation) {
+            inFlight.delete(key)
+            remember(key, error)
+          }
+          report(request, behind, startedAtMs, error)
+          throw error
+        },
+      )
     inFlight.set(key, running)
     return running
+  }
+
+  /** Whether the source has changed, asked once a second at most; a mint asks first, an answer asks behind. */
+  function look(): Promise<void> {
+    const waitedMs = now() - lookedAtMs
+    if (looking !== undefined) return looking
+    if (version === undefined || (waitedMs >= 0 && waitedMs < LOOK_EVERY_MS)) return Promise.resolve()
+    lookedAtMs = now()
+    looking = version().then((found) => {
+      looking = undefined
+      const changed = seenVersion !== undefined && found !== seenVersion
+      seenVersion = found
+      if (!changed) return
+      clear()
+      onChange?.()
+    })
+    return looking
+  }
+
+  function lookBehind(): void {
+    if (version !== undefined) look().catch(() => {})
   }
 
   function refreshBehind(key: string, request: TokenRequest): void {

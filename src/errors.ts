@@ -197,6 +197,11 @@ export const CATALOGUE = {
     what: 'the certificate of {host} is not trusted ({reason})',
     fix: 'something inspects TLS here: give its CA to this process with NODE_EXTRA_CA_CERTS=/path/ca.pem',
   },
+  CLOCK_SKEW: {
+    status: 503,
+    what: "this machine's clock is {seconds} s {direction} Google's, so receivers will refuse tokens",
+    fix: 'set the clock; after sleep restart Docker Desktop, or on WSL: wsl --shutdown',
+  },
   SELF_LOOP: {
     status: 403,
     what: 'this server was asked by a sidemint whose metadata source points here',

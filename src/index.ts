@@ -139,7 +139,12 @@ export async function startSidemint(options: StartOptions = {}): Promise<Sidemin
   const { now, ...chosen } = options
   const settings = settle({ options: { port: 0, source: 'local', ...chosen } })
   const events = createEvents(REQUESTS_KEPT)
-  const server = await startServer({ settings, env: {}, events, ...(now === undefined ? {} : { now }) })
+  const server = await startServer({
+    settings,
+    env: settings.source === 'local' ? {} : process.env,
+    events,
+    ...(now === undefined ? {} : { now }),
+  })
   const emptyDirectory = mkdtempSync(join(tmpdir(), 'sidemint-'))
   const env = createClientEnv({ url: server.url, emptyDirectory, env: process.env })
   const before = new Map<string, string | undefined>()

@@ -5,7 +5,7 @@ import { SYSTEM_NAMES } from './callers-system.ts'
 import { failure, type SidemintError } from './errors.ts'
 import { createEvents, type Events } from './events.ts'
 import { createApp } from './http/app.ts'
-import { CERTIFICATES_PATH, createDiscovery, JWKS_PATH } from './http/discovery.ts'
+import { createDiscovery, JWKS_PATH } from './http/discovery.ts'
 import { createGuard } from './http/guard.ts'
 import { createMetadata } from './http/metadata.ts'
 import { createOps } from './http/ops.ts'
@@ -13,6 +13,7 @@ import { createIdentities, type Identities, type Identity } from './identities.t
 import { type Listener, listen } from './listener.ts'
 import { createReadiness } from './readiness.ts'
 import type { Settings } from './settings.ts'
+import type { Bounds } from './sources/bounded.ts'
 import type { IssueOptions } from './sources/local.ts'
 import type { Token } from './token.ts'
 import { HEADERS } from './wire.ts'
@@ -24,6 +25,8 @@ export interface ServerOptions {
   /** Epoch ms. Default: the wall clock. */
   now?: () => number
   events?: Events
+  /** How long mints may take. */
+  bounds?: Bounds
 }
 
 export interface RunningServer {
@@ -34,6 +37,8 @@ export interface RunningServer {
   jwksUri: string
   /** Who mints, and why this one. */
   source: Identities['source']
+  /** The credentials in a few words, or what is wrong with them; of the google source alone. */
+  credentials: string | undefined
   identities: readonly Identity[]
   /** The default identity, else the first. */
   primary: Identity
@@ -49,22 +54,29 @@ export interface RunningServer {
 }
 
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { settings, env, now = Date.now, events = createEvents() } = options
+  const { settings, env, now = Date.now, events = createEvents(), bounds } = options
   let ownUrl = ''
   const issuer = () => settings.issuer ?? ownUrl
+  const readiness = createReadiness(events, now)
   const identities = await createIdentities({
     settings,
     env,
     issuer,
     events,
     now,
+    onChange: () => {
+      readiness.reset()
+      const text = 'the credential file has changed: tokens and remembered failures are dropped'
+      events.record({ type: 'notice', at: now(), level: 'info', code: 'CREDENTIALS_CHANGED', text })
+    },
+    onDate: readiness.compareClock,
+    ...(bounds === undefined ? {} : { bounds }),
   })
   const { source, all, primary, project, projectNumber, local, tokens } = identities
   const callers = createCallers(SYSTEM_NAMES)
   const listeners = new Map<number, Identity>()
   const orders = createOrders()
-  const discovery = createDiscovery({ key: local.key, issuer, now })
-  const ops = createOps({ readiness: createReadiness(events) })
+  const ops = createOps({ readiness })
   const app = createApp({
     guard: createGuard({
       allowHost: [...settings.allowHost, ...all.flatMap(({ hosts }) => hosts)],
@@ -92,9 +104,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       now,
     }),
     routes: {
-      '/.well-known/openid-configuration': discovery.document,
-      [JWKS_PATH]: discovery.jwks,
-      [CERTIFICATES_PATH]: discovery.certificates,
+      ...(local === undefined ? {} : createDiscovery({ key: local.key, issuer, now })),
       '/_sidemint/health': ops.health,
       '/_sidemint/ready': ops.ready,
     },
@@ -121,11 +131,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     issuer: issuer(),
     jwksUri: `${ownUrl}${JWKS_PATH}`,
     source,
+    credentials: identities.credentials,
     identities: all,
     primary,
     ports: new Map([...listeners].map(([port, identity]) => [identity, port])),
     events,
-    issueToken: (asked) => local.source.issue({ principal: primary.email, ...asked }),
+    async issueToken(asked) {
+      if (local === undefined) throw failure('LOCAL_SOURCE_ONLY', { what: 'issueToken', source: source.name })
+      return local.source.issue({ principal: primary.email, ...asked })
+    },
     failNext: orders.give,
     async close(graceMs = 0) {
       await close(graceMs)

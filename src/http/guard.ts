@@ -4,11 +4,11 @@
  */
 
 import type { Context, Middleware } from 'koa'
-import { asFailure, errorBody, SidemintError } from '../errors.ts'
+import { asFailure, errorBody, failure, SidemintError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import { createGlob } from '../glob.ts'
 import { hostName } from '../host.ts'
-import { type Answer, forbidden, methodNotAllowed, notFound, TYPES, WireError } from '../wire.ts'
+import { type Answer, forbidden, MARKER, methodNotAllowed, notFound, TYPES, WireError } from '../wire.ts'
 import { writeAnswer } from './answer.ts'
 import { readTarget, type Target } from './target.ts'
 
@@ -45,6 +45,7 @@ export function createGuard({ allowHost, events, now }: GuardOptions): Middlewar
       throw forbidden(path)
     }
     const { headers, method = 'GET' } = ctx.req
+    if (headers[MARKER] !== undefined) throw failure('SELF_LOOP', {})
     if (headers['x-forwarded-for'] !== undefined) {
       warn(
         'PROXIED_REQUEST',

@@ -5,7 +5,7 @@
 
 import type { Context, Middleware } from 'koa'
 import { type Caller, callerLabel } from '../callers.ts'
-import { asFailure, failure, type SidemintError } from '../errors.ts'
+import { asFailure, failure, SidemintError } from '../errors.ts'
 import type { Events, RequestEvent } from '../events.ts'
 import { createGlob } from '../glob.ts'
 import type { Identity } from '../identities.ts'
@@ -46,6 +46,9 @@ export interface MetadataOptions extends Place {
   events: Events
 }
 
+/** gcloud asks for it before every token command, whatever the user asked. */
+const GCLOUD_AUDIENCE = '32555940559.apps.googleusercontent.com'
+
 const LEGACY_DETAIL = (path: string) =>
   `Legacy metadata endpoint accessed: ${path}\nLegacy metadata endpoints are disabled. Please use the /v1/ endpoint.`
 
@@ -76,13 +79,14 @@ export function createMetadata(options: MetadataOptions): Middleware<GuardedStat
       events.record(requestEvent(asker, asked, startedAtMs, token))
       return answer(token)
     } catch (thrown) {
-      events.record(requestEvent(asker, asked, startedAtMs, thrown))
-      throw thrown
+      const error = asked?.kind === 'id' && asked.audience === GCLOUD_AUDIENCE ? asGcloudNeeds(thrown) : thrown
+      events.record(requestEvent(asker, asked, startedAtMs, error))
+      throw error
     }
   }
 
   function checkAudience(audience: string): void {
-    if (isAllowed(audience)) return
+    if (isAllowed(audience) || audience === GCLOUD_AUDIENCE) return
     throw failure('AUDIENCE_NOT_ALLOWED', { audience, allowed: options.allowAudience.join(', ') })
   }
 
@@ -178,6 +182,13 @@ function value(body: string): Answer {
 function redirect({ host, path, text }: Target): Answer {
   const location = `http://${host}${text.replace(/(?=\?|$)/, '/')}`
   return { status: 301, type: TYPES.html, body: `${path}/\n`, headers: ['Location', location] }
+}
+
+/** gcloud takes 404 for "no ID token here" and goes on; any other status it crashes on. */
+function asGcloudNeeds(thrown: unknown): unknown {
+  if (thrown instanceof WireError) return thrown
+  const { code, message, fix } = asFailure(thrown)
+  return new SidemintError(code, 404, message, fix)
 }
 
 function strangerNotice(caller: Caller): { code: string; text: string } {

@@ -4,13 +4,8 @@ import { existsSync } from 'node:fs'
 import { locateAdc, misplacedLogin } from '../adc.ts'
 import type { Settings } from '../settings.ts'
 
-export interface Choice {
-  name: 'local' | 'google' | 'metadata'
-  /** For people: why this one. */
-  why: string
-  /** Of `metadata`: host and port. */
-  host?: string
-}
+/** The source, and for people why this one; `host` is host and port. */
+export type Choice = { name: 'local' | 'google'; why: string } | { name: 'metadata'; why: string; host: string }
 
 const METADATA_HOST = '169.254.169.254'
 

@@ -5,6 +5,7 @@
 
 import { failure } from '../errors.ts'
 import { readClaims, type Token, type TokenRequest, type TokenSource } from '../token.ts'
+import { MARKER } from '../wire.ts'
 import { BOUNDS, type Bounds, OutOfTime, retrying } from './bounded.ts'
 
 export interface MetadataSourceOptions {
@@ -19,8 +20,13 @@ export interface MetadataSourceOptions {
   bounds?: Bounds
 }
 
-/** Our guard refuses requests with it, so a sidemint that points at itself ends there. */
-export const MARKER = 'x-sidemint-source'
+export interface MetadataSource extends TokenSource {
+  /** The machine's own account; undefined where the server does not say it within `EMAIL_TIMEOUT_MS`. */
+  email(): Promise<string | undefined>
+}
+
+/** Asked at start, which must not wait for a server that is away. */
+const EMAIL_TIMEOUT_MS = 1_000
 
 export function createMetadataSource({
   host,
@@ -28,7 +34,7 @@ export function createMetadataSource({
   onDate,
   now,
   bounds = BOUNDS,
-}: MetadataSourceOptions): TokenSource {
+}: MetadataSourceOptions): MetadataSource {
   async function ask(principal: string, key: string, signal: AbortSignal | undefined): Promise<string> {
     const account = principal === ownPrincipal ? 'default' : principal
     const url = `http://${host}/computeMetadata/v1/instance/service-accounts/${account}/${key}`
@@ -81,6 +87,7 @@ export function createMetadataSource({
   }
 
   return {
+    email: () => ask(ownPrincipal, 'email', AbortSignal.timeout(EMAIL_TIMEOUT_MS)).catch(() => undefined),
     mint: (request, signal) =>
       request.kind === 'id'
         ? idToken(request.audience, request, request.format, signal)
