@@ -2,10 +2,10 @@
 
 import { type Adc, type Credential, locateAdc, readAdc } from '../adc.ts'
 import { asFailure } from '../errors.ts'
-import { describeCredential, refuseMisplacedLogin } from '../sources/google.ts'
 import type { Route } from '../sources/google/mint.ts'
+import { describeCredential, refuseMisplacedLogin } from '../sources/google.ts'
 import { readClaims } from '../token.ts'
-import { type Finding, failed, ok, warn } from './finding.ts'
+import { type Finding, failed, ok } from './finding.ts'
 
 export interface Credentials {
   findings: Finding[]
@@ -24,7 +24,7 @@ export async function checkCredentials(env: NodeJS.ProcessEnv): Promise<Credenti
     return { findings: [failed('ADC', asFailure(error))] }
   }
   const found = ok('ADC', `${describeCredential(adc.credential)} in ${place.path} (${place.why})`)
-  return { adc, findings: [found, await refresh(adc, env), quota(adc, env)] }
+  return { adc, findings: [found, await refresh(adc, env)] }
 }
 
 /**
@@ -32,7 +32,7 @@ export async function checkCredentials(env: NodeJS.ProcessEnv): Promise<Credenti
  * tokens.
  */
 async function refresh(adc: Adc, env: NodeJS.ProcessEnv): Promise<Finding> {
-  const check = 'login'
+  const check = 'refresh'
   const credential = rootOf(adc.credential)
   const { createMinter } = await import('../sources/google/mint.ts')
   const { mint } = createMinter({
@@ -47,7 +47,7 @@ async function refresh(adc: Adc, env: NodeJS.ProcessEnv): Promise<Finding> {
   try {
     await mint({ kind: 'access', principal: '', scopes: [] }, own)
     const tookMs = Date.now() - startedAtMs
-    return ok(check, `Google takes it: ${await nameOf()}, refreshed in ${tookMs} ms`)
+    return ok(check, `Google takes it as ${await nameOf()}, in ${tookMs} ms`)
   } catch (error) {
     return failed(check, asFailure(error))
   }
@@ -62,20 +62,6 @@ async function refresh(adc: Adc, env: NodeJS.ProcessEnv): Promise<Finding> {
       return 'a user'
     }
   }
-}
-
-/** A user's calls are counted for a project, and Google refuses some that name none. */
-function quota({ credential, quotaProject }: Adc, env: NodeJS.ProcessEnv): Finding {
-  const { GOOGLE_CLOUD_QUOTA_PROJECT: named } = env
-  const check = 'quota'
-  if (named) return ok(check, `${named} (GOOGLE_CLOUD_QUOTA_PROJECT)`)
-  if (quotaProject !== undefined) return ok(check, `${quotaProject} (the credential file)`)
-  if (rootOf(credential).kind !== 'user') return ok(check, "none is named: the account's own project counts")
-  return warn(
-    check,
-    'the login names no quota project, and Google may refuse to impersonate without one',
-    'gcloud auth application-default set-quota-project PROJECT, or GOOGLE_CLOUD_QUOTA_PROJECT=PROJECT',
-  )
 }
 
 function rootOf(credential: Credential): Exclude<Credential, { kind: 'impersonated' }> {

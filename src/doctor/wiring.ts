@@ -19,7 +19,7 @@ export async function checkPort({ host, port }: Pick<Settings, 'host' | 'port'>)
   try {
     const listener = await listen({ host, port, handler: (_, response) => response.end(), headers: [] })
     await listener.close(0)
-    return ok(check, `${address} is free for \`sidemint serve\``)
+    return ok(check, `${port === 0 ? 'a port' : address} is free for \`sidemint serve\``)
   } catch (error) {
     const failure = asFailure(error)
     const there =

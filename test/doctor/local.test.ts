@@ -16,7 +16,7 @@ test('without credentials everything is in order, and said to be local', async (
     [],
   )
   t.regex(of('source')[0]?.what ?? '', /^local: no Google credentials/)
-  t.regex(of('network')[0]?.what ?? '', /asks nothing of Google/)
+  t.regex(of('network')[0]?.what ?? '', /Google is not asked from here/)
   t.like(of('default')[0]?.claims, {
     aud: 'https://doctor.sidemint.invalid',
     email: 'default@sidemint-local.iam.gserviceaccount.com',
@@ -31,7 +31,7 @@ test('each finding is one aligned line, without colours where nobody watches', a
   t.is(stderr, '')
   const lines = stdout.trimEnd().split('\n')
   for (const line of lines)
-    t.regex(line, /^(ok {4}(source|network|default|port {3}|shell {2}|alias {2}) {2,3}|\s{15})\S/)
+    t.regex(line, /^(ok {4}(source|ADC {4}|network|default|port {3}|shell {2}|alias {2}) {2,3}|\s{15})\S/)
   t.false(stdout.includes('eyJ'))
 })
 
@@ -49,13 +49,13 @@ test('every identity of the file is tried', async (t) => {
 test('a key file that is unusable fails with its code and its fix', async (t) => {
   const path = file(t, 'key.pem', 'no key')
   const { of } = await findings(t, [...FREE, '--source', 'local', '--key-file', path])
-  t.like(of('source')[0], { status: 'fail', code: 'KEY_FILE_BROKEN' })
-  t.regex(of('source')[0]?.fix ?? '', /RSA private key/)
+  t.like(of('identities')[0], { status: 'fail', code: 'KEY_FILE_BROKEN' })
+  t.regex(of('identities')[0]?.fix ?? '', /RSA private key/)
   const { stdout, exitCode } = await doctor(t, [...FREE, '--source', 'local', '--key-file', path])
   t.is(exitCode, 1)
   t.regex(
     stdout,
-    /^FAIL {2}source {2}KEY_FILE_BROKEN: the key file .* is unusable.*\n {14}fix: put an RSA private key/m,
+    /^FAIL {2}identities {2}KEY_FILE_BROKEN: the key file .* is unusable.*\n {18}fix: put an RSA private key/m,
   )
 })
 
