@@ -120,7 +120,10 @@ export interface Sidemint {
   readonly requests: readonly RecordedRequest[]
   /** Points this process at the server until `close`. Call it before a Google library is used: some remember what they found. */
   applyEnv(): void
-  /** Answers the next `times` (default 1) token requests with this status (default 503); nothing of it is remembered. */
+  /**
+   * Answers the next `times` (default 1) token requests with this status (default 503, from 400 to 599); nothing of it
+   * is remembered. Throws a RangeError.
+   */
   failNext(order?: { status?: number; times?: number }): void
   /** Signs an ID token with `email` and any claims, as if it had been asked for; local source only. */
   issueToken(options: IssueTokenOptions): Promise<string>
@@ -137,8 +140,14 @@ const REQUESTS_KEPT = 10_000
  */
 export async function startSidemint(options: StartOptions = {}): Promise<Sidemint> {
   const { now, ...chosen } = options
-  const settings = settle({ options: { port: 0, source: 'local', ...chosen } })
-  const events = createEvents(REQUESTS_KEPT)
+  const settings = settle({ options: chosen }, [], { port: 0, source: 'local' })
+  const events = createEvents()
+  const requests: RecordedRequest[] = []
+  events.subscribe((event) => {
+    if (event.type !== 'request') return
+    requests.push(recorded(event))
+    if (requests.length > REQUESTS_KEPT) requests.shift()
+  })
   const server = await startServer({
     settings,
     env: settings.source === 'local' ? {} : process.env,
@@ -163,10 +172,7 @@ export async function startSidemint(options: StartOptions = {}): Promise<Sidemin
     jwksUri: server.jwksUri,
     env,
     get requests() {
-      return events
-        .recent()
-        .filter((event) => event.type === 'request')
-        .map(recorded)
+      return [...requests]
     },
     applyEnv() {
       for (const [name, value] of Object.entries(env)) {

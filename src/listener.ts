@@ -36,11 +36,17 @@ export interface ListenOptions {
 /** Listens, or throws PORT_TAKEN or ADDRESS_UNAVAILABLE. */
 export async function listen({ host, port, handler, headers }: ListenOptions): Promise<Listener> {
   const limits = { maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: KEEP_ALIVE_MS }
-  const server = createServer({ ...limits, requireHostHeader: false }, handler)
+  const asked = createTally()
+  const answer: RequestListener = (request, response) => {
+    asked.begin()
+    response.once('close', asked.end)
+    handler(request, response)
+  }
+  const server = createServer({ ...limits, requireHostHeader: false }, answer)
   // The size is limited above; a limit on their number drops headers unseen, X-Forwarded-For among them.
   server.maxHeadersCount = 0
   // Node answers these itself, bare; the handler knows what to say to a request without a Host, and expects nothing.
-  server.on('checkExpectation', handler)
+  server.on('checkExpectation', answer)
   server.on('connect', (_, socket: Duplex) => refuse(socket, 405, headers))
   server.on('clientError', ({ code }: NodeJS.ErrnoException, socket) => refuse(socket, statusFor(code), headers))
   await new Promise<void>((resolve, reject) => {
@@ -50,7 +56,7 @@ export async function listen({ host, port, handler, headers }: ListenOptions): P
   return {
     port: (server.address() as AddressInfo).port,
     server,
-    close: (graceMs) => close(server, graceMs),
+    close: (graceMs) => close(server, asked.none, graceMs),
   }
 }
 
@@ -61,12 +67,29 @@ function cannotListen(error: NodeJS.ErrnoException, host: string, port: number):
     : failure('ADDRESS_UNAVAILABLE', { address, reason: error.code ?? error.message }, { cause: error })
 }
 
-async function close(server: Server, graceMs: number): Promise<void> {
+/** Connections without a request in flight end at once: clients keep them open for the next request. */
+async function close(server: Server, nothingAsked: () => Promise<void>, graceMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-  server.closeIdleConnections()
   const timer = setTimeout(() => server.closeAllConnections(), graceMs)
+  void nothingAsked().then(() => server.closeAllConnections())
   await closed
   clearTimeout(timer)
+}
+
+/** Counts the requests in flight. */
+function createTally() {
+  let count = 0
+  const waiting: (() => void)[] = []
+  return {
+    begin() {
+      count += 1
+    },
+    end() {
+      count -= 1
+      if (count === 0) for (const resolve of waiting.splice(0)) resolve()
+    },
+    none: () => (count === 0 ? Promise.resolve() : new Promise<void>((resolve) => waiting.push(resolve))),
+  }
 }
 
 /** Said where no request came about that the handler could answer. */

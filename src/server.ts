@@ -1,5 +1,6 @@
 /** The only place where the parts are wired. Start reads as an index of the program; close runs it backwards. */
 
+import { lintAudiences } from './audience-lint.ts'
 import { createCallers } from './callers.ts'
 import { SYSTEM_NAMES } from './callers-system.ts'
 import { failure, type SidemintError } from './errors.ts'
@@ -73,6 +74,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     ...(bounds === undefined ? {} : { bounds }),
   })
   const { source, all, primary, project, projectNumber, local, tokens } = identities
+  if (local === undefined) lintAudiences({ events, accepted: [], now })
   const callers = createCallers(SYSTEM_NAMES)
   const listeners = new Map<number, Identity>()
   const orders = createOrders()
@@ -154,6 +156,10 @@ function createOrders() {
   let left = 0
   return {
     give(order: { status: number; times: number }) {
+      if (!Number.isInteger(order.times) || order.times < 0) throw new RangeError('times must be a whole number from 0')
+      if (!Number.isInteger(order.status) || order.status < 400 || order.status > 599) {
+        throw new RangeError('status must be a failure, from 400 to 599')
+      }
       status = order.status
       left = order.times
     },

@@ -9,7 +9,7 @@ const FLOORS: [name: string, ...patterns: RegExp[]][] = [
   ['words', /^(errors|token|events|wire|version|glob|host|compose-names|identity-checks)\.ts$/],
   [
     'parts',
-    /^(settings|settings-file|yaml|tree|cache|keys|certificate|jwks|verifier|adc|client-env|log|listener|readiness|metrics|callers|callers-system)\.ts$/,
+    /^(settings|settings-file|yaml|tree|cache|keys|certificate|jwks|verifier|adc|client-env|log|listener|readiness|metrics|callers|audience-lint|callers-system)\.ts$/,
     /^(sources|gate)\//,
   ],
   ['identities', /^identities\.ts$/],

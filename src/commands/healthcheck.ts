@@ -6,6 +6,7 @@ const { get } = process.getBuiltinModule('node:http')
 
 const TIMEOUT_MS = 2_000
 const DEFAULT_PORT = '16925'
+const ANYWHERE = '0.0.0.0'
 
 export const help = () => `sidemint healthcheck [--ready] [--port N]
 
@@ -13,19 +14,22 @@ Exits 0 when the process on this host serves; with --ready also only when its la
 `
 
 export async function run(argv: readonly string[], { env, stderr }: Io): Promise<number> {
-  const { values } = process.getBuiltinModule('node:util').parseArgs({
+  const { values, positionals } = process.getBuiltinModule('node:util').parseArgs({
     args: [...argv],
     options: { ready: { type: 'boolean' }, port: { type: 'string' } },
     strict: false,
   })
-  const unknown = Object.keys(values).find((name) => name !== 'ready' && name !== 'port')
-  if (unknown !== undefined) {
-    stderr.write(`sidemint: --${unknown}: unknown flag\n${help()}`)
+  const misuse = (problem: string) => {
+    stderr.write(`sidemint: ${problem}\n${help()}`)
     return 2
   }
-  const port = String(values.port ?? env.SIDEMINT_PORT ?? DEFAULT_PORT)
-  const host =
-    env.SIDEMINT_HOST === undefined || /^(0\.0\.0\.0|::)$/.test(env.SIDEMINT_HOST) ? '127.0.0.1' : env.SIDEMINT_HOST
+  const unknown = Object.keys(values).find((name) => name !== 'ready' && name !== 'port')
+  if (unknown !== undefined) return misuse(`--${unknown}: unknown flag`)
+  if (positionals.length > 0) return misuse(`${positionals[0]}: this command takes no arguments`)
+  const port = String(values.port ?? (env.SIDEMINT_PORT || DEFAULT_PORT))
+  if (!/^\d+$/.test(port) || Number(port) > 65535) return misuse('--port: must be a whole number from 0 to 65535')
+  const set = env.SIDEMINT_HOST || ANYWHERE
+  const host = /^(0\.0\.0\.0|::)$/.test(set) ? '127.0.0.1' : set
   const path = values.ready === true ? '/_sidemint/ready' : '/_sidemint/health'
   return new Promise((resolve) => {
     const fail = (reason: string) => {

@@ -23,8 +23,8 @@ const SHAPE: CommandShape = {
   takes: 'nothing',
 }
 
-/** A server on this host answers its listing at once. */
-const PROBE_TIMEOUT_MS = 1_000
+/** A server on this host answers its listing at once; a busy host takes its time. */
+const PROBE_TIMEOUT_MS = 3_000
 /** A server gives up on Google after ten seconds. */
 const ANSWER_TIMEOUT_MS = 15_000
 
