@@ -164,6 +164,17 @@ for (const [name, { shows, rows }] of Object.entries(TABLE)) {
   })
 }
 
+for (const name of ['docker-compose.yml', 'docker-compose.portable.yml']) {
+  test(`our own ${name} is clean`, async (t) => {
+    const findings = await checkCompose(join(import.meta.dirname, '..', '..', name), ENV)
+    t.true(findings.some(({ check }) => check === 'compose:orders'))
+    t.deepEqual(
+      findings.filter(({ status }) => status !== 'ok'),
+      [],
+    )
+  })
+}
+
 test('another stack at 169.254.169.254 is named with the command that stops it, this one is no rival of itself', async (t) => {
   const rival = (project: string) => [
     { Name: 'bridge', Labels: {}, IPAM: { Config: null } },
