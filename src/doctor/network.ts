@@ -1,14 +1,12 @@
 /** The way to Google, and Google's clock. Asked only where tokens come from Google. */
 
-import { type Finding, fail, ok, warn } from './finding.ts'
+import { describeSkew, SKEW_REFUSED_MS, SKEW_WARNED_MS } from '../readiness.ts'
+import { type Finding, fail, failed, ok } from './finding.ts'
 import { type Obstacle, reach } from './reach.ts'
 
 /** Who gives access tokens, and who impersonates. */
 const HOSTS = ['oauth2.googleapis.com', 'iamcredentials.googleapis.com']
 const TIMEOUT_MS = 5_000
-/** Python allows no second of difference, but a token takes one to arrive. */
-const WARN_AT_MS = 5_000
-const FAIL_AT_MS = 30_000
 
 export async function checkNetwork(env: NodeJS.ProcessEnv): Promise<Finding[]> {
   const reached = await Promise.all(HOSTS.map((host) => reach(host, env, TIMEOUT_MS)))
@@ -24,11 +22,10 @@ export async function checkNetwork(env: NodeJS.ProcessEnv): Promise<Finding[]> {
 }
 
 function clock(aheadMs: number): Finding {
-  const seconds = Math.round(Math.abs(aheadMs) / 1000)
-  if (seconds * 1000 < WARN_AT_MS) return ok('clock', "agrees with Google's to a few seconds")
-  const what = `this machine is ${seconds} s ${aheadMs > 0 ? 'behind' : 'ahead of'} Google: receivers refuse tokens from the future and of the past`
-  const fix = 'sudo timedatectl set-ntp true; after a sleep restart Docker Desktop, or: wsl --shutdown'
-  return Math.abs(aheadMs) < FAIL_AT_MS ? warn('clock', what, fix) : fail('clock', what, fix)
+  const skewMs = Math.abs(aheadMs)
+  if (skewMs <= SKEW_WARNED_MS) return ok('clock', "agrees with Google's to a few seconds")
+  const finding = failed('clock', describeSkew(-aheadMs))
+  return skewMs > SKEW_REFUSED_MS ? finding : { ...finding, status: 'warn' }
 }
 
 function explain(host: string, proxy: string | undefined, { step, reason }: Obstacle): Finding {
