@@ -262,5 +262,5 @@ test('a connection that was refused does not hold up closing', async (t) => {
   await new Promise((resolve) => setTimeout(resolve, 50))
   const startedAt = performance.now()
   await own.close()
-  t.true(performance.now() - startedAt < 500)
+  t.true(performance.now() - startedAt < 3_000, 'well within any keep-alive')
 })
