@@ -67,6 +67,11 @@ export const CATALOGUE = {
     what: 'cannot run {command}: {reason}',
     fix: 'check the spelling and the PATH of the command after `--`',
   },
+  COMPOSE_FILE_UNUSABLE: {
+    status: 400,
+    what: 'the compose file {path} cannot be used: {reason}',
+    fix: 'name a compose file, or pipe one: docker compose config | sidemint doctor --compose /dev/stdin',
+  },
   DIRECTORY_UNUSABLE: {
     status: 400,
     what: 'cannot make the directory {path} ({reason})',

@@ -79,7 +79,8 @@ export function describeCredential(credential: Credential): string {
   }
 }
 
-async function refuseMisplacedLogin(env: NodeJS.ProcessEnv): Promise<void> {
+/** Throws LOGIN_MISPLACED. */
+export async function refuseMisplacedLogin(env: NodeJS.ProcessEnv): Promise<void> {
   const path = misplacedLogin(env)
   if (path !== undefined && !(await versionOf(path)).startsWith('E')) throw failure('LOGIN_MISPLACED', { path })
 }
