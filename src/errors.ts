@@ -67,6 +67,16 @@ export const CATALOGUE = {
     what: 'cannot run {command}: {reason}',
     fix: 'check the spelling and the PATH of the command after `--`',
   },
+  COMPOSE_FILE_UNUSABLE: {
+    status: 400,
+    what: 'the compose file {path} cannot be used: {reason}',
+    fix: 'name a compose file, or pipe one: docker compose config | sidemint doctor --compose /dev/stdin',
+  },
+  DIRECTORY_UNUSABLE: {
+    status: 400,
+    what: 'cannot make the directory {path} ({reason})',
+    fix: 'give this user a HOME that it can write to',
+  },
   INJECTED: {
     status: 503,
     what: 'this failure was ordered by failNext ({left} more to come)',
@@ -348,14 +358,12 @@ export function failure<C extends Code>(
   return new SidemintError(code, options.status ?? entry.status, fill(entry.what), fill(entry.fix), options.cause)
 }
 
-/** Anything thrown, as a failure with a code; a fault of ours keeps only its own short message. */
+/** Anything thrown, as a failure with a code; of a fault of ours only its kind, for its message may quote a secret. */
 export function asFailure(thrown: unknown): SidemintError {
   if (thrown instanceof SidemintError) return thrown
-  return failure(
-    'INTERNAL',
-    { reason: thrown instanceof Error ? thrown.message : 'no reason given' },
-    { cause: thrown },
-  )
+  const { code, name } = (thrown ?? {}) as { code?: unknown; name?: unknown }
+  const reason = [code, name].find((word) => typeof word === 'string') ?? 'not an error'
+  return failure('INTERNAL', { reason: String(reason) }, { cause: thrown })
 }
 
 /** The longest error body in bytes; PHP shows only the first 240, so the sentence comes first. */

@@ -80,7 +80,7 @@ export interface IdentitiesOptions {
 const NO_PROJECT = 'sidemint-local'
 const NO_PROJECT_NUMBER = '123456789012'
 /** Stands for a credential whose own email nobody knows before it is used: a user's is in no file. */
-const OWN_PRINCIPAL = 'own-credential@sidemint.invalid'
+export const OWN_PRINCIPAL = 'own-credential@sidemint.invalid'
 
 /**
  * Throws where a key file is unusable. The key of a server without one is made meanwhile. Credentials that are broken

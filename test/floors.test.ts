@@ -6,7 +6,7 @@ const SRC = join(import.meta.dirname, '..', 'src')
 
 /** From the ground up. A file imports from its own floor and from those below, and never in a circle. */
 const FLOORS: [name: string, ...patterns: RegExp[]][] = [
-  ['words', /^(errors|token|events|wire|version|glob|host|compose-names|identity-checks)\.ts$/],
+  ['words', /^(errors|token|events|wire|version|glob|host|compose-names|process-env|identity-checks)\.ts$/],
   [
     'parts',
     /^(settings|settings-file|yaml|tree|cache|keys|certificate|jwks|verifier|adc|client-env|log|listener|readiness|metrics|callers|audience-lint|callers-system)\.ts$/,

@@ -28,7 +28,9 @@ const SIGNAL_BASE = 128
 export const help = () => helpFor(SHAPE)
 
 export async function run(argv: readonly string[], { env, stderr }: Io): Promise<number> {
-  const { settings, rest } = await readArguments(SHAPE, { argv, env }, { port: 0, logLevel: 'warn' })
+  const { settings: chosen, given, rest } = await readArguments(SHAPE, { argv, env }, { logLevel: 'warn' })
+  // A port in the file or in a variable is the one of `serve`, which may be running beside.
+  const settings = { ...chosen, port: given.has('port') ? chosen.port : 0 }
   const [command, ...parameters] = rest
   if (command === undefined) throw misuse('name the command after `--`: sidemint exec -- pytest')
   const events = createEvents()
@@ -46,7 +48,7 @@ export async function run(argv: readonly string[], { env, stderr }: Io): Promise
     stderr.write(loginWarning())
     stderr.write(`sidemint: ${server.source.name} tokens as ${server.primary.email} at ${server.url}\n`)
     const pointed = createClientEnv({ url: server.url, emptyDirectory: directory, env })
-    return await execute(command, parameters, { ...env, ...pointed })
+    return await execute(command, parameters, { ...env, ...pointed, SIDEMINT_SERVER: server.url })
   } finally {
     await server.close()
     rmSync(directory, { recursive: true, force: true })
