@@ -9,8 +9,8 @@ import type { Fault } from '../google/faults.ts'
 import { type FakeGoogle, startFakeGoogle } from '../google/start.ts'
 import { AUDIENCE, ROWS, type Row, type Setup } from './rows.ts'
 
-/** The real ones, 15 times faster: two attempts fit into a mint, and half of the second is lost. */
-const SHORT: Bounds = { attemptMs: 333, totalMs: 650, retryDelaysMs: [13, 40] }
+/** The real ones, 12.5 times faster: two attempts fit into a mint, and half of the second is lost. */
+const SHORT: Bounds = { attemptMs: 400, totalMs: 780, retryDelaysMs: [16, 48] }
 const LONG: Bounds = { attemptMs: 5_000, totalMs: 10_000, retryDelaysMs: [5, 10] }
 
 const oauth = (body: object) => ({ kind: 'status', status: 400, body }) as const

@@ -104,7 +104,7 @@ test.serial(
     const cancel = google.fault({ kind: 'hang' })
     const started = Date.now()
     const outcomes = await Promise.allSettled(Array.from({ length: 200 }, () => cache.mint(REQUEST)))
-    t.true(Date.now() - started < 1_500)
+    t.true(Date.now() - started < 5_000)
     cancel()
     const codes = new Set(outcomes.map((outcome) => (outcome.status === 'rejected' ? outcome.reason.code : 'minted')))
     t.deepEqual([...codes], ['UPSTREAM_TIMEOUT'])
