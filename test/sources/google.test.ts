@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
-import { SidemintError } from '../../src/errors.ts'
+import { errorBody, SidemintError } from '../../src/errors.ts'
 import { createGoogleSource, type GoogleSource } from '../../src/sources/google.ts'
 import { readClaims, type TokenRequest } from '../../src/token.ts'
 import { type FakeGoogle, startFakeGoogle } from '../google/start.ts'
@@ -15,7 +15,6 @@ let google: FakeGoogle
 test.before(async () => {
   google = await startFakeGoogle()
   google.applyEnv()
-  await google.workloadProvider()
 })
 
 test.after.always(() => google.close())
@@ -155,6 +154,14 @@ test('a denial names the hop that was denied, and the command that grants it', a
   const last = await failureOf(t, sourceOf(login, { delegates: [hop] }), idToken(target))
   t.true(last.message.startsWith(`${hop} may not mint as ${target}`))
   t.true(last.fix.includes(`--member=serviceAccount:${hop}`))
+})
+
+test('code, caller and target are in the 240 bytes that PHP shows, however long the names are', async (t) => {
+  const email = (name: string) => `${name.padEnd(30, 'x')}@${'acme-'.padEnd(30, 'y')}.iam.gserviceaccount.com`
+  google.serviceAccount(email('target'))
+  const source = sourceOf(await google.serviceAccountKey(email('caller')))
+  const shown = errorBody(await failureOf(t, source, idToken(email('target')))).slice(0, 240)
+  for (const word of ['IMPERSONATION_DENIED', email('caller'), email('target')]) t.true(shown.includes(word), word)
 })
 
 test('an impersonated credential is a source of impersonation', async (t) => {
