@@ -10,6 +10,7 @@ const DEFAULT_PORT = '16925'
 export const help = () => `sidemint healthcheck [--ready] [--port N]
 
 Exits 0 when the process on this host serves; with --ready also only when its last mint did not fail for good.
+Asks SIDEMINT_PORT, or for a gate SIDEMINT_ADMIN_PORT where that is set.
 `
 
 export async function run(argv: readonly string[], { env, stderr }: Io): Promise<number> {
@@ -23,9 +24,10 @@ export async function run(argv: readonly string[], { env, stderr }: Io): Promise
     stderr.write(`sidemint: --${unknown}: unknown flag\n${help()}`)
     return 2
   }
-  const port = String(values.port ?? env.SIDEMINT_PORT ?? DEFAULT_PORT)
-  const host =
-    env.SIDEMINT_HOST === undefined || /^(0\.0\.0\.0|::)$/.test(env.SIDEMINT_HOST) ? '127.0.0.1' : env.SIDEMINT_HOST
+  const adminPort = env.SIDEMINT_ADMIN_PORT
+  const port = String(values.port ?? adminPort ?? env.SIDEMINT_PORT ?? DEFAULT_PORT)
+  const everywhere = adminPort !== undefined || /^(|0\.0\.0\.0|::)$/.test(env.SIDEMINT_HOST ?? '')
+  const host = everywhere ? '127.0.0.1' : env.SIDEMINT_HOST
   const path = values.ready === true ? '/_sidemint/ready' : '/_sidemint/health'
   return new Promise((resolve) => {
     const fail = (reason: string) => {
