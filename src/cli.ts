@@ -16,8 +16,9 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }
   token: { summary: 'print one ID token', load: () => import('./commands/token.ts') },
   env: { summary: 'print the variables that point clients at a server', load: () => import('./commands/env.ts') },
   exec: { summary: 'run a command with a server of its own', load: () => import('./commands/exec.ts') },
+  gate: { summary: "Cloud Run's front door before services", load: () => import('./commands/gate.ts') },
   healthcheck: {
-    summary: 'exit 0 when the server on this host serves',
+    summary: 'exit 0 when the process on this host serves',
     load: () => import('./commands/healthcheck.ts'),
   },
 }

@@ -140,7 +140,7 @@ const REQUESTS_KEPT = 10_000
  */
 export async function startSidemint(options: StartOptions = {}): Promise<Sidemint> {
   const { now, ...chosen } = options
-  const settings = settle({ options: chosen }, [], { port: 0, source: 'local' })
+  const settings = settle({ options: chosen }, [], { defaults: { port: 0, source: 'local' } })
   const events = createEvents()
   const requests: RecordedRequest[] = []
   events.subscribe((event) => {

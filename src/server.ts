@@ -4,6 +4,7 @@ import { createCallers } from './callers.ts'
 import { SYSTEM_NAMES } from './callers-system.ts'
 import { failure, type SidemintError } from './errors.ts'
 import { createEvents, type Events } from './events.ts'
+import { reachable } from './host.ts'
 import { createApp } from './http/app.ts'
 import { createDiscovery, JWKS_PATH } from './http/discovery.ts'
 import { createGuard } from './http/guard.ts'
@@ -11,6 +12,7 @@ import { createMetadata } from './http/metadata.ts'
 import { createOps } from './http/ops.ts'
 import { createIdentities, type Identities, type Identity } from './identities.ts'
 import { type Listener, listen } from './listener.ts'
+import { createMetrics } from './metrics.ts'
 import { createReadiness } from './readiness.ts'
 import type { Settings } from './settings.ts'
 import type { Bounds } from './sources/bounded.ts'
@@ -76,7 +78,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const callers = createCallers(SYSTEM_NAMES)
   const listeners = new Map<number, Identity>()
   const orders = createOrders()
-  const ops = createOps({ readiness })
+  const ops = createOps({ readiness, metrics: createMetrics(events) })
   const app = createApp({
     guard: createGuard({
       allowHost: [...settings.allowHost, ...all.flatMap(({ hosts }) => hosts)],
@@ -105,8 +107,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     }),
     routes: {
       ...(local === undefined ? {} : createDiscovery({ key: local.key, issuer, now })),
-      '/_sidemint/health': ops.health,
-      '/_sidemint/ready': ops.ready,
+      ...ops,
     },
   })
   const open: Listener[] = []
@@ -167,11 +168,4 @@ function createOrders() {
       return failure('INJECTED', { left: String(left) }, { status })
     },
   }
-}
-
-/** An address that listens everywhere is reached by loopback. */
-function reachable(host: string): string {
-  if (host === '0.0.0.0') return '127.0.0.1'
-  if (host === '::') return '[::1]'
-  return host.includes(':') ? `[${host}]` : host
 }

@@ -6,12 +6,11 @@ import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClientEnv } from '../client-env.ts'
 import { failure } from '../errors.ts'
-import { createEvents } from '../events.ts'
-import { createLog } from '../log.ts'
 import { startServer } from '../server.ts'
 import { type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
 import type { Io } from './command.ts'
 import { loginWarning } from './env.ts'
+import { createLoggedEvents } from './lifetime.ts'
 import { SERVER_SETTINGS } from './serve.ts'
 
 const SHAPE: CommandShape = {
@@ -20,6 +19,7 @@ const SHAPE: CommandShape = {
   settings: SERVER_SETTINGS,
   flags: {},
   takes: 'a command',
+  defaults: { port: 0, logLevel: 'warn' },
 }
 
 /** A shell reports a command that a signal ended as this plus the signal's number. */
@@ -27,19 +27,12 @@ const SIGNAL_BASE = 128
 
 export const help = () => helpFor(SHAPE)
 
-export async function run(argv: readonly string[], { env, stderr }: Io): Promise<number> {
-  const { settings, rest } = await readArguments(SHAPE, { argv, env }, { port: 0, logLevel: 'warn' })
+export async function run(argv: readonly string[], io: Io): Promise<number> {
+  const { env, stderr } = io
+  const { settings, rest } = await readArguments(SHAPE, { argv, env })
   const [command, ...parameters] = rest
   if (command === undefined) throw misuse('name the command after `--`: sidemint exec -- pytest')
-  const events = createEvents()
-  const log = createLog({
-    format: settings.logFormat,
-    level: settings.logLevel,
-    colour: stderr.isTTY === true && env.NO_COLOR === undefined,
-    write: (line) => stderr.write(line),
-    now: Date.now,
-  })
-  events.subscribe(log.read)
+  const { events } = createLoggedEvents(settings, io)
   const server = await startServer({ settings, env, events })
   const directory = mkdtempSync(join(tmpdir(), 'sidemint-'))
   try {

@@ -3,8 +3,9 @@
  * discovery document; Google's own services refuse them.
  */
 
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import jsonwebtoken from 'jsonwebtoken'
+import { accountId } from '../account-id.ts'
 import type { SigningKey } from '../keys.ts'
 import type { Token, TokenRequest, TokenSource } from '../token.ts'
 
@@ -62,13 +63,4 @@ export function createLocalSource({ key, issuer, now }: LocalOptions): LocalSour
   }
 
   return { mint, issue }
-}
-
-/**
- * The numeric id of a local account: 21 digits that begin with 1, as Google's do, derived from the email so that
- * `sub` is the same on every machine and after every restart.
- */
-export function accountId(email: string): string {
-  const digest = createHash('sha256').update(email).digest('hex')
-  return `1${(BigInt(`0x${digest}`) % 10n ** 20n).toString().padStart(20, '0')}`
 }
