@@ -43,7 +43,7 @@ export interface RunningServer {
   ports: ReadonlyMap<Identity, number>
   events: Events
   /** Signs an ID token with any claims. */
-  issueToken(options: Omit<IssueOptions, 'principal'> & { principal?: string }): Promise<Token>
+  issueToken(options: IssueOptions): Promise<Token>
   /** The next `times` token requests are answered with this status and the code INJECTED. */
   failNext(order: { status: number; times: number }): void
   /** Stops accepting, gives requests in flight `graceMs` (default 0), aborts mints. */
@@ -126,7 +126,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     primary,
     ports: new Map([...listeners].map(([port, identity]) => [identity, port])),
     events,
-    issueToken: (asked) => local.source.issue({ principal: primary.email, ...asked }),
+    issueToken: local.source.issue,
     failNext: orders.give,
     async close(graceMs = 0) {
       await close(graceMs)
