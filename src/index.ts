@@ -96,11 +96,25 @@ export interface RecordedRequest {
   status: number
 }
 
-export interface IssueTokenOptions {
-  /** The `aud` claim. */
-  audience: string
-  /** Whom the token speaks for. Default: the server's own service account. */
-  serviceAccount?: string
+/** A token of a service account, or of a person: theirs is as gcloud has it, for gcloud's own audience. */
+export type IssueTokenOptions = ClaimOptions &
+  (
+    | {
+        /** The `aud` claim. */
+        audience: string
+        /** Whom the token speaks for. Default: the server's own service account. */
+        serviceAccount?: string
+        user?: never
+      }
+    | {
+        /** Email of the person whom the token speaks for. */
+        user: string
+        audience?: never
+        serviceAccount?: never
+      }
+  )
+
+export interface ClaimOptions {
   /** Laid over the claims; undefined leaves one out. */
   claims?: Record<string, unknown>
   /** Seconds until it expires; negative for one that has. Default 3600. */
@@ -181,10 +195,9 @@ export async function startSidemint(options: StartOptions = {}): Promise<Sidemin
       }
     },
     failNext: ({ status = 503, times = 1 } = {}) => server.failNext({ status, times }),
-    async issueToken({ serviceAccount, ...asked }) {
-      const principal = serviceAccount === undefined ? {} : { principal: serviceAccount }
-      const token = await server.issueToken({ format: 'full', ...principal, ...asked })
-      return token.value
+    async issueToken({ serviceAccount: principal = server.primary.email, audience, user, ...more }) {
+      const speaker = user === undefined ? { principal, audience, format: 'full' as const } : { user }
+      return (await server.issueToken({ ...speaker, ...more })).value
     },
     close: () => (closing ??= close()),
     [Symbol.asyncDispose]: () => (closing ??= close()),

@@ -48,7 +48,7 @@ export interface RunningServer {
   ports: ReadonlyMap<Identity, number>
   events: Events
   /** Signs an ID token with any claims. */
-  issueToken(options: Omit<IssueOptions, 'principal'> & { principal?: string }): Promise<Token>
+  issueToken(options: IssueOptions): Promise<Token>
   /** The next `times` token requests are answered with this status and the code INJECTED. */
   failNext(order: { status: number; times: number }): void
   /** Stops accepting, gives requests in flight `graceMs` (default 0), aborts mints. */
@@ -139,7 +139,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     events,
     async issueToken(asked) {
       if (local === undefined) throw failure('LOCAL_SOURCE_ONLY', { what: 'issueToken', source: source.name })
-      return local.source.issue({ principal: primary.email, ...asked })
+      return local.source.issue(asked)
     },
     failNext: orders.give,
     async close(graceMs = 0) {

@@ -1,15 +1,14 @@
 /** `sidemint exec -- CMD`: a server on a free port for as long as a command runs, and the command pointed at it. */
 
-import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { constants, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClientEnv } from '../client-env.ts'
-import { failure } from '../errors.ts'
 import { startServer } from '../server.ts'
 import { type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
 import type { Io } from './command.ts'
 import { loginWarning } from './env.ts'
+import { execute } from './execute.ts'
 import { createLoggedEvents } from './lifetime.ts'
 import { SERVER_SETTINGS } from './serve.ts'
 
@@ -21,9 +20,6 @@ const SHAPE: CommandShape = {
   takes: 'a command',
   defaults: { port: 0, logLevel: 'warn' },
 }
-
-/** A shell reports a command that a signal ended as this plus the signal's number. */
-const SIGNAL_BASE = 128
 
 export const help = () => helpFor(SHAPE)
 
@@ -44,24 +40,4 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     await server.close()
     rmSync(directory, { recursive: true, force: true })
   }
-}
-
-function execute(command: string, parameters: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, [...parameters], { env, stdio: 'inherit' })
-    const forward = (signal: NodeJS.Signals) => child.kill(signal)
-    const signals = ['SIGTERM', 'SIGHUP'] as const
-    for (const signal of signals) process.on(signal, forward)
-    // A terminal sends Ctrl-C to the whole group: the command gets its own, and decides what it means.
-    const ignore = () => {}
-    process.on('SIGINT', ignore)
-    child.on('error', (error: NodeJS.ErrnoException) => {
-      reject(failure('COMMAND_NOT_RUN', { command, reason: error.code ?? error.message }))
-    })
-    child.on('exit', (code, signal) => {
-      for (const name of signals) process.off(name, forward)
-      process.off('SIGINT', ignore)
-      resolve(code ?? SIGNAL_BASE + (signal === null ? 0 : constants.signals[signal]))
-    })
-  })
 }
