@@ -1,6 +1,11 @@
-/** What is said at start: who mints and why, each identity, the address, and what an app needs. */
+/**
+ * What is said at start: of a server who mints and why, each identity, the address, and what an app needs; of gates
+ * what they front, whom they admit and whom they trust.
+ */
 
 import { createClientEnv } from './client-env.ts'
+import type { GateOptions } from './gate/settings.ts'
+import type { RunningGates } from './gate-server.ts'
 import type { Identity } from './identities.ts'
 import type { Log } from './log.ts'
 import type { RunningServer } from './server.ts'
@@ -66,4 +71,29 @@ function describeIdentity({ email, callers, hosts, isDefault }: Identity, port: 
     ...(port === undefined ? [] : [`port ${port}`]),
   ]
   return `${email} for ${whom.join('; ')}`
+}
+
+export function announceGates({ gates, urls, adminUrl }: RunningGates, log: Log, format: 'text' | 'json'): void {
+  if (format === 'json') {
+    log.say('info', 'listening', { event: 'start', version, urls, adminUrl, gates })
+    return
+  }
+  const lines = [
+    `sidemint gate ${version} at ${urls.join(', ')}`,
+    ...gates.flatMap(describeGate),
+    `health   ${adminUrl}/_sidemint/health, /_sidemint/metrics`,
+  ]
+  for (const line of lines) log.say('info', line)
+}
+
+function describeGate({ host = 'any host', port, upstream, invokers, policy, audiences, trust, mode }: GateOptions) {
+  const whom = [...invokers, ...(policy === undefined ? [] : [`whom ${policy} names`])].join(', ')
+  const name = port === undefined ? host : `${host}:${port}`
+  return [
+    `fronts   ${name} -> ${upstream}${mode === 'report' ? ', refusing nobody (mode report)' : ''}`,
+    `         admits ${whom}`,
+    ...(invokers.includes('allUsers')
+      ? []
+      : [`         with tokens for ${audiences.join(', ')} of ${trust.join(', ')}`]),
+  ]
 }

@@ -14,14 +14,16 @@ const NOT_FOR_US = ['GCE_METADATA_HOST', 'GCE_METADATA_IP', 'GCE_METADATA_ROOT']
 const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }> = {
   serve: { summary: 'run the metadata server (the default)', load: () => import('./commands/serve.ts') },
   token: { summary: 'print one ID token', load: () => import('./commands/token.ts') },
+  curl: { summary: 'run curl with a token for its URL', load: () => import('./commands/curl.ts') },
   env: { summary: 'print the variables that point clients at a server', load: () => import('./commands/env.ts') },
   exec: { summary: 'run a command with a server of its own', load: () => import('./commands/exec.ts') },
   doctor: {
     summary: 'check credentials, IAM, clock, network and wiring',
     load: () => import('./commands/doctor.ts'),
   },
+  gate: { summary: "Cloud Run's front door before services", load: () => import('./commands/gate.ts') },
   healthcheck: {
-    summary: 'exit 0 when the server on this host serves',
+    summary: 'exit 0 when the process on this host serves',
     load: () => import('./commands/healthcheck.ts'),
   },
 }

@@ -65,7 +65,7 @@ export const CATALOGUE = {
   COMMAND_NOT_RUN: {
     status: 400,
     what: 'cannot run {command}: {reason}',
-    fix: 'check the spelling and the PATH of the command after `--`',
+    fix: 'check its spelling and the PATH, or install it',
   },
   COMPOSE_FILE_UNUSABLE: {
     status: 400,

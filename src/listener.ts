@@ -1,7 +1,7 @@
 /** An HTTP listener with the limits that every surface has. */
 
-import type { RequestListener, Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage, RequestListener, Server } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { failure } from './errors.ts'
 import { TYPES } from './wire.ts'
@@ -19,45 +19,68 @@ const LINGER_MS = 200
 export interface Listener {
   /** The port in use, also where a free one was asked for. */
   port: number
-  server: Server
-  /** Stops accepting, gives requests in flight `graceMs`, then cuts them off. */
+  /** Stops accepting, gives requests in flight and WebSockets `graceMs`, then cuts them off. */
   close(graceMs: number): Promise<void>
 }
+
+export type UpgradeListener = (req: IncomingMessage, socket: Duplex, head: Buffer) => void
 
 export interface ListenOptions {
   host: string
   /** 0: a free one. */
   port: number
   handler: RequestListener
+  /** What becomes of a WebSocket; without it, as with every other upgrade, the offer is passed over. */
+  upgrade?: UpgradeListener
+  /** How long an idle connection is kept. Default 75 s. */
+  keepAliveMs?: number
   /** Name and value by turns: sent with the answer to a request that cannot be read. */
   headers: readonly string[]
 }
 
 /** Listens, or throws PORT_TAKEN or ADDRESS_UNAVAILABLE. */
-export async function listen({ host, port, handler, headers }: ListenOptions): Promise<Listener> {
-  const limits = { maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: KEEP_ALIVE_MS }
+export async function listen(options: ListenOptions): Promise<Listener> {
+  const { host, port, handler, upgrade, headers } = options
+  const limits = { maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: options.keepAliveMs ?? KEEP_ALIVE_MS }
+  const upgrades = { shouldUpgradeCallback: (req: IncomingMessage) => upgrade !== undefined && isWebSocket(req) }
   const asked = createTally()
   const answer: RequestListener = (request, response) => {
     asked.begin()
     response.once('close', asked.end)
     handler(request, response)
   }
-  const server = createServer({ ...limits, requireHostHeader: false }, answer)
+  const server = createServer({ ...limits, ...upgrades, requireHostHeader: false }, answer)
   // The size is limited above; a limit on their number drops headers unseen, X-Forwarded-For among them.
   server.maxHeadersCount = 0
   // Node answers these itself, bare; the handler knows what to say to a request without a Host, and expects nothing.
   server.on('checkExpectation', answer)
+  if (upgrade !== undefined) {
+    server.on('upgrade', (req, socket, head) => {
+      // From here the socket is nobody's: a client that goes away while it waits must not end the process.
+      socket.on('error', () => socket.destroy())
+      upgrade(req, socket, head)
+    })
+  }
   server.on('connect', (_, socket: Duplex) => refuse(socket, 405, headers))
   server.on('clientError', ({ code }: NodeJS.ErrnoException, socket) => refuse(socket, statusFor(code), headers))
+  // Node's own list of connections lacks those that were upgraded.
+  const open = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+  })
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(error, host, port)))
     server.listen(port, host, resolve)
   })
   return {
     port: (server.address() as AddressInfo).port,
-    server,
-    close: (graceMs) => close(server, asked.none, graceMs),
+    close: (graceMs) => close(server, { open, nothingAsked: asked.none }, graceMs),
   }
+}
+
+function isWebSocket(req: IncomingMessage): boolean {
+  return req.headers.upgrade?.toLowerCase() === 'websocket'
 }
 
 function cannotListen(error: NodeJS.ErrnoException, host: string, port: number): Error {
@@ -67,10 +90,17 @@ function cannotListen(error: NodeJS.ErrnoException, host: string, port: number):
     : failure('ADDRESS_UNAVAILABLE', { address, reason: error.code ?? error.message }, { cause: error })
 }
 
+interface Use {
+  open: ReadonlySet<Socket>
+  nothingAsked: () => Promise<void>
+}
+
 /** Connections without a request in flight end at once: clients keep them open for the next request. */
-async function close(server: Server, nothingAsked: () => Promise<void>, graceMs: number): Promise<void> {
+async function close(server: Server, { open, nothingAsked }: Use, graceMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-  const timer = setTimeout(() => server.closeAllConnections(), graceMs)
+  const timer = setTimeout(() => {
+    for (const socket of open) socket.destroy()
+  }, graceMs)
   void nothingAsked().then(() => server.closeAllConnections())
   await closed
   clearTimeout(timer)

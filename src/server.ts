@@ -5,6 +5,7 @@ import { createCallers } from './callers.ts'
 import { SYSTEM_NAMES } from './callers-system.ts'
 import { failure, type SidemintError } from './errors.ts'
 import { createEvents, type Events } from './events.ts'
+import { reachable } from './host.ts'
 import { createApp } from './http/app.ts'
 import { createDiscovery, JWKS_PATH } from './http/discovery.ts'
 import { createGuard } from './http/guard.ts'
@@ -12,6 +13,7 @@ import { createMetadata } from './http/metadata.ts'
 import { createOps } from './http/ops.ts'
 import { createIdentities, type Identities, type Identity } from './identities.ts'
 import { type Listener, listen } from './listener.ts'
+import { createMetrics } from './metrics.ts'
 import { createReadiness } from './readiness.ts'
 import type { Settings } from './settings.ts'
 import type { Bounds } from './sources/bounded.ts'
@@ -47,7 +49,7 @@ export interface RunningServer {
   ports: ReadonlyMap<Identity, number>
   events: Events
   /** Signs an ID token with any claims. */
-  issueToken(options: Omit<IssueOptions, 'principal'> & { principal?: string }): Promise<Token>
+  issueToken(options: IssueOptions): Promise<Token>
   /** The next `times` token requests are answered with this status and the code INJECTED. */
   failNext(order: { status: number; times: number }): void
   /** Stops accepting, gives requests in flight `graceMs` (default 0), aborts mints. */
@@ -74,11 +76,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     ...(bounds === undefined ? {} : { bounds }),
   })
   const { source, all, primary, project, projectNumber, local, tokens } = identities
-  if (local === undefined) lintAudiences({ events, accepted: [], now })
+  if (local === undefined) lintAudiences({ events, accepted: settings.gates.flatMap(({ audience }) => audience), now })
   const callers = createCallers(SYSTEM_NAMES)
   const listeners = new Map<number, Identity>()
   const orders = createOrders()
-  const ops = createOps({ readiness })
+  const ops = createOps({ readiness, metrics: createMetrics(events) })
   const app = createApp({
     guard: createGuard({
       allowHost: [...settings.allowHost, ...all.flatMap(({ hosts }) => hosts)],
@@ -107,8 +109,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     }),
     routes: {
       ...(local === undefined ? {} : createDiscovery({ key: local.key, issuer, now })),
-      '/_sidemint/health': ops.health,
-      '/_sidemint/ready': ops.ready,
+      ...ops,
     },
   })
   const open: Listener[] = []
@@ -140,7 +141,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     events,
     async issueToken(asked) {
       if (local === undefined) throw failure('LOCAL_SOURCE_ONLY', { what: 'issueToken', source: source.name })
-      return local.source.issue({ principal: primary.email, ...asked })
+      return local.source.issue(asked)
     },
     failNext: orders.give,
     async close(graceMs = 0) {
@@ -169,11 +170,4 @@ function createOrders() {
       return failure('INJECTED', { left: String(left) }, { status })
     },
   }
-}
-
-/** An address that listens everywhere is reached by loopback. */
-function reachable(host: string): string {
-  if (host === '0.0.0.0') return '127.0.0.1'
-  if (host === '::') return '[::1]'
-  return host.includes(':') ? `[${host}]` : host
 }
