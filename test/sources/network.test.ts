@@ -98,7 +98,7 @@ test.serial(
   '200 at once while Google hangs are one chain of attempts, and the first after that finds a token',
   async (t) => {
     const clock = createClock(Date.now())
-    const cache = createCache({ source: source({ attemptMs: 250, totalMs: 500 }), entries: 10, now: clock.now })
+    const cache = createCache({ source: source({ attemptMs: 1_000, totalMs: 1_950 }), entries: 10, now: clock.now })
     t.teardown(() => cache.close())
     const before = google.calls.length
     const cancel = google.fault({ kind: 'hang' })

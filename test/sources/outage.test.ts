@@ -33,7 +33,7 @@ for (const [title, fault] of OUTAGES) {
         settings: settle({ options: { port: 0, source: 'google', impersonateServiceAccount: [ORDERS] } }),
         env: { GOOGLE_APPLICATION_CREDENTIALS: path },
         now: clock.now,
-        bounds: { attemptMs: 700, totalMs: 1_000, retryDelaysMs: [5, 10] },
+        bounds: { attemptMs: 1_000, totalMs: 1_900, retryDelaysMs: [5, 10] },
       })
       t.teardown(() => server.close())
       const identity = () => ask(server.url, `${DEFAULT_ACCOUNT}/identity?audience=${AUDIENCE}`)
@@ -57,7 +57,7 @@ for (const [title, fault] of OUTAGES) {
       t.is(status, 503)
       t.regex(JSON.parse(body).error, /^(UPSTREAM_TIMEOUT|UPSTREAM_UNAVAILABLE|NETWORK_DOWN)$/)
       cancel()
-      await sleep(1_100)
+      await sleep(2_000)
       clock.advance(3 * SECOND)
       const healed = await identity()
       t.is(healed.status, 200)
