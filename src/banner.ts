@@ -9,25 +9,31 @@ import type { RunningGates } from './gate-server.ts'
 import type { Identity } from './identities.ts'
 import type { Log } from './log.ts'
 import type { RunningServer } from './server.ts'
+import type { Settings } from './settings.ts'
 import { version } from './version.ts'
 
 /** The variables that an app needs at the least; `sidemint env` prints all. */
 const NEEDED = ['GCE_METADATA_HOST', 'GCE_METADATA_IP', 'GCE_METADATA_ROOT', 'METADATA_SERVER_DETECTION']
 
-export function announce(server: RunningServer, log: Log, format: 'text' | 'json'): void {
-  const all = createClientEnv({ url: server.url, emptyDirectory: '', env: {} })
+/** Addresses that listen on every interface, as in a container, whose loopback its apps do not share. */
+const EVERYWHERE = ['0.0.0.0', '::']
+
+export function announce(server: RunningServer, log: Log, { host, logFormat }: Settings): void {
+  const everywhere = EVERYWHERE.includes(host)
+  const url = everywhere ? `http://metadata.google.internal:${new URL(server.url).port}` : server.url
+  const all = createClientEnv({ url, emptyDirectory: '', env: {} })
   const needed = Object.fromEntries(NEEDED.map((name) => [name, all[name]]))
-  const identities = server.identities.map((identity) => describeIdentity(identity, server.ports.get(identity)))
-  if (format === 'json') {
-    const { source, url, issuer } = server
+  if (logFormat === 'json') {
+    const { source, issuer } = server
     log.say('info', 'listening', {
       event: 'start',
       version,
-      url,
+      url: server.url,
       source: source.name,
       why: source.why,
+      ...(server.credentials === undefined ? {} : { credentials: server.credentials }),
       issuer,
-      identities,
+      identities: server.identities.map((identity) => recordOf(identity, server.ports.get(identity))),
       needed,
     })
     return
@@ -35,16 +41,25 @@ export function announce(server: RunningServer, log: Log, format: 'text' | 'json
   const lines = [
     `sidemint ${version} at ${server.url}`,
     `source   ${server.source.name}: ${server.source.why}`,
+    ...(server.credentials === undefined ? [] : [`         ${server.credentials}`]),
     ...(server.source.name === 'local'
       ? [`         tokens are signed here as ${server.issuer}; Google's own services refuse them`]
       : []),
-    ...identities.map((email, index) => `${index === 0 ? 'identity' : '        '} ${email}`),
+    ...server.identities
+      .map((identity) => describeIdentity(identity, server.ports.get(identity)))
+      .map((email, index) => `${index === 0 ? 'identity' : '        '} ${email}`),
     `apps     ${Object.entries(needed)
       .map(([name, value]) => `${name}=${value}`)
       .join(' ')}`,
-    `         eval "$(sidemint env)" sets these and what else a client needs`,
+    everywhere
+      ? '         sidemint env --format compose prints them all; none is needed where we are at 169.254.169.254'
+      : '         eval "$(sidemint env)" sets these and what else a client needs',
   ]
   for (const line of lines) log.say('info', line)
+}
+
+function recordOf({ email, callers, hosts, isDefault }: Identity, port: number | undefined): object {
+  return { email, callers, hosts, ...(port === undefined ? {} : { port }), default: isDefault }
 }
 
 /** Whom an identity is for: everybody else, or those who are named. */

@@ -16,6 +16,8 @@ const ID_REFRESH_MS = 4 * MINUTE_MS
 /** Clients ask again on every call once their token has 3:45 to 5 minutes left. */
 const ACCESS_FRESH_LEFT_MS = 5 * MINUTE_MS
 const ACCESS_REFRESH_LEFT_MS = 10 * MINUTE_MS
+/** A metadata server gives out one token until five minutes are left of it: asking at every hit brings no other. */
+const ACCESS_REFRESH_AGE_MS = MINUTE_MS
 /** Below this no token is served, however Google fares. */
 const LEAST_LEFT_MS = MINUTE_MS
 /** Ruby, PHP and .NET give up after 500 ms. */
@@ -23,6 +25,8 @@ const PATIENCE_MS = 300
 /** Five retries of five clients must not become 25 calls. */
 const TRANSIENT_MEMORY_MS = 3_000
 const PERMANENT_MEMORY_MS = 10_000
+/** A changed login is noticed within this time. */
+const LOOK_EVERY_MS = 1_000
 
 interface Entry {
   /** As it is served from here on, so a hit makes no object. */
@@ -45,6 +49,10 @@ export interface CacheOptions {
   /** Epoch ms. */
   now: () => number
   onMint?: (event: MintEvent) => void
+  /** What the source mints from, as a version; another one drops all tokens and failures. */
+  version?: (() => Promise<string>) | undefined
+  /** Hears that the version is another one. */
+  onChange?: () => void
 }
 
 export interface CachedSource extends TokenSource {
@@ -54,7 +62,7 @@ export interface CachedSource extends TokenSource {
   close(): void
 }
 
-export function createCache({ source, entries, now, onMint }: CacheOptions): CachedSource {
+export function createCache({ source, entries, now, onMint, version, onChange }: CacheOptions): CachedSource {
   const stored = new NodeCache({ useClones: false, stdTTL: 1 })
   const order = new Set<string>()
   const failures = new Map<string, Failure>()
@@ -63,6 +71,9 @@ export function createCache({ source, entries, now, onMint }: CacheOptions): Cac
   const evictFailure = createEviction(failures, entries, (key) => failures.delete(key))
   const closing = new AbortController()
   let generation = Symbol()
+  let seenVersion: string | undefined
+  let lookedAtMs = Number.NEGATIVE_INFINITY
+  let looking: Promise<void> | undefined
   stored.on('del', (key: string) => order.delete(key))
 
   async function mint(request: TokenRequest): Promise<Token> {
@@ -73,43 +84,73 @@ export function createCache({ source, entries, now, onMint }: CacheOptions): Cac
     const ageMs = now() - entry.arrivedAtMs
     if (isFresh(request.kind, ageMs, leftMs)) {
       if (isDue(request.kind, ageMs, leftMs) && remembered(key) === undefined) refreshBehind(key, request)
+      else lookBehind()
       return serve(entry, 'hit')
     }
     return leftMs < LEAST_LEFT_MS ? join(key, request) : freshOrStale(key, request, entry)
   }
 
   /** The mint under way, or a new one; a remembered failure is thrown again. */
-  function join(key: string, request: TokenRequest): Promise<Token> {
+  async function join(key: string, request: TokenRequest): Promise<Token> {
+    if (remembered(key) !== undefined) await look()
     const running = inFlight.get(key)
     if (running !== undefined) return running.then((token) => ({ ...token, served: 'hit' }))
     const failed = remembered(key)
-    return failed === undefined ? start(key, request, false) : Promise.reject(failed)
+    if (failed !== undefined) throw failed
+    return start(key, request, false)
   }
 
   function start(key: string, request: TokenRequest, behind: boolean): Promise<Token> {
     const startedAtMs = now()
-    const begun = generation
-    const running = source.mint(request, closing.signal).then(
-      (token) => {
-        if (begun === generation) {
-          inFlight.delete(key)
-          store(key, token)
-        }
-        report(request, behind, startedAtMs, token)
-        return token
-      },
-      (thrown: unknown) => {
-        const error = asFailure(thrown)
-        if (begun === generation) {
-          inFlight.delete(key)
-          remember(key, error)
-        }
-        report(request, behind, startedAtMs, error)
-        throw error
-      },
-    )
+    let begun = generation
+    const running = look()
+      .then(() => {
+        begun = generation
+        inFlight.set(key, running)
+        return source.mint(request, closing.signal)
+      })
+      .then(
+        (token) => {
+          if (begun === generation) {
+            inFlight.delete(key)
+            store(key, token)
+          }
+          report(request, behind, startedAtMs, token)
+          return token
+        },
+        (thrown: unknown) => {
+          const error = asFailure(thrown)
+          if (begun === generation) {
+            inFlight.delete(key)
+            remember(key, error)
+          }
+          report(request, behind, startedAtMs, error)
+          throw error
+        },
+      )
     inFlight.set(key, running)
     return running
+  }
+
+  /** Whether the source has changed, asked once a second at most; a mint asks first, an answer asks behind. */
+  function look(): Promise<void> {
+    const waitedMs = now() - lookedAtMs
+    if (looking !== undefined) return looking
+    if (version === undefined || (waitedMs >= 0 && waitedMs < LOOK_EVERY_MS)) return Promise.resolve()
+    lookedAtMs = now()
+    looking = version().then((found) => {
+      looking = undefined
+      const changed = seenVersion !== undefined && found !== seenVersion
+      seenVersion = found
+      if (!changed) return
+      clear()
+      onChange?.()
+    })
+    return looking
+  }
+
+  function lookBehind(): void {
+    if (version !== undefined) look().catch(() => {})
   }
 
   function refreshBehind(key: string, request: TokenRequest): void {
@@ -200,7 +241,7 @@ function isFresh(kind: TokenRequest['kind'], ageMs: number, leftMs: number): boo
 }
 
 function isDue(kind: TokenRequest['kind'], ageMs: number, leftMs: number): boolean {
-  return kind === 'id' ? ageMs >= ID_REFRESH_MS : leftMs <= ACCESS_REFRESH_LEFT_MS
+  return kind === 'id' ? ageMs >= ID_REFRESH_MS : leftMs <= ACCESS_REFRESH_LEFT_MS && ageMs >= ACCESS_REFRESH_AGE_MS
 }
 
 function serve(entry: Entry, served: 'hit' | 'stale'): Token {

@@ -67,10 +67,150 @@ export const CATALOGUE = {
     what: 'cannot run {command}: {reason}',
     fix: 'check its spelling and the PATH, or install it',
   },
+  COMPOSE_FILE_UNUSABLE: {
+    status: 400,
+    what: 'the compose file {path} cannot be used: {reason}',
+    fix: 'name a compose file, or pipe one: docker compose config | sidemint doctor --compose /dev/stdin',
+  },
+  DIRECTORY_UNUSABLE: {
+    status: 400,
+    what: 'cannot make the directory {path} ({reason})',
+    fix: 'give this user a HOME that it can write to',
+  },
   INJECTED: {
     status: 503,
     what: 'this failure was ordered by failNext ({left} more to come)',
     fix: 'nothing: the test asked for it',
+  },
+  CREDENTIALS_MISSING: {
+    status: 403,
+    what: 'no Google credentials at {path} ({why})',
+    fix: 'gcloud auth application-default login on the host (not gcloud auth login), and mount the directory; or start with --source local',
+  },
+  CREDENTIALS_UNREADABLE: {
+    status: 403,
+    what: '{path} is there, but uid {me} may not read it ({reason})',
+    fix: 'run as its owner, in compose: user: "{uid}" (do not chmod the file)',
+  },
+  CREDENTIALS_MALFORMED: {
+    status: 403,
+    what: '{path} holds no Google credentials: {reason}',
+    fix: 'gcloud auth application-default login writes it anew',
+  },
+  LOGIN_MISPLACED: {
+    status: 403,
+    what: 'a login went to {path}, the directory that `sidemint env` keeps empty to hide logins from clients',
+    fix: 'rm {path}; then log in from a shell without those variables: env -u CLOUDSDK_CONFIG gcloud auth application-default login',
+  },
+  CREDENTIALS_UNUSABLE: {
+    status: 403,
+    what: '{what} cannot ask Google for tokens of service accounts',
+    fix: 'gcloud auth application-default login, or a service account key in GOOGLE_APPLICATION_CREDENTIALS',
+  },
+  CREDENTIALS_CANNOT_MINT: {
+    status: 403,
+    what: '{what} has no ID tokens of its own',
+    fix: '--impersonate-service-account EMAIL, an account on which it has roles/iam.serviceAccountOpenIdTokenCreator',
+  },
+  USER_TOKEN_AUDIENCE: {
+    status: 403,
+    what: "a user login cannot mint an ID token for {audience}: a user's tokens always carry Google's own client id",
+    fix: '--impersonate-service-account EMAIL, an account on which you have roles/iam.serviceAccountOpenIdTokenCreator',
+  },
+  USER_TOKENS_NOT_ALLOWED: {
+    status: 403,
+    what: "the credentials are a user login, whose access tokens carry all that user's rights",
+    fix: '--impersonate-service-account EMAIL, or --allow-user-tokens to hand them to every caller all the same',
+  },
+  LOGIN_EXPIRED: {
+    status: 403,
+    what: 'the login of {caller} has expired or was revoked',
+    fix: 'gcloud auth application-default login on the host; no restart is needed',
+  },
+  REAUTH_REQUIRED: {
+    status: 403,
+    what: 'Google wants {caller} to sign in again (invalid_rapt: the session limit of your organisation)',
+    fix: 'gcloud auth application-default login on the host; no restart is needed',
+  },
+  KEY_REFUSED: {
+    status: 403,
+    what: 'Google refused the key of {caller}: {reason}',
+    fix: 'the key was deleted or the clock is wrong: compare `date -u` with the real time, then gcloud iam service-accounts keys list',
+  },
+  SUBJECT_TOKEN_REFUSED: {
+    status: 403,
+    what: 'Google refused to exchange the subject token: {reason}',
+    fix: 'compare the pool, the provider and its audience in the credential file with gcloud iam workload-identity-pools providers describe',
+  },
+  SUBJECT_TOKEN_MISSING: {
+    status: 403,
+    what: 'the credential source gave no subject token',
+    fix: 'look at credential_source in the credential file: its file, URL or program must give one',
+  },
+  IMPERSONATION_DENIED: {
+    status: 403,
+    what: '{caller} may not mint as {target} ({permission})',
+    fix: 'gcloud iam service-accounts add-iam-policy-binding {target} --member={caller} --role={role} . Granted just now? It takes up to 5 minutes; also check the spelling of the account',
+  },
+  ACCOUNT_NOT_FOUND: {
+    status: 404,
+    what: 'there is no service account {target}',
+    fix: 'gcloud iam service-accounts list, and correct the name',
+  },
+  API_DISABLED: {
+    status: 403,
+    what: 'the IAM Service Account Credentials API is off in project {project}',
+    fix: 'gcloud services enable iamcredentials.googleapis.com --project={project}',
+  },
+  QUOTA_PROJECT_DENIED: {
+    status: 403,
+    what: '{caller} may not use the quota project {project}',
+    fix: 'gcloud auth application-default set-quota-project ANOTHER, or ask for roles/serviceusage.serviceUsageConsumer on {project}',
+  },
+  UPSTREAM_REFUSED: {
+    status: 403,
+    what: '{host} refused with {status}: {reason}',
+    fix: 'sidemint doctor looks at the credentials, and at each step to a token',
+  },
+  UPSTREAM_TIMEOUT: {
+    status: 503,
+    what: '{host} did not answer in time',
+    fix: 'look at the network; a proxy is named by HTTPS_PROXY',
+  },
+  UPSTREAM_UNAVAILABLE: {
+    status: 503,
+    what: '{host} answered {status}',
+    fix: 'wait: Google has trouble; status.cloud.google.com tells',
+  },
+  RATE_LIMITED: {
+    status: 503,
+    what: '{host} says there were too many requests',
+    fix: 'wait a little; a quota project of your own has its own limits',
+  },
+  UPSTREAM_GARBAGE: {
+    status: 503,
+    what: '{host} answered with something that is no token',
+    fix: 'look for a proxy or a captive portal between here and Google',
+  },
+  NETWORK_DOWN: {
+    status: 503,
+    what: '{host} cannot be reached ({reason}, {proxy})',
+    fix: 'look at the network and the DNS of this machine or container; offline, start with --source local',
+  },
+  TLS_UNTRUSTED: {
+    status: 403,
+    what: 'the certificate of {host} is not trusted ({reason})',
+    fix: 'something inspects TLS here: give its CA to this process with NODE_EXTRA_CA_CERTS=/path/ca.pem',
+  },
+  CLOCK_SKEW: {
+    status: 503,
+    what: "this machine's clock is {seconds} s {direction} Google's, so receivers will refuse tokens",
+    fix: 'set the clock; after sleep restart Docker Desktop, or on WSL: wsl --shutdown',
+  },
+  SELF_LOOP: {
+    status: 403,
+    what: 'this server was asked by a sidemint whose metadata source points here',
+    fix: 'name the real metadata server: --source metadata=HOST',
   },
   TOKEN_MISSING: {
     status: 403,
@@ -188,14 +328,12 @@ export function failure<C extends Code>(
   return new SidemintError(code, options.status ?? entry.status, fill(entry.what), fill(entry.fix), options.cause)
 }
 
-/** Anything thrown, as a failure with a code; a fault of ours keeps only its own short message. */
+/** Anything thrown, as a failure with a code; of a fault of ours only its kind, for its message may quote a secret. */
 export function asFailure(thrown: unknown): SidemintError {
   if (thrown instanceof SidemintError) return thrown
-  return failure(
-    'INTERNAL',
-    { reason: thrown instanceof Error ? thrown.message : 'no reason given' },
-    { cause: thrown },
-  )
+  const { code, name } = (thrown ?? {}) as { code?: unknown; name?: unknown }
+  const reason = [code, name].find((word) => typeof word === 'string') ?? 'not an error'
+  return failure('INTERNAL', { reason: String(reason) }, { cause: thrown })
 }
 
 /** The longest error body in bytes; PHP shows only the first 240, so the sentence comes first. */

@@ -38,7 +38,7 @@ export interface RunningGates {
 /** Throws SETTINGS_INVALID for policies that cannot be used, PORT_TAKEN and ADDRESS_UNAVAILABLE. */
 export async function startGates({ settings, events, now = Date.now }: GateServerOptions): Promise<RunningGates> {
   const { host, port: sharedPort, adminPort } = settings
-  const ops = createOps({ readiness: createReadiness(events), metrics: createMetrics(events) })
+  const ops = createOps({ readiness: createReadiness(events, now), metrics: createMetrics(events) })
   const gates = gatesOf(settings)
   const admin = createApp({
     guard: createGuard({ allowHost: [], events, now }),

@@ -3,14 +3,20 @@
  * mints. Nobody asks which kind of credential an identity has while a request waits.
  */
 
+import { locateAdc, readAdc } from './adc.ts'
 import { type CachedSource, createCache } from './cache.ts'
 import { type Caller, createRange, isCidr } from './callers.ts'
+import { asFailure } from './errors.ts'
 import type { Events } from './events.ts'
 import { hostName } from './host.ts'
 import { isDefault } from './identity-checks.ts'
 import { generateSigningKey, loadSigningKey, type SigningKey } from './keys.ts'
 import type { Settings } from './settings.ts'
+import type { Bounds } from './sources/bounded.ts'
+import { type Choice, chooseSource } from './sources/choose.ts'
+import { createGoogleSource, describeCredential, emailOf } from './sources/google.ts'
 import { createLocalSource, type LocalSource } from './sources/local.ts'
+import { createMetadataSource } from './sources/metadata.ts'
 import type { TokenSource } from './token.ts'
 
 export interface Identity {
@@ -38,7 +44,9 @@ export interface Asking {
 
 export interface Identities {
   /** Who mints, and why this one. */
-  source: { name: 'local'; why: string }
+  source: Pick<Choice, 'name' | 'why'>
+  /** The credentials in a few words; of the google source alone. */
+  credentials: string | undefined
   all: readonly Identity[]
   /** The default identity, else the first. */
   primary: Identity
@@ -47,8 +55,8 @@ export interface Identities {
   find(asking: Asking): Identity | undefined
   project: string
   projectNumber: string
-  /** The local issuer's key and signer. */
-  local: { key: Promise<SigningKey>; source: LocalSource }
+  /** The local issuer's key and signer, where it mints. */
+  local: { key: Promise<SigningKey>; source: LocalSource } | undefined
   tokens: CachedSource
 }
 
@@ -61,51 +69,87 @@ export interface IdentitiesOptions {
   events: Events
   /** Epoch ms. */
   now: () => number
+  /** Hears that other credentials are there. */
+  onChange?: () => void
+  /** Hears the clock of whoever mints, epoch ms. */
+  onDate?: (epochMs: number) => void
+  bounds?: Bounds
 }
 
 /** Shown where nothing names a project, so that gcloud's probe finds digits. */
 const NO_PROJECT = 'sidemint-local'
 const NO_PROJECT_NUMBER = '123456789012'
+/** Stands for a credential whose own email nobody knows before it is used: a user's is in no file. */
+export const OWN_PRINCIPAL = 'own-credential@sidemint.invalid'
 
-/** Throws where a key file is unusable. The key of a server without one is made meanwhile. */
-export async function createIdentities({ settings, env, issuer, events, now }: IdentitiesOptions): Promise<Identities> {
-  const key = settings.keyFile === undefined ? generateSigningKey() : loadSigningKey(settings.keyFile, warn)
-  if (settings.keyFile !== undefined) await key
-  const local = createLocalSource({ key, issuer, now })
-  const tokens = createCache({ source: local, entries: settings.cacheEntries, now, onMint: events.record })
-  const project = settings.project ?? env.GOOGLE_CLOUD_PROJECT ?? NO_PROJECT
-  const all: readonly Identity[] = listed(settings, `default@${project}.iam.gserviceaccount.com`).map((entry) =>
-    createIdentity(entry, tokens),
-  )
-
-  function warn(text: string): void {
-    events.record({ type: 'notice', at: now(), level: 'warn', code: 'KEY_FILE_MODE', text })
-  }
-
+/**
+ * Throws where a key file is unusable. The key of a server without one is made meanwhile. Credentials that are broken
+ * are told by the banner and by every mint, for a login may mend them while the server runs.
+ */
+export async function createIdentities(options: IdentitiesOptions): Promise<Identities> {
+  const { settings, env, events, now, onChange, onDate = () => {}, bounds } = options
+  const choice = chooseSource(settings, env)
+  const local = choice.name === 'local' ? await createLocal(options) : undefined
+  const adc = choice.name === 'google' ? await readAdc(locateAdc(env)).catch(asFailure) : undefined
+  const found = adc === undefined || adc instanceof Error ? undefined : adc
+  const project = settings.project ?? env.GOOGLE_CLOUD_PROJECT ?? found?.project ?? found?.quotaProject ?? NO_PROJECT
+  const ownPrincipal = (found && emailOf(found.credential)) ?? OWN_PRINCIPAL
+  const common = { env, ownPrincipal, onDate, now, ...(bounds === undefined ? {} : { bounds }) }
+  const machine = choice.name === 'metadata' ? createMetadataSource({ ...common, host: choice.host }) : undefined
+  const machineEmail = await machine?.email()
+  const fallback = local === undefined ? (machineEmail ?? ownPrincipal) : `default@${project}.iam.gserviceaccount.com`
+  const entries = listEntries(settings, env, fallback)
+  const chains = new Map(entries.map(({ serviceAccount, delegates }) => [serviceAccount, delegates]))
+  const google = createGoogleSource({
+    ...common,
+    allowUserTokens: settings.allowUserTokens,
+    delegatesOf: (principal) => chains.get(principal) ?? [],
+  })
+  const tokens = createCache({
+    source: local?.source ?? machine ?? google,
+    entries: settings.cacheEntries,
+    now,
+    onMint: events.record,
+    version: choice.name === 'google' ? google.version : undefined,
+    ...(onChange === undefined ? {} : { onChange }),
+  })
+  const all: readonly Identity[] = entries.map((entry) => createIdentity(entry, tokens))
   return {
-    source: { name: 'local', why: settings.source === 'local' ? 'as asked' : 'no Google credentials were found' },
+    source: choice,
+    credentials: adc instanceof Error ? `${adc.code}: ${adc.message}` : found && describeCredential(found.credential),
     all,
     primary: all.find((identity) => identity.isDefault) ?? (all[0] as Identity),
     needNames: all.some(({ callers }) => callers.some((caller) => !isCidr(caller))),
     find: createFinder(all),
     project,
     projectNumber: settings.projectNumber ?? NO_PROJECT_NUMBER,
-    local: { key, source: local },
+    local,
     tokens,
   }
 }
 
+async function createLocal({ settings, issuer, events, now }: IdentitiesOptions) {
+  const warn = (text: string) =>
+    events.record({ type: 'notice', at: now(), level: 'warn', code: 'KEY_FILE_MODE', text })
+  const key = settings.keyFile === undefined ? generateSigningKey() : loadSigningKey(settings.keyFile, warn)
+  if (settings.keyFile !== undefined) await key
+  return { key, source: createLocalSource({ key, issuer, now }) }
+}
+
 type Entry = Settings['identities'][number]
 
-/** The file's entries, and the default one where the file has none of its own. */
-function listed(
-  { identities, serviceAccount, impersonateServiceAccount }: Settings,
-  fallback: string,
-): readonly Entry[] {
-  const named = impersonateServiceAccount?.at(-1) ?? serviceAccount
-  if (named === undefined && identities.length > 0) return identities
-  const delegates = impersonateServiceAccount?.slice(0, -1) ?? []
-  return [...identities, { serviceAccount: named ?? fallback, callers: [], hosts: [], accounts: [], delegates }]
+/**
+ * The file's entries, and the default one where the file has none of its own. gcloud's variable is often inherited
+ * without a thought, so it counts only where neither a flag nor the file says who is who.
+ */
+function listEntries(settings: Settings, env: NodeJS.ProcessEnv, fallback: string): readonly Entry[] {
+  const { identities, serviceAccount, impersonateServiceAccount } = settings
+  const chain = impersonateServiceAccount ?? (serviceAccount === undefined ? undefined : [serviceAccount])
+  if (chain === undefined && identities.length > 0) return identities
+  const inherited = env.CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT?.split(',').map((email) => email.trim())
+  const whole = chain ?? (inherited?.[0] ? inherited : [fallback])
+  const named = { serviceAccount: whole.at(-1) ?? fallback, delegates: whole.slice(0, -1) }
+  return [...identities, { ...named, callers: [], hosts: [], accounts: [] }]
 }
 
 function createIdentity(entry: Entry, tokens: TokenSource): Identity {

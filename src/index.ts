@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClientEnv } from './client-env.ts'
 import { createEvents, type RequestEvent } from './events.ts'
+import { applyVariables, withdrawVariables } from './process-env.ts'
 import { startServer } from './server.ts'
 import { settle } from './settings.ts'
 
@@ -134,7 +135,10 @@ export interface Sidemint {
   readonly requests: readonly RecordedRequest[]
   /** Points this process at the server until `close`. Call it before a Google library is used: some remember what they found. */
   applyEnv(): void
-  /** Answers the next `times` (default 1) token requests with this status (default 503); nothing of it is remembered. */
+  /**
+   * Answers the next `times` (default 1) token requests with this status (default 503, from 400 to 599); nothing of it
+   * is remembered. Throws a RangeError.
+   */
   failNext(order?: { status?: number; times?: number }): void
   /** Signs an ID token with `email` and any claims, as if it had been asked for; local source only. */
   issueToken(options: IssueTokenOptions): Promise<string>
@@ -151,17 +155,26 @@ const REQUESTS_KEPT = 10_000
  */
 export async function startSidemint(options: StartOptions = {}): Promise<Sidemint> {
   const { now, ...chosen } = options
-  const settings = settle({ options: { port: 0, source: 'local', ...chosen } })
-  const events = createEvents(REQUESTS_KEPT)
-  const server = await startServer({ settings, env: {}, events, ...(now === undefined ? {} : { now }) })
+  const settings = settle({ options: chosen }, [], { defaults: { port: 0, source: 'local' } })
+  const events = createEvents()
+  const requests: RecordedRequest[] = []
+  events.subscribe((event) => {
+    if (event.type !== 'request') return
+    requests.push(recorded(event))
+    if (requests.length > REQUESTS_KEPT) requests.shift()
+  })
+  const server = await startServer({
+    settings,
+    env: settings.source === 'local' ? {} : process.env,
+    events,
+    ...(now === undefined ? {} : { now }),
+  })
   const emptyDirectory = mkdtempSync(join(tmpdir(), 'sidemint-'))
   const env = createClientEnv({ url: server.url, emptyDirectory, env: process.env })
-  const before = new Map<string, string | undefined>()
   let closing: Promise<void> | undefined
 
   async function close(): Promise<void> {
-    for (const [name, value] of before) setVariable(name, value)
-    before.clear()
+    withdrawVariables(env)
     await server.close()
     rmSync(emptyDirectory, { recursive: true, force: true })
   }
@@ -172,17 +185,9 @@ export async function startSidemint(options: StartOptions = {}): Promise<Sidemin
     jwksUri: server.jwksUri,
     env,
     get requests() {
-      return events
-        .recent()
-        .filter((event) => event.type === 'request')
-        .map(recorded)
+      return [...requests]
     },
-    applyEnv() {
-      for (const [name, value] of Object.entries(env)) {
-        if (!before.has(name)) before.set(name, process.env[name])
-        setVariable(name, value)
-      }
-    },
+    applyEnv: () => applyVariables(env),
     failNext: ({ status = 503, times = 1 } = {}) => server.failNext({ status, times }),
     async issueToken({ serviceAccount: principal = server.primary.email, audience, user, ...more }) {
       const speaker = user === undefined ? { principal, audience, format: 'full' as const } : { user }
@@ -196,9 +201,4 @@ export async function startSidemint(options: StartOptions = {}): Promise<Sidemin
 function recorded(event: RequestEvent): RecordedRequest {
   const { at, kind, audience, scopes, identity, caller, result, status } = event
   return { at, kind, audience, scopes, identity, caller, result, status }
-}
-
-function setVariable(name: string, value: string | undefined): void {
-  if (value === undefined) delete process.env[name]
-  else process.env[name] = value
 }

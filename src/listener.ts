@@ -43,11 +43,17 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const { host, port, handler, upgrade, headers } = options
   const limits = { maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: options.keepAliveMs ?? KEEP_ALIVE_MS }
   const upgrades = { shouldUpgradeCallback: (req: IncomingMessage) => upgrade !== undefined && isWebSocket(req) }
-  const server = createServer({ ...limits, ...upgrades, requireHostHeader: false }, handler)
+  const asked = createTally()
+  const answer: RequestListener = (request, response) => {
+    asked.begin()
+    response.once('close', asked.end)
+    handler(request, response)
+  }
+  const server = createServer({ ...limits, ...upgrades, requireHostHeader: false }, answer)
   // The size is limited above; a limit on their number drops headers unseen, X-Forwarded-For among them.
   server.maxHeadersCount = 0
   // Node answers these itself, bare; the handler knows what to say to a request without a Host, and expects nothing.
-  server.on('checkExpectation', handler)
+  server.on('checkExpectation', answer)
   if (upgrade !== undefined) {
     server.on('upgrade', (req, socket, head) => {
       // From here the socket is nobody's: a client that goes away while it waits must not end the process.
@@ -69,7 +75,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   })
   return {
     port: (server.address() as AddressInfo).port,
-    close: (graceMs) => close(server, open, graceMs),
+    close: (graceMs) => close(server, { open, nothingAsked: asked.none }, graceMs),
   }
 }
 
@@ -84,14 +90,36 @@ function cannotListen(error: NodeJS.ErrnoException, host: string, port: number):
     : failure('ADDRESS_UNAVAILABLE', { address, reason: error.code ?? error.message }, { cause: error })
 }
 
-async function close(server: Server, open: ReadonlySet<Socket>, graceMs: number): Promise<void> {
+interface Use {
+  open: ReadonlySet<Socket>
+  nothingAsked: () => Promise<void>
+}
+
+/** Connections without a request in flight end at once: clients keep them open for the next request. */
+async function close(server: Server, { open, nothingAsked }: Use, graceMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-  server.closeIdleConnections()
   const timer = setTimeout(() => {
     for (const socket of open) socket.destroy()
   }, graceMs)
+  void nothingAsked().then(() => server.closeAllConnections())
   await closed
   clearTimeout(timer)
+}
+
+/** Counts the requests in flight. */
+function createTally() {
+  let count = 0
+  const waiting: (() => void)[] = []
+  return {
+    begin() {
+      count += 1
+    },
+    end() {
+      count -= 1
+      if (count === 0) for (const resolve of waiting.splice(0)) resolve()
+    },
+    none: () => (count === 0 ? Promise.resolve() : new Promise<void>((resolve) => waiting.push(resolve))),
+  }
 }
 
 /** Said where no request came about that the handler could answer. */

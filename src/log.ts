@@ -104,7 +104,7 @@ function describeRequest(event: RequestEvent): Line {
   const line = {
     level,
     text: `${asked} ${outcome(event)}`,
-    fields: { event: 'request', caller, status: event.status, ...fields(event) },
+    fields: { event: 'request', caller: printable(caller), status: event.status, ...fields(event) },
   } as const
   return result === 'error'
     ? { ...line, repeat: [code, caller, identity, event.status, subject(event)].join(' ') }
@@ -142,7 +142,9 @@ function describeGate({ type, at: _, ...event }: GateEvent): Line {
 function fields(event: RequestEvent | (MintEvent & { result?: string })): object {
   return {
     kind: event.kind,
-    ...(event.kind === 'id' ? { audience: printable(event.audience, FIELD_LIMIT) } : { scopes: event.scopes }),
+    ...(event.kind === 'id'
+      ? { audience: printable(event.audience, FIELD_LIMIT) }
+      : { scopes: event.scopes.map((scope) => printable(scope)) }),
     identity: event.identity,
     result: event.result ?? (event.code === undefined ? 'mint' : 'error'),
     tookMs: event.tookMs,

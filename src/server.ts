@@ -1,12 +1,13 @@
 /** The only place where the parts are wired. Start reads as an index of the program; close runs it backwards. */
 
+import { lintAudiences } from './audience-lint.ts'
 import { createCallers } from './callers.ts'
 import { SYSTEM_NAMES } from './callers-system.ts'
 import { failure, type SidemintError } from './errors.ts'
 import { createEvents, type Events } from './events.ts'
 import { reachable } from './host.ts'
 import { createApp } from './http/app.ts'
-import { CERTIFICATES_PATH, createDiscovery, JWKS_PATH } from './http/discovery.ts'
+import { createDiscovery, JWKS_PATH } from './http/discovery.ts'
 import { createGuard } from './http/guard.ts'
 import { createMetadata } from './http/metadata.ts'
 import { createOps } from './http/ops.ts'
@@ -15,6 +16,7 @@ import { type Listener, listen } from './listener.ts'
 import { createMetrics } from './metrics.ts'
 import { createReadiness } from './readiness.ts'
 import type { Settings } from './settings.ts'
+import type { Bounds } from './sources/bounded.ts'
 import type { IssueOptions } from './sources/local.ts'
 import type { Token } from './token.ts'
 import { HEADERS } from './wire.ts'
@@ -26,6 +28,8 @@ export interface ServerOptions {
   /** Epoch ms. Default: the wall clock. */
   now?: () => number
   events?: Events
+  /** How long mints may take. */
+  bounds?: Bounds
 }
 
 export interface RunningServer {
@@ -36,6 +40,8 @@ export interface RunningServer {
   jwksUri: string
   /** Who mints, and why this one. */
   source: Identities['source']
+  /** The credentials in a few words, or what is wrong with them; of the google source alone. */
+  credentials: string | undefined
   identities: readonly Identity[]
   /** The default identity, else the first. */
   primary: Identity
@@ -51,22 +57,30 @@ export interface RunningServer {
 }
 
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { settings, env, now = Date.now, events = createEvents() } = options
+  const { settings, env, now = Date.now, events = createEvents(), bounds } = options
   let ownUrl = ''
   const issuer = () => settings.issuer ?? ownUrl
+  const readiness = createReadiness(events, now)
   const identities = await createIdentities({
     settings,
     env,
     issuer,
     events,
     now,
+    onChange: () => {
+      readiness.reset()
+      const text = 'the credential file has changed: tokens and remembered failures are dropped'
+      events.record({ type: 'notice', at: now(), level: 'info', code: 'CREDENTIALS_CHANGED', text })
+    },
+    onDate: readiness.compareClock,
+    ...(bounds === undefined ? {} : { bounds }),
   })
   const { source, all, primary, project, projectNumber, local, tokens } = identities
+  if (local === undefined) lintAudiences({ events, accepted: settings.gates.flatMap(({ audience }) => audience), now })
   const callers = createCallers(SYSTEM_NAMES)
   const listeners = new Map<number, Identity>()
   const orders = createOrders()
-  const discovery = createDiscovery({ key: local.key, issuer, now })
-  const ops = createOps({ readiness: createReadiness(events), metrics: createMetrics(events) })
+  const ops = createOps({ readiness, metrics: createMetrics(events) })
   const app = createApp({
     guard: createGuard({
       allowHost: [...settings.allowHost, ...all.flatMap(({ hosts }) => hosts)],
@@ -94,9 +108,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       now,
     }),
     routes: {
-      '/.well-known/openid-configuration': discovery.document,
-      [JWKS_PATH]: discovery.jwks,
-      [CERTIFICATES_PATH]: discovery.certificates,
+      ...(local === undefined ? {} : createDiscovery({ key: local.key, issuer, now })),
       ...ops,
     },
   })
@@ -122,11 +134,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     issuer: issuer(),
     jwksUri: `${ownUrl}${JWKS_PATH}`,
     source,
+    credentials: identities.credentials,
     identities: all,
     primary,
     ports: new Map([...listeners].map(([port, identity]) => [identity, port])),
     events,
-    issueToken: local.source.issue,
+    async issueToken(asked) {
+      if (local === undefined) throw failure('LOCAL_SOURCE_ONLY', { what: 'issueToken', source: source.name })
+      return local.source.issue(asked)
+    },
     failNext: orders.give,
     async close(graceMs = 0) {
       await close(graceMs)
@@ -141,6 +157,10 @@ function createOrders() {
   let left = 0
   return {
     give(order: { status: number; times: number }) {
+      if (!Number.isInteger(order.times) || order.times < 0) throw new RangeError('times must be a whole number from 0')
+      if (!Number.isInteger(order.status) || order.status < 400 || order.status > 599) {
+        throw new RangeError('status must be a failure, from 400 to 599')
+      }
       status = order.status
       left = order.times
     },

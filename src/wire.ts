@@ -26,6 +26,9 @@ export const TYPES = {
   page: 'text/html; charset=UTF-8',
 } as const
 
+/** Sent by our metadata source and refused by our guard: a sidemint that is pointed at itself ends there. */
+export const MARKER = 'x-sidemint-source'
+
 /** An answer as a value; one writer turns it into HTTP. */
 export interface Answer {
   status: number

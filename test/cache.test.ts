@@ -154,9 +154,8 @@ for (const [kind, request, ageMs] of [
     hang()
     const startedAt = performance.now()
     const first = await cache.mint(request)
-    const tookMs = performance.now() - startedAt
+    t.true(performance.now() - startedAt > 280, 'it was given the time')
     t.like(first, { value: 'token 1', served: 'stale', first: true })
-    t.true(tookMs > 280 && tookMs < 480, `took ${tookMs} ms`)
     const second = await cache.mint(request)
     t.is(second.served, 'stale')
     t.falsy(second.first, 'said once')
@@ -171,10 +170,13 @@ for (const [kind, request, ageMs] of [
     await cache.mint(request)
     clock.advance(ageMs)
     failWith(transient)
-    const startedAt = performance.now()
-    t.is((await cache.mint(request)).served, 'stale')
-    t.is((await cache.mint(request)).served, 'stale', 'and so while the failure is remembered')
-    t.true(performance.now() - startedAt < 200)
+    const patience = sleep(250, { served: 'late' })
+    t.is((await Promise.race([cache.mint(request), patience])).served, 'stale')
+    t.is(
+      (await Promise.race([cache.mint(request), patience])).served,
+      'stale',
+      'and so while the failure is remembered',
+    )
     t.is(calls.length, 2)
   })
 
@@ -314,6 +316,7 @@ test('age counts from the arrival of the answer, not from the beginning of the m
   const { clock, cache, calls, hang } = setUp()
   hang()
   const waiting = cache.mint(id())
+  await settled()
   clock.advance(4 * MINUTE)
   calls[0]?.succeed()
   await waiting
@@ -535,4 +538,46 @@ test('each mint is reported once, with whether it ran behind an answer and how i
     identity: EMAIL,
     expiresAtMs: clock.now() + 56 * MINUTE,
   })
+})
+
+test('another version of the source drops tokens and remembered failures, and is looked for once a second at most', async (t) => {
+  const clock = createClock()
+  let version = 'first'
+  let looks = 0
+  let changes = 0
+  const calls: number[] = []
+  let failing = false
+  const cache = createCache({
+    source: {
+      async mint() {
+        calls.push(clock.now())
+        if (failing) throw permanent()
+        return { value: version, expiresAtMs: clock.now() + HOUR, served: 'mint' }
+      },
+    },
+    entries: 10,
+    now: clock.now,
+    version: async () => {
+      looks += 1
+      return version
+    },
+    onChange: () => {
+      changes += 1
+    },
+  })
+  t.teardown(() => cache.close())
+  for (let asked = 0; asked < 5; asked += 1) t.is((await cache.mint(id())).value, 'first')
+  t.deepEqual([calls.length, looks], [1, 1])
+  version = 'second'
+  clock.advance(SECOND)
+  t.is((await cache.mint(id())).value, 'first', 'the look is behind the answer')
+  await settled()
+  t.deepEqual([(await cache.mint(id())).value, changes], ['second', 1])
+  failing = true
+  clock.advance(SECOND)
+  await t.throwsAsync(cache.mint(id('https://other.example')))
+  version = 'third'
+  failing = false
+  clock.advance(SECOND)
+  t.is((await cache.mint(id('https://other.example'))).value, 'third', 'a remembered failure is not answered unlooked')
 })

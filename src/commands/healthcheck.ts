@@ -6,6 +6,7 @@ const { get } = process.getBuiltinModule('node:http')
 
 const TIMEOUT_MS = 2_000
 const DEFAULT_PORT = '16925'
+const ANYWHERE = '0.0.0.0'
 
 export const help = () => `sidemint healthcheck [--ready] [--port N]
 
@@ -14,20 +15,23 @@ Asks SIDEMINT_PORT, or for a gate SIDEMINT_ADMIN_PORT where that is set.
 `
 
 export async function run(argv: readonly string[], { env, stderr }: Io): Promise<number> {
-  const { values } = process.getBuiltinModule('node:util').parseArgs({
+  const { values, positionals } = process.getBuiltinModule('node:util').parseArgs({
     args: [...argv],
     options: { ready: { type: 'boolean' }, port: { type: 'string' } },
     strict: false,
   })
-  const unknown = Object.keys(values).find((name) => name !== 'ready' && name !== 'port')
-  if (unknown !== undefined) {
-    stderr.write(`sidemint: --${unknown}: unknown flag\n${help()}`)
+  const misuse = (problem: string) => {
+    stderr.write(`sidemint: ${problem}\n${help()}`)
     return 2
   }
-  const adminPort = env.SIDEMINT_ADMIN_PORT
-  const port = String(values.port ?? adminPort ?? env.SIDEMINT_PORT ?? DEFAULT_PORT)
-  const everywhere = adminPort !== undefined || /^(|0\.0\.0\.0|::)$/.test(env.SIDEMINT_HOST ?? '')
-  const host = everywhere ? '127.0.0.1' : env.SIDEMINT_HOST
+  const unknown = Object.keys(values).find((name) => name !== 'ready' && name !== 'port')
+  if (unknown !== undefined) return misuse(`--${unknown}: unknown flag`)
+  if (positionals.length > 0) return misuse(`${positionals[0]}: this command takes no arguments`)
+  const adminPort = env.SIDEMINT_ADMIN_PORT || undefined
+  const port = String(values.port ?? adminPort ?? (env.SIDEMINT_PORT || DEFAULT_PORT))
+  if (!/^\d+$/.test(port) || Number(port) > 65535) return misuse('--port: must be a whole number from 0 to 65535')
+  const set = adminPort === undefined ? env.SIDEMINT_HOST || ANYWHERE : ANYWHERE
+  const host = /^(0\.0\.0\.0|::)$/.test(set) ? '127.0.0.1' : set
   const path = values.ready === true ? '/_sidemint/ready' : '/_sidemint/health'
   return new Promise((resolve) => {
     const fail = (reason: string) => {

@@ -46,7 +46,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const { events, log } = createLoggedEvents(settings, io)
   return runUntilSignal(log, async () => {
     const server = await startServer({ settings, env, events })
-    announce(server, log, settings.logFormat)
+    announce(server, log, settings)
     return server
   })
 }

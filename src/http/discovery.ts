@@ -15,9 +15,14 @@ const CACHING = ['Cache-Control', 'public, max-age=60']
 
 /** Google's paths for the same documents. */
 export const JWKS_PATH = '/oauth2/v3/certs'
-export const CERTIFICATES_PATH = '/oauth2/v1/certs'
+const CERTIFICATES_PATH = '/oauth2/v1/certs'
 
-export function createDiscovery({ key, issuer, now }: DiscoveryOptions) {
+/** The answers by path. */
+export function createDiscovery({
+  key,
+  issuer,
+  now,
+}: DiscoveryOptions): Readonly<Record<string, (target: Target) => Answer | Promise<Answer>>> {
   let certificate: Promise<string> | undefined
 
   async function certified(): Promise<string> {
@@ -27,7 +32,7 @@ export function createDiscovery({ key, issuer, now }: DiscoveryOptions) {
 
   return {
     /** The JWKS is named under the Host that was asked: whoever reached this document reaches that one. */
-    document: ({ host }: Target): Answer =>
+    '/.well-known/openid-configuration': ({ host }) =>
       json({
         issuer: issuer(),
         authorization_endpoint: `http://${host}/authorize`,
@@ -37,8 +42,8 @@ export function createDiscovery({ key, issuer, now }: DiscoveryOptions) {
         id_token_signing_alg_values_supported: ['RS256'],
         claims_supported: ['aud', 'azp', 'email', 'email_verified', 'exp', 'iat', 'iss', 'sub'],
       }),
-    jwks: async (): Promise<Answer> => json({ keys: [(await key).jwk] }),
-    certificates: async (): Promise<Answer> => {
+    [JWKS_PATH]: async () => json({ keys: [(await key).jwk] }),
+    [CERTIFICATES_PATH]: async () => {
       const { kid } = await key
       certificate ??= certified()
       return json({ [kid]: await certificate })

@@ -4,11 +4,11 @@
  */
 
 import type { Context, Middleware } from 'koa'
-import { asFailure, errorBody, SidemintError } from '../errors.ts'
+import { asFailure, errorBody, failure, SidemintError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import { createGlob } from '../glob.ts'
 import { hostName } from '../host.ts'
-import { type Answer, forbidden, methodNotAllowed, notFound, TYPES, WireError } from '../wire.ts'
+import { type Answer, forbidden, MARKER, methodNotAllowed, notFound, TYPES, WireError } from '../wire.ts'
 import { writeAnswer } from './answer.ts'
 import { readTarget, type Target } from './target.ts'
 
@@ -31,7 +31,7 @@ export interface GuardedState {
 }
 
 export function createGuard({ allowHost, events, now }: GuardOptions): Middleware<GuardedState> {
-  const isAllowed = createGlob(allowHost.map((name) => name.toLowerCase()))
+  const isAllowed = createGlob(allowHost.map(hostName))
   const knows = (host: string) => KNOWN_HOST.test(host) || isAllowed(hostName(host))
 
   function refuse(ctx: Context, target: Target): void {
@@ -45,6 +45,7 @@ export function createGuard({ allowHost, events, now }: GuardOptions): Middlewar
       throw forbidden(path)
     }
     const { headers, method = 'GET' } = ctx.req
+    if (headers[MARKER] !== undefined) throw failure('SELF_LOOP', {})
     if (headers['x-forwarded-for'] !== undefined) {
       warn(
         'PROXIED_REQUEST',
@@ -76,8 +77,10 @@ export function createGuard({ allowHost, events, now }: GuardOptions): Middlewar
     }
   }
 
+  /** The place of the fault without its message, which may quote a secret. */
   function reportFault(thrown: unknown): void {
-    const text = thrown instanceof Error ? (thrown.stack ?? thrown.message) : 'something that is no error was thrown'
+    const frames = thrown instanceof Error ? (thrown.stack?.match(/^ +at .*$/gm) ?? []) : []
+    const text = [asFailure(thrown).message, ...frames.map((frame) => frame.trim())].join(' ')
     events.record({ type: 'notice', at: now(), level: 'error', code: 'INTERNAL', text })
   }
 }

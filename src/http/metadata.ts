@@ -5,7 +5,7 @@
 
 import type { Context, Middleware } from 'koa'
 import { type Caller, callerLabel } from '../callers.ts'
-import { asFailure, failure, type SidemintError } from '../errors.ts'
+import { asFailure, failure, SidemintError } from '../errors.ts'
 import type { Events, RequestEvent } from '../events.ts'
 import { createGlob } from '../glob.ts'
 import type { Identity } from '../identities.ts'
@@ -46,6 +46,12 @@ export interface MetadataOptions extends Place {
   events: Events
 }
 
+/** gcloud asks for it before every token command, whatever the user asked. */
+const GCLOUD_AUDIENCE = '32555940559.apps.googleusercontent.com'
+
+/** What was asked for, as far as it could be read. */
+type Asked = TokenRequest | Pick<TokenRequest, 'kind'>
+
 const LEGACY_DETAIL = (path: string) =>
   `Legacy metadata endpoint accessed: ${path}\nLegacy metadata endpoints are disabled. Please use the /v1/ endpoint.`
 
@@ -63,11 +69,11 @@ export function createMetadata(options: MetadataOptions): Middleware<GuardedStat
     return tree
   }
 
-  async function answerLeaf(asker: Asker, identity: Identity, leaf: Leaf, query: URLSearchParams): Promise<Answer> {
+  async function answerLeaf(asker: Asker, identity: Identity, leaf: Leaf, target: Target): Promise<Answer> {
     const startedAtMs = now()
     let asked: TokenRequest | undefined
     try {
-      const { request, answer } = leaf(query)
+      const { request, answer } = leaf(new URLSearchParams(target.query))
       asked = request
       const failing = ordered()
       if (failing !== undefined) throw failing
@@ -76,29 +82,25 @@ export function createMetadata(options: MetadataOptions): Middleware<GuardedStat
       events.record(requestEvent(asker, asked, startedAtMs, token))
       return answer(token)
     } catch (thrown) {
-      events.record(requestEvent(asker, asked, startedAtMs, thrown))
-      throw thrown
+      const error = asked?.kind === 'id' && asked.audience === GCLOUD_AUDIENCE ? asGcloudNeeds(thrown) : thrown
+      events.record(requestEvent(asker, asked ?? unread(target), startedAtMs, error))
+      throw error
     }
   }
 
   function checkAudience(audience: string): void {
-    if (isAllowed(audience)) return
+    if (isAllowed(audience) || audience === GCLOUD_AUDIENCE) return
     throw failure('AUDIENCE_NOT_ALLOWED', { audience, allowed: options.allowAudience.join(', ') })
   }
 
-  function requestEvent(
-    asker: Asker,
-    asked: TokenRequest | undefined,
-    startedAtMs: number,
-    outcome: unknown,
-  ): RequestEvent {
+  function requestEvent(asker: Asker, asked: Asked, startedAtMs: number, outcome: unknown): RequestEvent {
     const common = {
       type: 'request',
       at: now(),
-      kind: asked?.kind ?? 'id',
-      audience: asked?.kind === 'id' ? asked.audience : '',
-      scopes: asked?.kind === 'access' ? asked.scopes : [],
-      identity: asked?.principal ?? asker.identity?.email ?? '',
+      kind: asked.kind,
+      audience: 'audience' in asked ? asked.audience : '',
+      scopes: 'scopes' in asked ? asked.scopes : [],
+      identity: 'principal' in asked ? asked.principal : (asker.identity?.email ?? ''),
       caller: callerLabel(asker.caller),
       tookMs: now() - startedAtMs,
     } as const
@@ -117,7 +119,7 @@ export function createMetadata(options: MetadataOptions): Middleware<GuardedStat
   /** Without an identity, and for an account that the identity may not name. */
   function refuseAccount(asker: Asker, target: Target): WireError {
     const error = asker.identity === undefined ? noServiceAccount() : notFound(target.text)
-    events.record(requestEvent(asker, undefined, now(), error))
+    events.record(requestEvent(asker, unread(target), now(), error))
     if (asker.identity === undefined)
       events.record({ type: 'notice', at: now(), level: 'warn', ...strangerNotice(asker.caller) })
     return error
@@ -139,11 +141,10 @@ export function createMetadata(options: MetadataOptions): Middleware<GuardedStat
     }
     if (isDirectory(node) && !path.endsWith('/')) return writeAnswer(ctx, redirect(target))
     if (!isDirectory(node) && path.endsWith('/')) throw notFound(text)
-    const query = new URLSearchParams(target.query)
     if (typeof node === 'function' && asker.identity !== undefined) {
-      return writeAnswer(ctx, await answerLeaf(asker, asker.identity, node, query))
+      return writeAnswer(ctx, await answerLeaf(asker, asker.identity, node, target))
     }
-    writeAnswer(ctx, answerData(node, segments.at(-1) ?? '', query))
+    writeAnswer(ctx, answerData(node, segments.at(-1) ?? '', new URLSearchParams(target.query)))
   }
 }
 
@@ -178,6 +179,17 @@ function value(body: string): Answer {
 function redirect({ host, path, text }: Target): Answer {
   const location = `http://${host}${text.replace(/(?=\?|$)/, '/')}`
   return { status: 301, type: TYPES.html, body: `${path}/\n`, headers: ['Location', location] }
+}
+
+/** gcloud takes 404 for "no ID token here" and goes on; any other status it crashes on. */
+function asGcloudNeeds(thrown: unknown): unknown {
+  if (thrown instanceof WireError) return thrown
+  const { code, message, fix } = asFailure(thrown)
+  return new SidemintError(code, 404, message, fix)
+}
+
+function unread({ path }: Target): Asked {
+  return { kind: path.endsWith('/token') ? 'access' : 'id' }
 }
 
 function strangerNotice(caller: Caller): { code: string; text: string } {

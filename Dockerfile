@@ -1,0 +1,20 @@
+FROM node:24-bookworm-slim AS build
+WORKDIR /build
+COPY package.json package-lock.json ./
+RUN npm ci --no-audit --no-fund
+COPY build.ts tsconfig.json ./
+COPY src src
+RUN npm run build && mkdir keys
+
+FROM gcr.io/distroless/nodejs24-debian12:nonroot
+COPY --from=build /build/dist /opt/sidemint
+# A named volume mounted here takes this directory's owner, so the key can be written.
+COPY --from=build --chown=65532:65532 /build/keys /var/lib/sidemint
+# Where ./sidemint.yaml is looked for: mount the directory, since an editor's save replaces a file.
+WORKDIR /etc/sidemint
+ENV SIDEMINT_HOST=0.0.0.0 SIDEMINT_PORT=80 SIDEMINT_ISSUER=http://metadata.google.internal
+EXPOSE 80
+# The first check comes after one interval, and what depends on us waits for it. No start period: newer engines check
+# only every 5 s in it, and older ones cannot be told otherwise.
+HEALTHCHECK --interval=1.5s --timeout=3s --retries=5 CMD ["/nodejs/bin/node", "/opt/sidemint/cli.js", "healthcheck"]
+ENTRYPOINT ["/nodejs/bin/node", "/opt/sidemint/cli.js"]

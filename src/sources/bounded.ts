@@ -1,0 +1,43 @@
+/** How long a mint may take, and what is tried again: the same for every source that asks somebody. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+
+export interface Bounds {
+  /** One attempt. */
+  attemptMs: number
+  /** One mint, every call and retry of it: past 12 s nobody reads our reason, Node gives up after four tries of 3 s. */
+  totalMs: number
+  /** Waited before the second and the third attempt. */
+  retryDelaysMs: readonly number[]
+}
+
+export const BOUNDS: Bounds = { attemptMs: 5_000, totalMs: 10_000, retryDelaysMs: [200, 600] }
+
+/** An attempt, or all of them, took too long. */
+export class OutOfTime extends Error {
+  override readonly name = 'OutOfTime'
+}
+
+/**
+ * Runs the attempt until it succeeds, fails for good, or no try or time is left. `total` ends everything, and each
+ * attempt has its own limit within it.
+ */
+export async function retrying<T>(
+  { attemptMs, retryDelaysMs }: Bounds,
+  total: AbortSignal,
+  isPassing: (error: unknown) => boolean,
+  attempt: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  for (const delayMs of [...retryDelaysMs, undefined]) {
+    const signal = AbortSignal.any([total, AbortSignal.timeout(attemptMs)])
+    try {
+      return await attempt(signal)
+    } catch (error) {
+      const outcome = signal.aborted ? new OutOfTime('no answer in time') : error
+      const passing = outcome instanceof OutOfTime || isPassing(outcome)
+      if (delayMs === undefined || total.aborted || !passing) throw outcome
+    }
+    await sleep(delayMs, undefined, { signal: total }).catch(() => {})
+  }
+  throw new OutOfTime('no attempt was made')
+}
