@@ -1,9 +1,10 @@
 /** The credential file: which one, whether it can be read, and whether Google still takes it. */
 
-import { type Adc, type Credential, locateAdc, readAdc } from '../adc.ts'
+import { type Adc, type Credential, locateAdc, readAdc, refuseMisplacedLogin } from '../adc.ts'
 import { asFailure } from '../errors.ts'
+import { BOUNDS } from '../sources/bounded.ts'
 import type { Route } from '../sources/google/mint.ts'
-import { describeCredential, refuseMisplacedLogin } from '../sources/google.ts'
+import { describeCredential } from '../sources/google.ts'
 import { readClaims } from '../token.ts'
 import { type Finding, failed, ok } from './finding.ts'
 
@@ -24,21 +25,21 @@ export async function checkCredentials(env: NodeJS.ProcessEnv): Promise<Credenti
     return { findings: [failed('ADC', asFailure(error))] }
   }
   const found = ok('ADC', `${describeCredential(adc.credential)} in ${place.path} (${place.why})`)
-  return { adc, findings: [found, await refresh(adc, env)] }
+  return { adc, findings: [found, await refresh(rootOf(adc.credential))] }
 }
 
 /**
  * The credential at the root: one that impersonates may lack the right to an access token, and needs none for ID
  * tokens.
  */
-async function refresh(adc: Adc, env: NodeJS.ProcessEnv): Promise<Finding> {
+async function refresh(credential: Exclude<Credential, { kind: 'impersonated' }>): Promise<Finding> {
   const check = 'refresh'
-  const credential = rootOf(adc.credential)
   const { createMinter } = await import('../sources/google/mint.ts')
   const { mint } = createMinter({
-    adc: { ...adc, credential },
-    quotaProject: env.GOOGLE_CLOUD_QUOTA_PROJECT,
+    credential,
+    quotaProject: undefined,
     allowUserTokens: true,
+    bounds: BOUNDS,
     onDate: () => {},
     now: Date.now,
   })

@@ -73,7 +73,7 @@ test.serial('of two accounts the one without a grant fails, with the binding to 
   t.regex(stdout, /^ok {4}orders {3}an ID token as orders@/m)
   t.regex(
     stdout,
-    /^FAIL {2}billing {2}IMPERSONATION_DENIED: user:ann@acme\.com may not mint as billing@\S+ \(iam\.serviceAccounts\.getOpenIdToken\)\n {15}fix: gcloud iam service-accounts add-iam-policy-binding billing@\S+ --member=user:ann@acme\.com --role=roles\/iam\.serviceAccountOpenIdTokenCreator/m,
+    /^FAIL {2}billing {2}IMPERSONATION_DENIED: ann@acme\.com may not mint as billing@\S+ \(iam\.serviceAccounts\.getOpenIdToken\)\n {15}fix: gcloud iam service-accounts add-iam-policy-binding billing@\S+ --member=user:ann@acme\.com --role=roles\/iam\.serviceAccountOpenIdTokenCreator/m,
   )
   holdsNoSecret(t, google, stdout)
 })
