@@ -83,8 +83,8 @@ export interface Stack {
   evaluate(service: string, script: string): Promise<unknown>
   /** What the metadata server answers a service for an audience. The Host header is as given. */
   askToken(service: string, audience: string, options?: { url?: string; host?: string }): Promise<TokenAnswer>
-  /** The status of a service's call, with a token for the audience, or with none. */
-  call(service: string, url: string, audience?: string): Promise<number>
+  /** What a service is answered that calls with a token for the audience, or with none. */
+  call(service: string, url: string, audience?: string): Promise<{ status: number; body: string }>
   /** What orders answers to the host. */
   askOrders(): Promise<{ status: number; body: Answer }>
   down(): Promise<unknown>
@@ -118,8 +118,9 @@ const IDENTITY = '/computeMetadata/v1/instance/service-accounts/default/identity
 
 /** By node:http, since fetch sends no other Host than the URL's. */
 const GET = `
-  import { get } from 'node:http'
-  const ask = (url, headers) => new Promise((resolve, reject) => get(url, { headers }, async (response) => {
+  import http from 'node:http'
+  import https from 'node:https'
+  const ask = (url, headers) => new Promise((resolve, reject) => (url.startsWith('https:') ? https : http).get(url, { headers }, async (response) => {
     let body = ''
     for await (const chunk of response) body += chunk
     resolve({ status: response.statusCode, body })
@@ -152,9 +153,9 @@ export function createStack(project: string, { files, variables = {} }: StackOpt
         `${GET}
         const audience = ${JSON.stringify(audience ?? '')}
         const token = audience === '' ? '' : (await askToken('${METADATA_URL}', audience, '')).body
-        const { status } = await ask(${JSON.stringify(url)}, token === '' ? {} : { authorization: 'Bearer ' + token })
-        console.log(status)`,
-      )) as number,
+        const answer = await ask(${JSON.stringify(url)}, token === '' ? {} : { authorization: 'Bearer ' + token })
+        console.log(JSON.stringify(answer))`,
+      )) as { status: number; body: string },
     async askOrders() {
       const response = await fetch(`http://${await compose('port', 'orders', '8080')}/`)
       return { status: response.status, body: (await response.json()) as Answer }

@@ -1,10 +1,14 @@
 /** sidemint in a container with Google credentials, and the fake Google on its way out. */
 
+import { setTimeout } from 'node:timers/promises'
 import test from 'ava'
 import { createStack, googleVariables, inspect, startEngine } from './docker.ts'
 
 const ORDERS = 'orders@acme-dev.iam.gserviceaccount.com'
 const LOGIN = '/credentials/login.json'
+
+/** The server looks at the file once a second at most. */
+const LOOK_MS = 1_100
 
 const stackWith = (CREDENTIAL: string) =>
   createStack('sidemint-test-google', { files: ['test/compose/google.yaml'], variables: { CREDENTIAL } })
@@ -62,6 +66,7 @@ test.serial('a login that has ended is told, and a new one heals the running ser
   t.regex(refused.body, /^\{"error":"LOGIN_EXPIRED","error_description":".*gcloud auth application-default login/)
   t.is(await ready(), 503)
   await login('login.refresh_token = login.kept; delete login.kept')
+  await setTimeout(LOOK_MS)
   const healed = await stack.askToken('app', 'https://a.example')
   t.is(healed.status, 200, healed.body)
   t.is(healed.email, ORDERS)
