@@ -23,7 +23,6 @@ export function announce(server: RunningServer, log: Log, { host, logFormat }: S
   const url = everywhere ? `http://metadata.google.internal:${new URL(server.url).port}` : server.url
   const all = createClientEnv({ url, emptyDirectory: '', env: {} })
   const needed = Object.fromEntries(NEEDED.map((name) => [name, all[name]]))
-  const identities = server.identities.map((identity) => describeIdentity(identity, server.ports.get(identity)))
   if (logFormat === 'json') {
     const { source, issuer } = server
     log.say('info', 'listening', {
@@ -34,7 +33,7 @@ export function announce(server: RunningServer, log: Log, { host, logFormat }: S
       why: source.why,
       ...(server.credentials === undefined ? {} : { credentials: server.credentials }),
       issuer,
-      identities,
+      identities: server.identities.map((identity) => recordOf(identity, server.ports.get(identity))),
       needed,
     })
     return
@@ -46,7 +45,9 @@ export function announce(server: RunningServer, log: Log, { host, logFormat }: S
     ...(server.source.name === 'local'
       ? [`         tokens are signed here as ${server.issuer}; Google's own services refuse them`]
       : []),
-    ...identities.map((email, index) => `${index === 0 ? 'identity' : '        '} ${email}`),
+    ...server.identities
+      .map((identity) => describeIdentity(identity, server.ports.get(identity)))
+      .map((email, index) => `${index === 0 ? 'identity' : '        '} ${email}`),
     `apps     ${Object.entries(needed)
       .map(([name, value]) => `${name}=${value}`)
       .join(' ')}`,
@@ -55,6 +56,10 @@ export function announce(server: RunningServer, log: Log, { host, logFormat }: S
       : '         eval "$(sidemint env)" sets these and what else a client needs',
   ]
   for (const line of lines) log.say('info', line)
+}
+
+function recordOf({ email, callers, hosts, isDefault }: Identity, port: number | undefined): object {
+  return { email, callers, hosts, ...(port === undefined ? {} : { port }), default: isDefault }
 }
 
 /** Whom an identity is for: everybody else, or those who are named. */

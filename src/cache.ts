@@ -16,6 +16,8 @@ const ID_REFRESH_MS = 4 * MINUTE_MS
 /** Clients ask again on every call once their token has 3:45 to 5 minutes left. */
 const ACCESS_FRESH_LEFT_MS = 5 * MINUTE_MS
 const ACCESS_REFRESH_LEFT_MS = 10 * MINUTE_MS
+/** A metadata server gives out one token until five minutes are left of it: asking at every hit brings no other. */
+const ACCESS_REFRESH_AGE_MS = MINUTE_MS
 /** Below this no token is served, however Google fares. */
 const LEAST_LEFT_MS = MINUTE_MS
 /** Ruby, PHP and .NET give up after 500 ms. */
@@ -239,7 +241,7 @@ function isFresh(kind: TokenRequest['kind'], ageMs: number, leftMs: number): boo
 }
 
 function isDue(kind: TokenRequest['kind'], ageMs: number, leftMs: number): boolean {
-  return kind === 'id' ? ageMs >= ID_REFRESH_MS : leftMs <= ACCESS_REFRESH_LEFT_MS
+  return kind === 'id' ? ageMs >= ID_REFRESH_MS : leftMs <= ACCESS_REFRESH_LEFT_MS && ageMs >= ACCESS_REFRESH_AGE_MS
 }
 
 function serve(entry: Entry, served: 'hit' | 'stale'): Token {

@@ -17,6 +17,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }
   curl: { summary: 'run curl with a token for its URL', load: () => import('./commands/curl.ts') },
   env: { summary: 'print the variables that point clients at a server', load: () => import('./commands/env.ts') },
   exec: { summary: 'run a command with a server of its own', load: () => import('./commands/exec.ts') },
+  doctor: {
+    summary: 'check credentials, IAM, clock, network and wiring',
+    load: () => import('./commands/doctor.ts'),
+  },
   gate: { summary: "Cloud Run's front door before services", load: () => import('./commands/gate.ts') },
   healthcheck: {
     summary: 'exit 0 when the process on this host serves',
@@ -74,7 +78,13 @@ function asksForHelp(argv: readonly string[]): boolean {
   return (end < 0 ? argv : argv.slice(0, end)).some((argument) => argument === '--help' || argument === '-h')
 }
 
-for (const name of NOT_FOR_US) delete process.env[name]
-void main(process.argv.slice(2), process).then((code) => {
+const pointers: Record<string, string> = {}
+for (const name of NOT_FOR_US) {
+  const value = process.env[name]
+  if (value !== undefined && value !== '') pointers[name] = value
+  delete process.env[name]
+}
+const { env, stdout, stderr } = process
+void main(process.argv.slice(2), { env, stdout, stderr, pointers }).then((code) => {
   process.exitCode = code
 })

@@ -80,7 +80,7 @@ export interface IdentitiesOptions {
 const NO_PROJECT = 'sidemint-local'
 const NO_PROJECT_NUMBER = '123456789012'
 /** Stands for a credential whose own email nobody knows before it is used: a user's is in no file. */
-const OWN_PRINCIPAL = 'own-credential@sidemint.invalid'
+export const OWN_PRINCIPAL = 'own-credential@sidemint.invalid'
 
 /**
  * Throws where a key file is unusable. The key of a server without one is made meanwhile. Credentials that are broken
@@ -94,17 +94,15 @@ export async function createIdentities(options: IdentitiesOptions): Promise<Iden
   const found = adc === undefined || adc instanceof Error ? undefined : adc
   const project = settings.project ?? env.GOOGLE_CLOUD_PROJECT ?? found?.project ?? found?.quotaProject ?? NO_PROJECT
   const ownPrincipal = (found && emailOf(found.credential)) ?? OWN_PRINCIPAL
-  const common = { env, ownPrincipal, onDate, now, ...(bounds === undefined ? {} : { bounds }) }
+  const chains = new Map<string, readonly string[]>()
+  const delegatesOf = (principal: string) => chains.get(principal) ?? []
+  const common = { env, ownPrincipal, delegatesOf, onDate, now, ...(bounds === undefined ? {} : { bounds }) }
   const machine = choice.name === 'metadata' ? createMetadataSource({ ...common, host: choice.host }) : undefined
   const machineEmail = await machine?.email()
   const fallback = local === undefined ? (machineEmail ?? ownPrincipal) : `default@${project}.iam.gserviceaccount.com`
   const entries = listEntries(settings, env, fallback)
-  const chains = new Map(entries.map(({ serviceAccount, delegates }) => [serviceAccount, delegates]))
-  const google = createGoogleSource({
-    ...common,
-    allowUserTokens: settings.allowUserTokens,
-    delegatesOf: (principal) => chains.get(principal) ?? [],
-  })
+  for (const { serviceAccount, delegates } of entries) chains.set(serviceAccount, delegates)
+  const google = createGoogleSource({ ...common, allowUserTokens: settings.allowUserTokens })
   const tokens = createCache({
     source: local?.source ?? machine ?? google,
     entries: settings.cacheEntries,

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClientEnv } from './client-env.ts'
 import { createEvents, type RequestEvent } from './events.ts'
+import { applyVariables, withdrawVariables } from './process-env.ts'
 import { startServer } from './server.ts'
 import { settle } from './settings.ts'
 
@@ -170,12 +171,10 @@ export async function startSidemint(options: StartOptions = {}): Promise<Sidemin
   })
   const emptyDirectory = mkdtempSync(join(tmpdir(), 'sidemint-'))
   const env = createClientEnv({ url: server.url, emptyDirectory, env: process.env })
-  const before = new Map<string, string | undefined>()
   let closing: Promise<void> | undefined
 
   async function close(): Promise<void> {
-    for (const [name, value] of before) setVariable(name, value)
-    before.clear()
+    withdrawVariables(env)
     await server.close()
     rmSync(emptyDirectory, { recursive: true, force: true })
   }
@@ -188,12 +187,7 @@ export async function startSidemint(options: StartOptions = {}): Promise<Sidemin
     get requests() {
       return [...requests]
     },
-    applyEnv() {
-      for (const [name, value] of Object.entries(env)) {
-        if (!before.has(name)) before.set(name, process.env[name])
-        setVariable(name, value)
-      }
-    },
+    applyEnv: () => applyVariables(env),
     failNext: ({ status = 503, times = 1 } = {}) => server.failNext({ status, times }),
     async issueToken({ serviceAccount: principal = server.primary.email, audience, user, ...more }) {
       const speaker = user === undefined ? { principal, audience, format: 'full' as const } : { user }
@@ -207,9 +201,4 @@ export async function startSidemint(options: StartOptions = {}): Promise<Sidemin
 function recorded(event: RequestEvent): RecordedRequest {
   const { at, kind, audience, scopes, identity, caller, result, status } = event
   return { at, kind, audience, scopes, identity, caller, result, status }
-}
-
-function setVariable(name: string, value: string | undefined): void {
-  if (value === undefined) delete process.env[name]
-  else process.env[name] = value
 }

@@ -17,8 +17,9 @@ export const email = v.pipe(v.string('must be an email'), v.regex(/^[^@\s,]+@[^@
 export const text = v.pipe(v.string('must be text'), v.nonEmpty('must not be empty'))
 export const yesOrNo = v.boolean('must be true or false')
 
+export const isWebUrl = (value: string) => /^https?:\/\/[^\s/]+/.test(value) && URL.canParse(value)
 const WEB_URL = 'must be a URL with http:// or https://'
-export const url = v.pipe(v.string(WEB_URL), v.regex(/^https?:\/\/[^\s/]+/, WEB_URL), v.url(WEB_URL))
+export const url = v.pipe(v.string(WEB_URL), v.check(isWebUrl, WEB_URL))
 
 export const listOf = <const T extends v.GenericSchema>(element: T) => v.array(element, 'must be a list')
 
@@ -29,3 +30,10 @@ export function whole(least: number, most: number) {
 
 export const oneOf = <const T extends readonly string[]>(...options: T) =>
   v.picklist(options, `must be ${options.slice(0, -1).join(', ')} or ${options.at(-1)}`)
+
+/** An object with these keys alone. */
+export const objectOf = <const T extends v.ObjectEntries>(entries: T) =>
+  v.strictObject(entries, ({ expected }) => {
+    if (expected === 'never') return 'unknown key'
+    return expected === 'Object' ? 'must be an object of values' : 'is missing'
+  })

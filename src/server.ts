@@ -1,5 +1,6 @@
 /** The only place where the parts are wired. Start reads as an index of the program; close runs it backwards. */
 
+import { lintAudiences } from './audience-lint.ts'
 import { createCallers } from './callers.ts'
 import { SYSTEM_NAMES } from './callers-system.ts'
 import { failure, type SidemintError } from './errors.ts'
@@ -75,6 +76,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     ...(bounds === undefined ? {} : { bounds }),
   })
   const { source, all, primary, project, projectNumber, local, tokens } = identities
+  if (local === undefined) lintAudiences({ events, accepted: settings.gates.flatMap(({ audience }) => audience), now })
   const callers = createCallers(SYSTEM_NAMES)
   const listeners = new Map<number, Identity>()
   const orders = createOrders()

@@ -8,7 +8,7 @@ import * as v from 'valibot'
 import { failure } from './errors.ts'
 import { GATE_DEFAULTS, GATE_SETTINGS } from './gate/settings.ts'
 import { checkIdentities } from './identity-checks.ts'
-import { email, listOf, oneOf, type Setting, text, url, whole, yesOrNo } from './schemas.ts'
+import { email, listOf, objectOf, oneOf, type Setting, text, url, whole, yesOrNo } from './schemas.ts'
 import type { Overlay } from './tree.ts'
 
 const key = v.pipe(v.string(), v.regex(/^[^/\0]+$/, 'must be a key without a slash'))
@@ -22,7 +22,7 @@ const overlay: v.GenericSchema<Overlay> = v.record(
   'must be an object of values',
 ) as v.GenericSchema<Overlay>
 
-const identity = v.strictObject({
+const identity = objectOf({
   serviceAccount: email,
   callers: v.optional(v.array(text), []),
   hosts: v.optional(v.array(text), []),
@@ -186,7 +186,9 @@ export function settle(layers: Layers, problems: readonly string[] = [], { defau
     ...fromOptions(layers.options ?? {}, found),
   }
   const settings = Object.freeze({ ...DEFAULTS, ...defaults, ...chosen }) as Settings
-  found.push(...checkIdentities(settings), ...(check?.(settings) ?? []))
+  if (Object.values(chosen).every((value) => value !== undefined)) {
+    found.push(...checkIdentities(settings), ...(check?.(settings) ?? []))
+  }
   if (found.length > 0) throw invalid(found)
   return settings
 }
@@ -254,7 +256,10 @@ function fromOptions(options: Readonly<Record<string, unknown>>, problems: strin
   )
 }
 
-/** Reads and checks each value; a problem names the setting as this layer spells it. */
+/**
+ * Reads and checks each value; a problem names the setting as this layer spells it. A value that is not even of its
+ * type is undefined.
+ */
 function collect<E extends readonly [string, unknown]>(
   given: readonly E[],
   spell: (name: string) => string,
@@ -270,8 +275,7 @@ function collect<E extends readonly [string, unknown]>(
       continue
     }
     const result = v.safeParse(setting.schema, read(entry, setting))
-    // A value of the right type is kept, so that what is checked later does not call it missing.
-    if (result.typed) chosen[name] = result.output
+    chosen[name] = result.typed ? result.output : undefined
     for (const issue of result.issues ?? [])
       problems.push(`${spell(name)}${where(issue)}: ${issue.message}${got(issue)}`)
   }

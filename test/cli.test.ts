@@ -116,7 +116,8 @@ test('the banner is one record in JSON', async (t) => {
     why: 'as asked',
     issuer: served.url,
   })
-  t.deepEqual(record.identities, ['default@sidemint-local.iam.gserviceaccount.com for everybody else'])
+  const email = 'default@sidemint-local.iam.gserviceaccount.com'
+  t.deepEqual(record.identities, [{ email, callers: [], hosts: [], default: true }])
   t.is(record.needed.GCE_METADATA_HOST, new URL(served.url).host)
   served.child.kill('SIGINT')
   t.deepEqual(await served.ended, [0, null])
@@ -141,7 +142,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     const startedAt = performance.now()
     served.child.kill(signal)
     t.deepEqual(await served.ended, [0, null])
-    t.true(performance.now() - startedAt < 1_000, `took ${performance.now() - startedAt} ms`)
+    t.true(performance.now() - startedAt < 3_000, `took ${performance.now() - startedAt} ms`)
   })
 }
 

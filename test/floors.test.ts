@@ -6,10 +6,13 @@ const SRC = join(import.meta.dirname, '..', 'src')
 
 /** From the ground up. A file imports from its own floor and from those below, and never in a circle. */
 const FLOORS: [name: string, ...patterns: RegExp[]][] = [
-  ['words', /^(errors|token|events|wire|version|glob|host|compose-names|identity-checks|schemas|account-id)\.ts$/],
+  [
+    'words',
+    /^(errors|token|events|wire|version|glob|host|compose-names|process-env|identity-checks|schemas|account-id)\.ts$/,
+  ],
   [
     'parts',
-    /^(settings|settings-file|yaml|tree|cache|keys|certificate|jwks|verifier|adc|client-env|log|listener|readiness|metrics|prometheus|callers|callers-system)\.ts$/,
+    /^(settings|settings-file|yaml|tree|cache|keys|certificate|jwks|verifier|adc|client-env|log|listener|readiness|metrics|prometheus|callers|audience-lint|callers-system)\.ts$/,
     /^(sources|gate)\//,
   ],
   ['identities', /^identities\.ts$/],

@@ -10,24 +10,28 @@ const start = (handler: RequestListener, host = '127.0.0.1', port = 0) => listen
 const urlOf = ({ port }: { port: number }) => `http://127.0.0.1:${port}`
 
 test('closing waits for what is in flight, and takes nothing new', async (t) => {
-  const listener = await start((_, response) => setTimeout(() => response.end('done'), 150))
+  const entered = Promise.withResolvers<void>()
+  const released = Promise.withResolvers<void>()
+  const listener = await start(async (_, response) => {
+    entered.resolve()
+    await released.promise
+    response.end('done')
+  })
   const asking = ask(urlOf(listener), '/')
-  await new Promise((resolve) => setTimeout(resolve, 50))
-  const closing = listener.close(5_000)
+  await entered.promise
+  const closing = listener.close(30_000)
   await t.throwsAsync(ask(urlOf(listener), '/'), { code: 'ECONNREFUSED' })
+  released.resolve()
   t.is((await asking).body, 'done')
   await closing
 })
 
 test('what is still in flight after the grace is cut off', async (t) => {
-  const listener = await start(() => {})
-  const asking = ask(urlOf(listener), '/')
-  const failing = t.throwsAsync(asking, { code: 'ECONNRESET' })
-  await new Promise((resolve) => setTimeout(resolve, 50))
-  const startedAt = performance.now()
-  await listener.close(200)
-  const tookMs = performance.now() - startedAt
-  t.true(tookMs >= 190 && tookMs < 1_500, `took ${tookMs} ms`)
+  const entered = Promise.withResolvers<void>()
+  const listener = await start(() => entered.resolve())
+  const failing = t.throwsAsync(ask(urlOf(listener), '/'), { code: 'ECONNRESET' })
+  await entered.promise
+  await listener.close(100)
   await failing
 })
 
@@ -41,20 +45,24 @@ test('connections on which nothing was asked, or nothing more, end at once', asy
   }
   await new Promise((resolve) => setTimeout(resolve, 100))
   const startedAt = performance.now()
-  await listener.close(10_000)
-  t.true(performance.now() - startedAt < 2_000)
+  await listener.close(30_000)
+  t.true(performance.now() - startedAt < 10_000)
 })
 
 test('a kept connection ends with the answer that was in flight on it', async (t) => {
-  const listener = await start((_, response) => setTimeout(() => response.end('done'), 150))
+  const entered = Promise.withResolvers<void>()
+  const listener = await start((_, response) => {
+    entered.resolve()
+    setTimeout(() => response.end('done'), 150)
+  })
   const socket = connect(listener.port, '127.0.0.1')
   socket.on('error', () => {}).resume()
   await once(socket, 'connect')
   socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  await entered.promise
   const startedAt = performance.now()
-  await listener.close(10_000)
-  t.true(performance.now() - startedAt < 2_000)
+  await listener.close(30_000)
+  t.true(performance.now() - startedAt < 10_000)
 })
 
 test('an address that cannot be listened on is an error with a code, the address and the reason', async (t) => {

@@ -62,8 +62,9 @@ async function withSecret<T>(secret: string, use: (path: string) => Promise<T>):
       return await use(path)
     } finally {
       // The writer waits for a reader, also where the process never became one.
-      closeSync(openSync(path, constants.O_RDONLY | constants.O_NONBLOCK))
+      const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
       await handedOver
+      closeSync(reader)
     }
   } finally {
     rmSync(directory, { recursive: true, force: true })

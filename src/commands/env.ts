@@ -4,6 +4,7 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { type ClientEnv, createClientEnv, createComposeEnv, loginUnderHome } from '../client-env.ts'
+import { failure } from '../errors.ts'
 import { type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
 import type { Io } from './command.ts'
 
@@ -22,7 +23,7 @@ const FORMATS: Record<string, (env: ClientEnv) => string> = {
     ),
   dotenv: (env) =>
     lines(env, (name, value = '') => `${name}=${/^[\w.,:/@-]*$/.test(value) ? value : JSON.stringify(value)}`),
-  compose: () => lines(createComposeEnv(), (name, value) => `${name}: ${value}`),
+  compose: (env) => lines(env, (name, value) => `${name}: ${value}`),
   json: (env) => `${JSON.stringify(env, (_, value) => (value === undefined ? null : value), 2)}\n`,
 }
 
@@ -33,8 +34,12 @@ export async function run(argv: readonly string[], { env, stdout, stderr }: Io):
   const format = String(own.format ?? 'shell')
   const print = Object.hasOwn(FORMATS, format) ? FORMATS[format] : undefined
   if (print === undefined) throw misuse(`--format: must be ${Object.keys(FORMATS).join(', ')}, not "${format}"`)
+  if (format === 'compose') {
+    stdout.write(print(createComposeEnv()))
+    return 0
+  }
   stdout.write(print(createClientEnv({ url: settings.server, emptyDirectory: emptyDirectory(), env })))
-  if (format !== 'compose') stderr.write(loginWarning())
+  stderr.write(loginWarning())
   return 0
 }
 
@@ -49,9 +54,14 @@ export function loginWarning(): string {
 /** gcloud remembers there for ten minutes whether it found a metadata server, so that is forgotten. */
 function emptyDirectory(): string {
   const directory = join(homedir(), '.cache', 'sidemint', 'cloudsdk')
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
-  rmSync(join(directory, 'gce'), { force: true })
-  return directory
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    rmSync(join(directory, 'gce'), { force: true })
+    return directory
+  } catch (error) {
+    const { code = 'unknown reason' } = error as NodeJS.ErrnoException
+    throw failure('DIRECTORY_UNUSABLE', { path: directory, reason: code })
+  }
 }
 
 function lines(env: ClientEnv, line: (name: string, value: string | undefined) => string): string {

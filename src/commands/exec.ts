@@ -18,14 +18,16 @@ const SHAPE: CommandShape = {
   settings: SERVER_SETTINGS,
   flags: {},
   takes: 'a command',
-  defaults: { port: 0, logLevel: 'warn' },
+  defaults: { logLevel: 'warn' },
 }
 
 export const help = () => helpFor(SHAPE)
 
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   const { env, stderr } = io
-  const { settings, rest } = await readArguments(SHAPE, { argv, env })
+  const { settings: chosen, given, rest } = await readArguments(SHAPE, { argv, env })
+  // A port in the file or in a variable is the one of `serve`, which may be running beside.
+  const settings = { ...chosen, port: given.has('port') ? chosen.port : 0 }
   const [command, ...parameters] = rest
   if (command === undefined) throw misuse('name the command after `--`: sidemint exec -- pytest')
   const { events } = createLoggedEvents(settings, io)
@@ -35,7 +37,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     stderr.write(loginWarning())
     stderr.write(`sidemint: ${server.source.name} tokens as ${server.primary.email} at ${server.url}\n`)
     const pointed = createClientEnv({ url: server.url, emptyDirectory: directory, env })
-    return await execute(command, parameters, { ...env, ...pointed })
+    return await execute(command, parameters, { ...env, ...pointed, SIDEMINT_SERVER: server.url })
   } finally {
     await server.close()
     rmSync(directory, { recursive: true, force: true })

@@ -3,7 +3,9 @@
 import { failure } from '../errors.ts'
 import { createEvents } from '../events.ts'
 import { createIdentities } from '../identities.ts'
+import { generateSigningKey, loadSigningKey } from '../keys.ts'
 import { flagOf, invalid, type SettingName, type Settings } from '../settings.ts'
+import { createLocalSource } from '../sources/local.ts'
 import { readClaims } from '../token.ts'
 import { type Arguments, type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
 import type { Io } from './command.ts'
@@ -36,7 +38,8 @@ const PROBE_TIMEOUT_MS = 3_000
 /** A server gives up on Google after ten seconds. */
 const ANSWER_TIMEOUT_MS = 15_000
 
-const UNVOUCHED = 'sidemint: this local token is signed with a key of this moment, so no server can vouch for it. Fix: '
+const unvouched = (fix: string) =>
+  `sidemint: this local token is signed with a key of this moment, so no server can vouch for it. Fix: ${fix}\n`
 
 export const help = () => helpFor(SHAPE)
 
@@ -47,7 +50,12 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   return 0
 }
 
-export type Wanted = { audience: string; format: 'standard' | 'full' } | { user: string }
+interface ForAudience {
+  audience: string
+  format: 'standard' | 'full'
+}
+
+export type Wanted = ForAudience | { user: string }
 
 function readWanted(parsed: Arguments): Wanted {
   const { audience, format = 'standard', user } = parsed.own
@@ -71,7 +79,7 @@ export function readUser(user: string, { settings, given, own }: Arguments): Wan
 
 /** A token as `token` and `curl` get it. */
 export async function obtainToken(wanted: Wanted, { settings, given }: Arguments, io: Io): Promise<string> {
-  if ('user' in wanted) return mintHere(wanted, { ...settings, source: 'local' }, io)
+  if ('user' in wanted) return mintForUser(wanted.user, settings, io)
   const named = given.has('server') || io.env.SIDEMINT_SERVER !== undefined
   if (!MINTING.some((name) => given.has(name))) {
     const reason = await whyNoServer(settings.server)
@@ -92,11 +100,7 @@ async function whyNoServer(url: string): Promise<string | undefined> {
   }
 }
 
-async function askServer(
-  wanted: Extract<Wanted, { audience: string }>,
-  settings: Settings,
-  namesAccount: boolean,
-): Promise<string> {
+async function askServer(wanted: ForAudience, settings: Settings, namesAccount: boolean): Promise<string> {
   const account = namesAccount ? settings.serviceAccount : 'default'
   const url = `${settings.server}/computeMetadata/v1/instance/service-accounts/${account}/identity?${new URLSearchParams({ ...wanted })}`
   const response = await fetch(url, {
@@ -121,25 +125,32 @@ function reasonOf(body: string): string | undefined {
   }
 }
 
-async function mintHere(wanted: Wanted, settings: Settings, { env, stderr }: Io): Promise<string> {
-  const { source, primary, local, tokens } = await createIdentities({
+async function mintHere(wanted: ForAudience, settings: Settings, { env, stderr }: Io): Promise<string> {
+  const { source, primary, tokens } = await createIdentities({
     settings,
     env,
     issuer: () => settings.issuer ?? settings.server,
     events: createEvents(),
     now: Date.now,
   })
-  const byUser = 'user' in wanted
   if (source.name === 'local' && settings.keyFile === undefined) {
-    stderr.write(
-      `${UNVOUCHED}${byUser ? '--key-file, the file that your server signs with' : '--key-file, or start `sidemint serve`'}\n`,
-    )
+    stderr.write(unvouched('--key-file, or start `sidemint serve`'))
   }
   try {
-    if (!byUser) return (await tokens.mint({ kind: 'id', principal: primary.email, ...wanted })).value
-    if (local === undefined) throw failure('LOCAL_SOURCE_ONLY', { what: '--user', source: source.name })
-    return (await local.source.issue(wanted)).value
+    const token = await tokens.mint({ kind: 'id', principal: primary.email, ...wanted })
+    return token.value
   } finally {
     tokens.close()
   }
+}
+
+/** No server signs for people who ask it: whoever reaches it could be anybody. */
+async function mintForUser(user: string, { keyFile, issuer, server }: Settings, { stderr }: Io): Promise<string> {
+  if (keyFile === undefined) stderr.write(unvouched('--key-file, the file that your server signs with'))
+  const key =
+    keyFile === undefined
+      ? generateSigningKey()
+      : loadSigningKey(keyFile, (text) => stderr.write(`sidemint: ${text}\n`))
+  const local = createLocalSource({ key, issuer: () => issuer ?? server, now: Date.now })
+  return (await local.issue({ user })).value
 }

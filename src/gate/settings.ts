@@ -2,7 +2,7 @@
 
 import * as v from 'valibot'
 import { hostName } from '../host.ts'
-import { listOf, oneOf, type Setting, text, url, whole, yesOrNo } from '../schemas.ts'
+import { isWebUrl, listOf, objectOf, oneOf, type Setting, text, url, whole, yesOrNo } from '../schemas.ts'
 import { whyNotInGroup, whyUnusable } from './members.ts'
 
 /** A check whose complaint depends on the value. */
@@ -15,12 +15,14 @@ const sound = (complaint: (value: string) => string | undefined) =>
 const member = v.pipe(text, sound(whyUnusable))
 const groupMember = v.pipe(
   text,
-  v.regex(/^[^@\s=]+@[^@\s=]+=./, 'must be GROUP=MEMBER'),
-  sound((pair) => whyNotInGroup(...splitPair(pair))),
+  sound((pair) => (/^[^@\s=]+@[^@\s=]+=./.test(pair) ? whyNotInGroup(...splitPair(pair)) : 'must be GROUP=MEMBER')),
 )
 const subject = v.pipe(text, v.regex(/^[^\s=]+=[^@\s]+@[^@\s]+$/, 'must be SUB=EMAIL'))
 const TRUST = 'must be google or the URL of an issuer'
-const trusted = v.union([v.literal('google'), url], TRUST)
+const trusted = v.pipe(
+  v.string(TRUST),
+  v.check((value) => value === 'google' || isWebUrl(value), TRUST),
+)
 const hostOnly = v.pipe(text, v.regex(/^[^\s/:*]+$/, 'must be a name without scheme and port'))
 
 const trust = listOf(trusted)
@@ -29,7 +31,7 @@ const subjects = listOf(subject)
 const strip = oneOf('both', 'serverless-only', 'never')
 const mode = oneOf('enforce', 'report')
 
-const entry = v.strictObject({
+const entry = objectOf({
   host: hostOnly,
   port: v.optional(whole(1, 65535)),
   upstream: url,

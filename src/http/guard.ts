@@ -31,7 +31,7 @@ export interface GuardedState {
 }
 
 export function createGuard({ allowHost, events, now }: GuardOptions): Middleware<GuardedState> {
-  const isAllowed = createGlob(allowHost.map((name) => name.toLowerCase()))
+  const isAllowed = createGlob(allowHost.map(hostName))
   const knows = (host: string) => KNOWN_HOST.test(host) || isAllowed(hostName(host))
 
   function refuse(ctx: Context, target: Target): void {
@@ -77,8 +77,10 @@ export function createGuard({ allowHost, events, now }: GuardOptions): Middlewar
     }
   }
 
+  /** The place of the fault without its message, which may quote a secret. */
   function reportFault(thrown: unknown): void {
-    const text = thrown instanceof Error ? (thrown.stack ?? thrown.message) : 'something that is no error was thrown'
+    const frames = thrown instanceof Error ? (thrown.stack?.match(/^ +at .*$/gm) ?? []) : []
+    const text = [asFailure(thrown).message, ...frames.map((frame) => frame.trim())].join(' ')
     events.record({ type: 'notice', at: now(), level: 'error', code: 'INTERNAL', text })
   }
 }

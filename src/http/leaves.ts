@@ -26,12 +26,14 @@ export function identityLeaf(principal: string): Leaf {
 export function accessLeaf(principal: string, { platform, now }: { platform: string; now: () => number }): Leaf {
   return (query) => {
     if (isTruthy(query.get('wait_for_change'))) throw badRequest('wait_for_change is not supported on this key')
+    const alt = query.get('alt') ?? 'json'
+    if (alt !== 'json' && alt !== 'text') throw badRequest('alt must be json or text')
     const honoured = platform === 'cloud-run' || isTruthy(query.get('enforce_scopes'))
     const scopes = honoured ? readScopes(query.get('scopes') ?? '') : []
     return {
       request: { kind: 'access', principal, scopes },
       answer: (token) =>
-        query.get('alt') === 'text'
+        alt === 'text'
           ? { status: 200, type: TYPES.text, body: asText(token, now()) }
           : { status: 200, type: TYPES.json, body: asJson(token, now()) },
     }

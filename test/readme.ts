@@ -1,0 +1,43 @@
+/** The README's tables, made from the code. `npm run readme` writes them; a test holds them equal. */
+
+import { readFileSync, writeFileSync } from 'node:fs'
+import { CATALOGUE } from '../src/errors.ts'
+import { flagOf, SETTINGS } from '../src/settings.ts'
+
+export const README = new URL('../README.md', import.meta.url)
+
+const TABLES: Record<string, () => string> = {
+  settings: () =>
+    table(
+      ['setting', 'meaning'],
+      Object.entries(SETTINGS).flatMap(([name, setting]: [string, { kind: string; value?: string; help: string }]) => {
+        if (setting.kind === 'tree') return [[`\`${name}:\` in the file`, setting.help]]
+        const flag = `${flagOf(name)}${setting.value === undefined ? '' : ` ${setting.value}`}`
+        return [[`\`${flag}\``, setting.help]]
+      }),
+    ),
+  errors: () =>
+    table(
+      ['code', 'status', 'what failed', 'what to do'],
+      Object.entries(CATALOGUE).map(([code, { status, what, fix }]) => [`\`${code}\``, String(status), what, fix]),
+    ),
+}
+
+/** The text with every table between its marks made anew. */
+export function withTables(text: string): string {
+  return Object.entries(TABLES).reduce(
+    (before, [name, make]) =>
+      before.replace(
+        new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*?(<!-- /${name} -->)`),
+        (_, start: string, end: string) => `${start}\n${make()}\n${end}`,
+      ),
+    text,
+  )
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |\n`
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('')
+}
+
+if (process.argv[1] === import.meta.filename) writeFileSync(README, withTables(readFileSync(README, 'utf8')))
