@@ -3,9 +3,10 @@
  * parsed here, not by the library, whose loaders spawn gcloud and probe for a metadata server.
  */
 
+import { createPrivateKey } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import * as v from 'valibot'
 import { failure } from './errors.ts'
 
@@ -20,8 +21,10 @@ export interface AdcPlace {
 export type Credential =
   | { kind: 'key'; email: string; json: ServiceAccountKey }
   | { kind: 'user'; json: UserLogin }
-  /** A federated identity: `external_account`, `external_account_authorized_user`. */
-  | { kind: 'federated'; json: { type: string; [key: string]: unknown } }
+  /** A workload outside of Google: `external_account`. */
+  | { kind: 'federated'; json: FederatedCredential }
+  /** A user of a workforce pool: `external_account_authorized_user`. */
+  | { kind: 'workforce'; json: WorkforceLogin }
   | { kind: 'impersonated'; email: string; delegates: readonly string[]; source: Credential }
   | { kind: 'gdch' }
 
@@ -56,6 +59,15 @@ export function misplacedLogin(env: NodeJS.ProcessEnv): string | undefined {
     : join(env.CLOUDSDK_CONFIG, FILE)
 }
 
+/** Such a login would be found by no client, and by us only in the wrong place. */
+export async function refuseMisplacedLogin(env: NodeJS.ProcessEnv): Promise<void> {
+  const path = misplacedLogin(env)
+  if (path === undefined || !(await stat(path).catch(() => undefined))?.isFile()) return
+  const directory = env.SIDEMINT_HOST_CLOUDSDK_CONFIG
+  const variable = directory ? `CLOUDSDK_CONFIG=${directory}` : 'env -u CLOUDSDK_CONFIG'
+  throw failure('LOGIN_MISPLACED', { path, login: `${variable} gcloud auth application-default login` })
+}
+
 /** What changes when the file is written, replaced or removed; a bind-mounted directory shows all three. */
 export async function versionOf(path: string): Promise<string> {
   try {
@@ -74,47 +86,98 @@ export async function readAdc({ path, why }: AdcPlace): Promise<Adc> {
   } catch (error) {
     const { code = 'unknown reason' } = error as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENOTDIR') throw failure('CREDENTIALS_MISSING', { path, why })
-    throw failure('CREDENTIALS_UNREADABLE', { path, ...(await owner(path)) })
+    if (code === 'EISDIR') {
+      throw malformed(path, 'it is a directory, as Docker makes one where the file to mount is missing')
+    }
+    throw failure('CREDENTIALS_UNREADABLE', { path, me: uidOf(process), ...(await describeOwner(path, code)) })
   }
   return parseAdc(path, text)
 }
 
-async function owner(path: string): Promise<{ reason: string; me: string; uid: string }> {
-  const me = String(process.getuid?.() ?? 'this user')
-  try {
-    const { uid, mode } = await stat(path)
-    return { reason: `its owner is uid ${uid}, its mode 0${(mode & 0o777).toString(8)}`, me, uid: String(uid) }
-  } catch (error) {
-    return { reason: String((error as NodeJS.ErrnoException).code), me, uid: '$(id -u)' }
+/** Who may read it, or where its directory is closed, who may enter that. */
+async function describeOwner(path: string, code: string): Promise<{ reason: string; uid: string }> {
+  for (const [what, place] of [
+    ['its', path],
+    ["its directory's", dirname(path)],
+  ] as const) {
+    const found = await stat(place).catch(() => undefined)
+    if (found === undefined) continue
+    const mode = (found.mode & 0o777).toString(8).padStart(4, '0')
+    return { reason: `${what} owner is uid ${found.uid}, mode ${mode}`, uid: String(found.uid) }
   }
+  return { reason: code, uid: '$(id -u)' }
+}
+
+function uidOf({ geteuid }: NodeJS.Process): string {
+  return geteuid === undefined ? 'this user' : `uid ${geteuid()}`
 }
 
 const text = v.pipe(v.string(), v.nonEmpty())
-const serviceAccountKey = v.looseObject({ client_email: text, private_key: text })
+const url = v.pipe(v.string(), v.url())
+const serviceAccountKey = v.looseObject({ client_email: text, private_key: v.pipe(text, v.check(isPrivateKey)) })
 const userLogin = v.looseObject({ client_id: text, client_secret: text, refresh_token: text })
 const impersonated = v.looseObject({
   service_account_impersonation_url: text,
   source_credentials: v.looseObject({ type: text }),
   delegates: v.optional(v.array(text), []),
 })
-const federated = v.looseObject({ type: text, service_account_impersonation_url: v.optional(text) })
+const federated = v.looseObject({
+  audience: text,
+  subject_token_type: text,
+  token_url: v.optional(url),
+  service_account_impersonation_url: v.optional(text),
+  credential_source: v.looseObject({
+    file: v.optional(text),
+    url: v.optional(url),
+    environment_id: v.optional(text),
+    executable: v.optional(
+      v.looseObject({ command: text, timeout_millis: v.optional(v.number()), output_file: v.optional(text) }),
+    ),
+  }),
+})
+const workforceLogin = v.looseObject({
+  ...userLogin.entries,
+  audience: v.optional(text),
+  token_url: v.optional(url),
+})
 
 export type ServiceAccountKey = v.InferOutput<typeof serviceAccountKey>
 export type UserLogin = v.InferOutput<typeof userLogin>
+export type FederatedCredential = v.InferOutput<typeof federated>
+export type CredentialSource = FederatedCredential['credential_source']
+export type WorkforceLogin = v.InferOutput<typeof workforceLogin>
+
+function isPrivateKey(pem: string): boolean {
+  try {
+    createPrivateKey(pem)
+    return true
+  } catch {
+    return false
+  }
+}
 
 function parseAdc(path: string, content: string): Adc {
-  let data: { type?: unknown; quota_project_id?: unknown; project_id?: unknown }
+  let data: AdcJson
   try {
     data = JSON.parse(content)
   } catch {
     throw malformed(path, content.trim() === '' ? 'it is empty' : 'it is no JSON, or only half written')
   }
   if (typeof data !== 'object' || data === null) throw malformed(path, 'it is no JSON object')
+  const credential = readCredential(path, data)
+  const quotaProject = data.quota_project_id ?? data.source_credentials?.quota_project_id
   return {
-    credential: readCredential(path, data),
-    ...(typeof data.quota_project_id === 'string' ? { quotaProject: data.quota_project_id } : {}),
+    credential,
+    ...(typeof quotaProject === 'string' && quotaProject !== '' ? { quotaProject } : {}),
     ...(typeof data.project_id === 'string' ? { project: data.project_id } : {}),
   }
+}
+
+interface AdcJson {
+  type?: unknown
+  quota_project_id?: unknown
+  project_id?: unknown
+  source_credentials?: AdcJson
 }
 
 function readCredential(path: string, data: { type?: unknown }): Credential {
@@ -122,7 +185,7 @@ function readCredential(path: string, data: { type?: unknown }): Credential {
     const result = v.safeParse(schema, data)
     if (result.success) return result.output
     const fields = result.issues.map((issue) => (issue.path ?? []).map(({ key }) => key).join('.'))
-    throw malformed(path, `its ${data.type} lacks ${fields.join(', ')}`)
+    throw malformed(path, `its ${data.type} lacks a usable ${fields.join(', ')}`)
   }
   switch (data.type) {
     case 'service_account': {
@@ -141,8 +204,7 @@ function readCredential(path: string, data: { type?: unknown }): Credential {
         source: readCredential(path, json.source_credentials),
       }
     }
-    case 'external_account':
-    case 'external_account_authorized_user': {
+    case 'external_account': {
       const { service_account_impersonation_url: url, ...json } = check(federated)
       const source: Credential = { kind: 'federated', json }
       // Left in place, the library would impersonate first, and the account would need a grant on itself.
@@ -150,6 +212,8 @@ function readCredential(path: string, data: { type?: unknown }): Credential {
         ? source
         : { kind: 'impersonated', email: impersonationTarget(path, url), delegates: [], source }
     }
+    case 'external_account_authorized_user':
+      return { kind: 'workforce', json: check(workforceLogin) }
     case 'gdch_service_account':
       return { kind: 'gdch' }
     default:

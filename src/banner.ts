@@ -1,6 +1,11 @@
-/** What is said at start: who mints and why, each identity, the address, and what an app needs. */
+/**
+ * What is said at start: of a server who mints and why, each identity, the address, and what an app needs; of gates
+ * what they front, whom they admit and whom they trust.
+ */
 
 import { createClientEnv } from './client-env.ts'
+import type { GateOptions } from './gate/settings.ts'
+import type { RunningGates } from './gate-server.ts'
 import type { Identity } from './identities.ts'
 import type { Log } from './log.ts'
 import type { RunningServer } from './server.ts'
@@ -10,14 +15,18 @@ import { version } from './version.ts'
 /** The variables that an app needs at the least; `sidemint env` prints all. */
 const NEEDED = ['GCE_METADATA_HOST', 'GCE_METADATA_IP', 'GCE_METADATA_ROOT', 'METADATA_SERVER_DETECTION']
 
+const USER_TOKENS =
+  'a user login is served as it is (--allow-user-tokens): whoever can reach this server gets all rights of that user'
+
 /** Addresses that listen on every interface, as in a container, whose loopback its apps do not share. */
 const EVERYWHERE = ['0.0.0.0', '::']
 
-export function announce(server: RunningServer, log: Log, { host, logFormat }: Settings): void {
+export function announce(server: RunningServer, log: Log, { host, logFormat, allowUserTokens }: Settings): void {
   const everywhere = EVERYWHERE.includes(host)
   const url = everywhere ? `http://metadata.google.internal:${new URL(server.url).port}` : server.url
   const all = createClientEnv({ url, emptyDirectory: '', env: {} })
   const needed = Object.fromEntries(NEEDED.map((name) => [name, all[name]]))
+  if (allowUserTokens && server.source.name === 'google') log.say('warn', USER_TOKENS, { event: 'start' })
   if (logFormat === 'json') {
     const { source, issuer } = server
     log.say('info', 'listening', {
@@ -27,6 +36,7 @@ export function announce(server: RunningServer, log: Log, { host, logFormat }: S
       source: source.name,
       why: source.why,
       ...(server.credentials === undefined ? {} : { credentials: server.credentials }),
+      ...(server.inherited === undefined ? {} : { inherited: server.inherited }),
       issuer,
       identities: server.identities.map((identity) => recordOf(identity, server.ports.get(identity))),
       needed,
@@ -36,7 +46,7 @@ export function announce(server: RunningServer, log: Log, { host, logFormat }: S
   const lines = [
     `sidemint ${version} at ${server.url}`,
     `source   ${server.source.name}: ${server.source.why}`,
-    ...(server.credentials === undefined ? [] : [`         ${server.credentials}`]),
+    ...[server.credentials, server.inherited].flatMap((line) => (line === undefined ? [] : [`         ${line}`])),
     ...(server.source.name === 'local'
       ? [`         tokens are signed here as ${server.issuer}; Google's own services refuse them`]
       : []),
@@ -66,4 +76,29 @@ function describeIdentity({ email, callers, hosts, isDefault }: Identity, port: 
     ...(port === undefined ? [] : [`port ${port}`]),
   ]
   return `${email} for ${whom.join('; ')}`
+}
+
+export function announceGates({ gates, urls, adminUrl }: RunningGates, log: Log, format: 'text' | 'json'): void {
+  if (format === 'json') {
+    log.say('info', 'listening', { event: 'start', version, urls, adminUrl, gates })
+    return
+  }
+  const lines = [
+    `sidemint gate ${version} at ${urls.join(', ')}`,
+    ...gates.flatMap(describeGate),
+    `health   ${adminUrl}/_sidemint/health, /_sidemint/metrics`,
+  ]
+  for (const line of lines) log.say('info', line)
+}
+
+function describeGate({ host = 'any host', port, upstream, invokers, policy, audiences, trust, mode }: GateOptions) {
+  const whom = [...invokers, ...(policy === undefined ? [] : [`whom ${policy} names`])].join(', ')
+  const name = port === undefined ? host : `${host}:${port}`
+  return [
+    `fronts   ${name} -> ${upstream}${mode === 'report' ? ', refusing nobody (mode report)' : ''}`,
+    `         admits ${whom}`,
+    ...(invokers.includes('allUsers')
+      ? []
+      : [`         with tokens for ${audiences.join(', ')} of ${trust.join(', ')}`]),
+  ]
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The command line: a table of commands, each loaded only when it is asked for. */
 
+import { enableCompileCache } from 'node:module'
 import type { Command, Io } from './commands/command.ts'
 import { asFailure, type SidemintError } from './errors.ts'
 
@@ -14,10 +15,16 @@ const NOT_FOR_US = ['GCE_METADATA_HOST', 'GCE_METADATA_IP', 'GCE_METADATA_ROOT']
 const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }> = {
   serve: { summary: 'run the metadata server (the default)', load: () => import('./commands/serve.ts') },
   token: { summary: 'print one ID token', load: () => import('./commands/token.ts') },
+  curl: { summary: 'run curl with a token for its URL', load: () => import('./commands/curl.ts') },
   env: { summary: 'print the variables that point clients at a server', load: () => import('./commands/env.ts') },
   exec: { summary: 'run a command with a server of its own', load: () => import('./commands/exec.ts') },
+  doctor: {
+    summary: 'check credentials, IAM, clock, network and wiring',
+    load: () => import('./commands/doctor.ts'),
+  },
+  gate: { summary: "Cloud Run's front door before services", load: () => import('./commands/gate.ts') },
   healthcheck: {
-    summary: 'exit 0 when the server on this host serves',
+    summary: 'exit 0 when the process on this host serves',
     load: () => import('./commands/healthcheck.ts'),
   },
 }
@@ -72,7 +79,15 @@ function asksForHelp(argv: readonly string[]): boolean {
   return (end < 0 ? argv : argv.slice(0, end)).some((argument) => argument === '--help' || argument === '-h')
 }
 
-for (const name of NOT_FOR_US) delete process.env[name]
-void main(process.argv.slice(2), process).then((code) => {
+const pointers: Record<string, string> = {}
+// Before any command is loaded: a start is a third shorter with its code compiled. NODE_COMPILE_CACHE names the place.
+enableCompileCache()
+for (const name of NOT_FOR_US) {
+  const value = process.env[name]
+  if (value !== undefined && value !== '') pointers[name] = value
+  delete process.env[name]
+}
+const { env, stdout, stderr } = process
+void main(process.argv.slice(2), { env, stdout, stderr, pointers }).then((code) => {
   process.exitCode = code
 })

@@ -65,7 +65,12 @@ export const CATALOGUE = {
   COMMAND_NOT_RUN: {
     status: 400,
     what: 'cannot run {command}: {reason}',
-    fix: 'check the spelling and the PATH of the command after `--`',
+    fix: 'check its spelling and the PATH, or install it',
+  },
+  COMPOSE_FILE_UNUSABLE: {
+    status: 400,
+    what: 'the compose file {path} cannot be used: {reason}',
+    fix: 'name a compose file, or pipe one: docker compose config | sidemint doctor --compose /dev/stdin',
   },
   DIRECTORY_UNUSABLE: {
     status: 400,
@@ -84,7 +89,7 @@ export const CATALOGUE = {
   },
   CREDENTIALS_UNREADABLE: {
     status: 403,
-    what: '{path} is there, but uid {me} may not read it ({reason})',
+    what: '{path} is there, but {me} may not read it ({reason})',
     fix: 'run as its owner, in compose: user: "{uid}" (do not chmod the file)',
   },
   CREDENTIALS_MALFORMED: {
@@ -95,7 +100,7 @@ export const CATALOGUE = {
   LOGIN_MISPLACED: {
     status: 403,
     what: 'a login went to {path}, the directory that `sidemint env` keeps empty to hide logins from clients',
-    fix: 'rm {path}; then log in from a shell without those variables: env -u CLOUDSDK_CONFIG gcloud auth application-default login',
+    fix: 'rm {path}; then {login}',
   },
   CREDENTIALS_UNUSABLE: {
     status: 403,
@@ -119,7 +124,7 @@ export const CATALOGUE = {
   },
   LOGIN_EXPIRED: {
     status: 403,
-    what: 'the login of {caller} has expired or was revoked',
+    what: 'the session of {caller} has expired or was revoked',
     fix: 'gcloud auth application-default login on the host; no restart is needed',
   },
   REAUTH_REQUIRED: {
@@ -134,23 +139,43 @@ export const CATALOGUE = {
   },
   SUBJECT_TOKEN_REFUSED: {
     status: 403,
-    what: 'Google refused to exchange the subject token: {reason}',
-    fix: 'compare the pool, the provider and its audience in the credential file with gcloud iam workload-identity-pools providers describe',
+    what: 'Google refused the subject token of {caller}: {reason}',
+    fix: 'fetch a new subject token; else compare the pool, the provider and its audience with gcloud iam workload-identity-pools providers describe',
   },
   SUBJECT_TOKEN_MISSING: {
     status: 403,
-    what: 'the credential source gave no subject token',
-    fix: 'look at credential_source in the credential file: its file, URL or program must give one',
+    what: 'no subject token from {from}: {reason}',
+    fix: 'look at credential_source in the credential file: its file, URL or program must give one here, where sidemint runs; a program needs GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1',
   },
   IMPERSONATION_DENIED: {
     status: 403,
     what: '{caller} may not mint as {target} ({permission})',
-    fix: 'gcloud iam service-accounts add-iam-policy-binding {target} --member={caller} --role={role} . Granted just now? It takes up to 5 minutes; also check the spelling of the account',
+    fix: 'gcloud iam service-accounts add-iam-policy-binding {target} --member={member} --role={role} . Granted just now? It takes up to 5 minutes; also check the spelling of the account',
+  },
+  LOGIN_TOO_NARROW: {
+    status: 403,
+    what: 'the credentials of {caller} lack the scope cloud-platform',
+    fix: 'gcloud auth application-default login without --scopes, or with https://www.googleapis.com/auth/cloud-platform among them',
   },
   ACCOUNT_NOT_FOUND: {
     status: 404,
     what: 'there is no service account {target}',
     fix: 'gcloud iam service-accounts list, and correct the name',
+  },
+  SCOPES_REFUSED: {
+    status: 400,
+    what: 'Google refused the scopes: {reason}',
+    fix: 'ask for scopes that exist, such as https://www.googleapis.com/auth/cloud-platform',
+  },
+  AUDIENCE_REFUSED: {
+    status: 400,
+    what: 'Google refused the audience: {reason}',
+    fix: "ask for the receiver's URL, such as https://NAME-HASH.a.run.app",
+  },
+  QUOTA_PROJECT_MISSING: {
+    status: 403,
+    what: '{caller} names no quota project, and the IAM Service Account Credentials API needs one',
+    fix: 'gcloud auth application-default set-quota-project PROJECT, or GOOGLE_CLOUD_QUOTA_PROJECT=PROJECT',
   },
   API_DISABLED: {
     status: 403,
@@ -160,7 +185,7 @@ export const CATALOGUE = {
   QUOTA_PROJECT_DENIED: {
     status: 403,
     what: '{caller} may not use the quota project {project}',
-    fix: 'gcloud auth application-default set-quota-project ANOTHER, or ask for roles/serviceusage.serviceUsageConsumer on {project}',
+    fix: 'gcloud projects add-iam-policy-binding {project} --member={member} --role=roles/serviceusage.serviceUsageConsumer ; or name another: gcloud auth application-default set-quota-project PROJECT',
   },
   UPSTREAM_REFUSED: {
     status: 403,
@@ -169,8 +194,18 @@ export const CATALOGUE = {
   },
   UPSTREAM_TIMEOUT: {
     status: 503,
-    what: '{host} did not answer in time',
-    fix: 'look at the network; a proxy is named by HTTPS_PROXY',
+    what: '{host} did not answer in time ({proxy})',
+    fix: 'look at the network and the VPN of this machine or container; a proxy is named by HTTPS_PROXY',
+  },
+  SOURCE_TIMEOUT: {
+    status: 503,
+    what: 'the credential source did not answer in time',
+    fix: 'look at credential_source in the credential file: its program or server takes longer than 10 s',
+  },
+  PROXY_REFUSED: {
+    status: 403,
+    what: 'the proxy refused to lead to {host} with 407 ({proxy})',
+    fix: 'put its user and password into HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT',
   },
   UPSTREAM_UNAVAILABLE: {
     status: 503,

@@ -7,3 +7,10 @@ export function hostName(host: string): string {
 export function peerAddress(remoteAddress: string | undefined): string {
   return (remoteAddress ?? '').replace(/^::ffff:/, '')
 }
+
+/** Where this host reaches a listener's address: one that listens everywhere by loopback. */
+export function reachable(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1'
+  if (host === '::') return '[::1]'
+  return host.includes(':') ? `[${host}]` : host
+}

@@ -47,6 +47,8 @@ export interface Identities {
   source: Pick<Choice, 'name' | 'why'>
   /** The credentials in a few words; of the google source alone. */
   credentials: string | undefined
+  /** Whether gcloud's variable says who is the default, where it is set. */
+  inherited: string | undefined
   all: readonly Identity[]
   /** The default identity, else the first. */
   primary: Identity
@@ -80,7 +82,7 @@ export interface IdentitiesOptions {
 const NO_PROJECT = 'sidemint-local'
 const NO_PROJECT_NUMBER = '123456789012'
 /** Stands for a credential whose own email nobody knows before it is used: a user's is in no file. */
-const OWN_PRINCIPAL = 'own-credential@sidemint.invalid'
+export const OWN_PRINCIPAL = 'own-credential@sidemint.invalid'
 
 /**
  * Throws where a key file is unusable. The key of a server without one is made meanwhile. Credentials that are broken
@@ -94,17 +96,15 @@ export async function createIdentities(options: IdentitiesOptions): Promise<Iden
   const found = adc === undefined || adc instanceof Error ? undefined : adc
   const project = settings.project ?? env.GOOGLE_CLOUD_PROJECT ?? found?.project ?? found?.quotaProject ?? NO_PROJECT
   const ownPrincipal = (found && emailOf(found.credential)) ?? OWN_PRINCIPAL
-  const common = { env, ownPrincipal, onDate, now, ...(bounds === undefined ? {} : { bounds }) }
+  const chains = new Map<string, readonly string[]>()
+  const delegatesOf = (principal: string) => chains.get(principal) ?? []
+  const common = { env, ownPrincipal, delegatesOf, onDate, now, ...(bounds === undefined ? {} : { bounds }) }
   const machine = choice.name === 'metadata' ? createMetadataSource({ ...common, host: choice.host }) : undefined
   const machineEmail = await machine?.email()
   const fallback = local === undefined ? (machineEmail ?? ownPrincipal) : `default@${project}.iam.gserviceaccount.com`
   const entries = listEntries(settings, env, fallback)
-  const chains = new Map(entries.map(({ serviceAccount, delegates }) => [serviceAccount, delegates]))
-  const google = createGoogleSource({
-    ...common,
-    allowUserTokens: settings.allowUserTokens,
-    delegatesOf: (principal) => chains.get(principal) ?? [],
-  })
+  for (const { serviceAccount, delegates } of entries) chains.set(serviceAccount, delegates)
+  const google = createGoogleSource({ ...common, allowUserTokens: settings.allowUserTokens })
   const tokens = createCache({
     source: local?.source ?? machine ?? google,
     entries: settings.cacheEntries,
@@ -116,6 +116,7 @@ export async function createIdentities(options: IdentitiesOptions): Promise<Iden
   const all: readonly Identity[] = entries.map((entry) => createIdentity(entry, tokens))
   return {
     source: choice,
+    inherited: describeInherited(settings, env),
     credentials: adc instanceof Error ? `${adc.code}: ${adc.message}` : found && describeCredential(found.credential),
     all,
     primary: all.find((identity) => identity.isDefault) ?? (all[0] as Identity),
@@ -143,13 +144,26 @@ type Entry = Settings['identities'][number]
  * without a thought, so it counts only where neither a flag nor the file says who is who.
  */
 function listEntries(settings: Settings, env: NodeJS.ProcessEnv, fallback: string): readonly Entry[] {
-  const { identities, serviceAccount, impersonateServiceAccount } = settings
-  const chain = impersonateServiceAccount ?? (serviceAccount === undefined ? undefined : [serviceAccount])
+  const { identities } = settings
+  const chain = namedChain(settings)
   if (chain === undefined && identities.length > 0) return identities
   const inherited = env.CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT?.split(',').map((email) => email.trim())
   const whole = chain ?? (inherited?.[0] ? inherited : [fallback])
   const named = { serviceAccount: whole.at(-1) ?? fallback, delegates: whole.slice(0, -1) }
   return [...identities, { ...named, callers: [], hosts: [], accounts: [] }]
+}
+
+function namedChain({ serviceAccount, impersonateServiceAccount }: Settings): readonly string[] | undefined {
+  return impersonateServiceAccount ?? (serviceAccount === undefined ? undefined : [serviceAccount])
+}
+
+function describeInherited(settings: Settings, env: NodeJS.ProcessEnv): string | undefined {
+  const variable = 'CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT'
+  if (!env[variable]) return undefined
+  if (namedChain(settings) !== undefined) return `${variable} is set and not used: a setting names the default identity`
+  return settings.identities.length > 0
+    ? `${variable} is set and not used: the file says who is who`
+    : `the default identity is the one that ${variable} names`
 }
 
 function createIdentity(entry: Entry, tokens: TokenSource): Identity {

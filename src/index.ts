@@ -97,11 +97,25 @@ export interface RecordedRequest {
   status: number
 }
 
-export interface IssueTokenOptions {
-  /** The `aud` claim. */
-  audience: string
-  /** Whom the token speaks for. Default: the server's own service account. */
-  serviceAccount?: string
+/** A token of a service account, or of a person: theirs is as gcloud has it, for gcloud's own audience. */
+export type IssueTokenOptions = ClaimOptions &
+  (
+    | {
+        /** The `aud` claim. */
+        audience: string
+        /** Whom the token speaks for. Default: the server's own service account. */
+        serviceAccount?: string
+        user?: never
+      }
+    | {
+        /** Email of the person whom the token speaks for. */
+        user: string
+        audience?: never
+        serviceAccount?: never
+      }
+  )
+
+export interface ClaimOptions {
   /** Laid over the claims; undefined leaves one out. */
   claims?: Record<string, unknown>
   /** Seconds until it expires; negative for one that has. Default 3600. */
@@ -141,7 +155,7 @@ const REQUESTS_KEPT = 10_000
  */
 export async function startSidemint(options: StartOptions = {}): Promise<Sidemint> {
   const { now, ...chosen } = options
-  const settings = settle({ options: chosen }, [], { port: 0, source: 'local' })
+  const settings = settle({ options: chosen }, [], { defaults: { port: 0, source: 'local' } })
   const events = createEvents()
   const requests: RecordedRequest[] = []
   events.subscribe((event) => {
@@ -175,10 +189,9 @@ export async function startSidemint(options: StartOptions = {}): Promise<Sidemin
     },
     applyEnv: () => applyVariables(env),
     failNext: ({ status = 503, times = 1 } = {}) => server.failNext({ status, times }),
-    async issueToken({ serviceAccount, ...asked }) {
-      const principal = serviceAccount === undefined ? {} : { principal: serviceAccount }
-      const token = await server.issueToken({ format: 'full', ...principal, ...asked })
-      return token.value
+    async issueToken({ serviceAccount: principal = server.primary.email, audience, user, ...more }) {
+      const speaker = user === undefined ? { principal, audience, format: 'full' as const } : { user }
+      return (await server.issueToken({ ...speaker, ...more })).value
     },
     close: () => (closing ??= close()),
     [Symbol.asyncDispose]: () => (closing ??= close()),

@@ -1,6 +1,6 @@
 /** An HTTP listener with the limits that every surface has. */
 
-import type { RequestListener, Server } from 'node:http'
+import type { IncomingMessage, RequestListener, Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { failure } from './errors.ts'
@@ -21,48 +21,68 @@ const SWEEP_MS = 20
 export interface Listener {
   /** The port in use, also where a free one was asked for. */
   port: number
-  server: Server
-  /** Stops accepting, gives requests in flight `graceMs`, then cuts them off. */
+  /** Stops accepting, gives requests in flight and WebSockets `graceMs`, then cuts them off. */
   close(graceMs: number): Promise<void>
 }
+
+export type UpgradeListener = (req: IncomingMessage, socket: Duplex, head: Buffer) => void
 
 export interface ListenOptions {
   host: string
   /** 0: a free one. */
   port: number
   handler: RequestListener
+  /** What becomes of a WebSocket; without it, as with every other upgrade, the offer is passed over. */
+  upgrade?: UpgradeListener
+  /** How long an idle connection is kept. Default 75 s. */
+  keepAliveMs?: number
   /** Name and value by turns: sent with the answer to a request that cannot be read. */
   headers: readonly string[]
 }
 
 /** Listens, or throws PORT_TAKEN or ADDRESS_UNAVAILABLE. */
-export async function listen({ host, port, handler, headers }: ListenOptions): Promise<Listener> {
-  const limits = { maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: KEEP_ALIVE_MS }
-  const silent = new Set<Socket>()
+export async function listen(options: ListenOptions): Promise<Listener> {
+  const { host, port, handler, upgrade, headers } = options
+  const limits = { maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: options.keepAliveMs ?? KEEP_ALIVE_MS }
+  const upgrades = { shouldUpgradeCallback: (req: IncomingMessage) => upgrade !== undefined && isWebSocket(req) }
+  const asked = new WeakSet<Duplex>()
   const answer: RequestListener = (request, response) => {
-    silent.delete(request.socket)
+    asked.add(request.socket)
     handler(request, response)
   }
-  const server = createServer({ ...limits, requireHostHeader: false }, answer)
-  server.on('connection', (socket: Socket) => {
-    silent.add(socket)
-    socket.once('close', () => silent.delete(socket))
-  })
+  const server = createServer({ ...limits, ...upgrades, requireHostHeader: false }, answer)
   // The size is limited above; a limit on their number drops headers unseen, X-Forwarded-For among them.
   server.maxHeadersCount = 0
   // Node answers these itself, bare; the handler knows what to say to a request without a Host, and expects nothing.
   server.on('checkExpectation', answer)
+  if (upgrade !== undefined) {
+    server.on('upgrade', (req, socket, head) => {
+      // From here the socket is nobody's: a client that goes away while it waits must not end the process.
+      socket.on('error', () => socket.destroy())
+      asked.add(socket)
+      upgrade(req, socket, head)
+    })
+  }
   server.on('connect', (_, socket: Duplex) => refuse(socket, 405, headers))
   server.on('clientError', ({ code }: NodeJS.ErrnoException, socket) => refuse(socket, statusFor(code), headers))
+  // Node's own list of connections lacks those that were upgraded.
+  const open = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+  })
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(error, host, port)))
     server.listen(port, host, resolve)
   })
   return {
     port: (server.address() as AddressInfo).port,
-    server,
-    close: (graceMs) => close(server, silent, graceMs),
+    close: (graceMs) => close(server, { open, asked }, graceMs),
   }
+}
+
+function isWebSocket(req: IncomingMessage): boolean {
+  return req.headers.upgrade?.toLowerCase() === 'websocket'
 }
 
 function cannotListen(error: NodeJS.ErrnoException, host: string, port: number): Error {
@@ -72,16 +92,24 @@ function cannotListen(error: NodeJS.ErrnoException, host: string, port: number):
     : failure('ADDRESS_UNAVAILABLE', { address, reason: error.code ?? error.message }, { cause: error })
 }
 
+interface Connections {
+  open: ReadonlySet<Socket>
+  /** Those on which a request came. */
+  asked: WeakSet<Duplex>
+}
+
 /**
  * Connections without a request in flight end at once: clients keep them open for the next request. Node counts those
  * that asked nothing yet among the busy, and knows by itself which of the others are idle: looking now and then costs
  * a request nothing, where a listener on each answer costs two percent of a cached one.
  */
-async function close(server: Server, silent: ReadonlySet<Socket>, graceMs: number): Promise<void> {
+async function close(server: Server, { open, asked }: Connections, graceMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-  for (const socket of silent) socket.destroy()
+  for (const socket of open) if (!asked.has(socket)) socket.destroy()
   const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS)
-  const timer = setTimeout(() => server.closeAllConnections(), graceMs)
+  const timer = setTimeout(() => {
+    for (const socket of open) socket.destroy()
+  }, graceMs)
   await closed
   clearInterval(sweep)
   clearTimeout(timer)

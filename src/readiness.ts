@@ -1,6 +1,6 @@
 /** Whether the last mint failed for good or the clock is off; told by events and answers, so asking never mints. */
 
-import { failure } from './errors.ts'
+import { failure, type SidemintError } from './errors.ts'
 import type { Events } from './events.ts'
 
 export interface Readiness {
@@ -13,8 +13,8 @@ export interface Readiness {
 }
 
 /** Python accepts no skew at all, and Google's verifiers accept five minutes. */
-const SKEW_WARNED_MS = 5_000
-const SKEW_REFUSED_MS = 30_000
+export const SKEW_WARNED_MS = 5_000
+export const SKEW_REFUSED_MS = 30_000
 
 export function createReadiness(events: Events, now: () => number): Readiness {
   let failing: { code: string; reason: string } | undefined
@@ -41,7 +41,8 @@ export function createReadiness(events: Events, now: () => number): Readiness {
   }
 }
 
-function describeSkew(skewMs: number) {
+/** `skewMs`: how far our clock is ahead. */
+export function describeSkew(skewMs: number): SidemintError {
   const seconds = String(Math.round(Math.abs(skewMs) / 1000))
   return failure('CLOCK_SKEW', { seconds, direction: skewMs > 0 ? 'ahead of' : 'behind' })
 }

@@ -5,13 +5,14 @@ import { createCallers } from './callers.ts'
 import { SYSTEM_NAMES } from './callers-system.ts'
 import { failure, type SidemintError } from './errors.ts'
 import { createEvents, type Events } from './events.ts'
-import { createApp } from './http/app.ts'
+import { reachable } from './host.ts'
 import { createDiscovery, JWKS_PATH } from './http/discovery.ts'
 import { createGuard } from './http/guard.ts'
 import { createMetadata } from './http/metadata.ts'
 import { createOps } from './http/ops.ts'
 import { createIdentities, type Identities, type Identity } from './identities.ts'
 import { type Listener, listen } from './listener.ts'
+import { createMetrics } from './metrics.ts'
 import { createReadiness } from './readiness.ts'
 import type { Settings } from './settings.ts'
 import type { Bounds } from './sources/bounded.ts'
@@ -40,6 +41,8 @@ export interface RunningServer {
   source: Identities['source']
   /** The credentials in a few words, or what is wrong with them; of the google source alone. */
   credentials: string | undefined
+  /** Whether gcloud's variable says who is the default, where it is set. */
+  inherited: string | undefined
   identities: readonly Identity[]
   /** The default identity, else the first. */
   primary: Identity
@@ -47,7 +50,7 @@ export interface RunningServer {
   ports: ReadonlyMap<Identity, number>
   events: Events
   /** Signs an ID token with any claims. */
-  issueToken(options: Omit<IssueOptions, 'principal'> & { principal?: string }): Promise<Token>
+  issueToken(options: IssueOptions): Promise<Token>
   /** The next `times` token requests are answered with this status and the code INJECTED. */
   failNext(order: { status: number; times: number }): void
   /** Stops accepting, gives requests in flight `graceMs` (default 0), aborts mints. */
@@ -74,11 +77,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     ...(bounds === undefined ? {} : { bounds }),
   })
   const { source, all, primary, project, projectNumber, local, tokens } = identities
-  if (local === undefined) lintAudiences({ events, accepted: [], now })
+  if (local === undefined) lintAudiences({ events, accepted: settings.gates.flatMap(({ audience }) => audience), now })
+  // Koa loads while the signing key is made on a thread.
+  const { createApp } = await import('./http/app.ts')
   const callers = createCallers(SYSTEM_NAMES)
   const listeners = new Map<number, Identity>()
   const orders = createOrders()
-  const ops = createOps({ readiness })
+  const ops = createOps({ readiness, metrics: createMetrics(events) })
   const app = createApp({
     guard: createGuard({
       allowHost: [...settings.allowHost, ...all.flatMap(({ hosts }) => hosts)],
@@ -107,8 +112,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     }),
     routes: {
       ...(local === undefined ? {} : createDiscovery({ key: local.key, issuer, now })),
-      '/_sidemint/health': ops.health,
-      '/_sidemint/ready': ops.ready,
+      ...ops,
     },
   })
   const open: Listener[] = []
@@ -134,13 +138,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     jwksUri: `${ownUrl}${JWKS_PATH}`,
     source,
     credentials: identities.credentials,
+    inherited: identities.inherited,
     identities: all,
     primary,
     ports: new Map([...listeners].map(([port, identity]) => [identity, port])),
     events,
     async issueToken(asked) {
       if (local === undefined) throw failure('LOCAL_SOURCE_ONLY', { what: 'issueToken', source: source.name })
-      return local.source.issue({ principal: primary.email, ...asked })
+      return local.source.issue(asked)
     },
     failNext: orders.give,
     async close(graceMs = 0) {
@@ -169,11 +174,4 @@ function createOrders() {
       return failure('INJECTED', { left: String(left) }, { status })
     },
   }
-}
-
-/** An address that listens everywhere is reached by loopback. */
-function reachable(host: string): string {
-  if (host === '0.0.0.0') return '127.0.0.1'
-  if (host === '::') return '[::1]'
-  return host.includes(':') ? `[${host}]` : host
 }

@@ -6,29 +6,11 @@
 import { closestMatch } from 'leven'
 import * as v from 'valibot'
 import { failure } from './errors.ts'
+import { GATE_DEFAULTS, GATE_SETTINGS } from './gate/settings.ts'
 import { checkIdentities } from './identity-checks.ts'
+import { email, listOf, objectOf, oneOf, type Setting, text, url, whole, yesOrNo } from './schemas.ts'
 import type { Overlay } from './tree.ts'
 
-interface Setting {
-  /** How a flag's or a variable's text is read. `tree` is for the file alone. */
-  kind: 'text' | 'list' | 'number' | 'boolean' | 'tree'
-  /** What the flag's value is called in the help. */
-  value?: string
-  schema: v.GenericSchema
-  help: string
-}
-
-const email = v.pipe(v.string('must be an email'), v.regex(/^[^@\s,]+@[^@\s,]+$/, 'must be an email'))
-const text = v.pipe(v.string('must be text'), v.nonEmpty('must not be empty'))
-const listOf = <const T extends v.GenericSchema>(element: T) => v.array(element, 'must be a list')
-const WEB_URL = 'must be a URL with http:// or https://'
-const url = v.pipe(v.string(WEB_URL), v.regex(/^https?:\/\/[^\s/]+/, WEB_URL), v.url(WEB_URL))
-function whole(least: number, most: number) {
-  const rule = `must be a whole number from ${least} to ${most}`
-  return v.pipe(v.number(rule), v.integer(rule), v.minValue(least, rule), v.maxValue(most, rule))
-}
-const oneOf = <const T extends readonly string[]>(...options: T) =>
-  v.picklist(options, `must be ${options.slice(0, -1).join(', ')} or ${options.at(-1)}`)
 const key = v.pipe(v.string(), v.regex(/^[^/\0]+$/, 'must be a key without a slash'))
 const scalar = v.union([v.string(), v.number(), v.bigint(), v.boolean()])
 const overlay: v.GenericSchema<Overlay> = v.record(
@@ -40,7 +22,7 @@ const overlay: v.GenericSchema<Overlay> = v.record(
   'must be an object of values',
 ) as v.GenericSchema<Overlay>
 
-const identity = v.strictObject({
+const identity = objectOf({
   serviceAccount: email,
   callers: v.optional(v.array(text), []),
   hosts: v.optional(v.array(text), []),
@@ -51,18 +33,18 @@ const identity = v.strictObject({
 
 export const SETTINGS = {
   config: { kind: 'text', value: 'PATH', schema: text, help: 'the settings file (default: ./sidemint.yaml if there)' },
-  host: { kind: 'text', value: 'ADDRESS', schema: text, help: 'address to listen on (default: 127.0.0.1)' },
+  host: { kind: 'text', value: 'ADDRESS', schema: text, help: 'address to listen on' },
   port: {
     kind: 'number',
     value: 'N',
     schema: whole(0, 65535),
-    help: 'port to listen on; 0 takes a free one (default: 16925)',
+    help: 'port to listen on; 0 takes a free one',
   },
   server: {
     kind: 'text',
     value: 'URL',
     schema: url,
-    help: 'the server that client commands ask (default: http://127.0.0.1:16925)',
+    help: 'the server that client commands ask',
   },
   source: {
     kind: 'text',
@@ -71,7 +53,7 @@ export const SETTINGS = {
       v.string('must be auto, google, metadata, metadata=HOST or local'),
       v.regex(/^(auto|google|local|metadata(=[^\s/]+)?)$/, 'must be auto, google, metadata, metadata=HOST or local'),
     ),
-    help: 'who mints: auto, google, metadata[=HOST] or local (default: auto)',
+    help: 'who mints: auto, google, metadata[=HOST] or local',
   },
   impersonateServiceAccount: {
     kind: 'list',
@@ -91,13 +73,13 @@ export const SETTINGS = {
     ),
     help: 'project number',
   },
-  region: { kind: 'text', value: 'REGION', schema: text, help: 'region (default: us-central1)' },
+  region: { kind: 'text', value: 'REGION', schema: text, help: 'region' },
   zone: { kind: 'text', value: 'ZONE', schema: text, help: "zone (default: the region's first)" },
   platform: {
     kind: 'text',
     value: 'PLATFORM',
     schema: oneOf('gce', 'cloud-run'),
-    help: 'which tree is shown: gce or cloud-run (default: cloud-run)',
+    help: 'which tree is shown: gce or cloud-run',
   },
   allowAudience: {
     kind: 'list',
@@ -108,7 +90,7 @@ export const SETTINGS = {
   allowHost: { kind: 'list', value: 'NAME', schema: listOf(text), help: 'further Host names that are answered' },
   allowUserTokens: {
     kind: 'boolean',
-    schema: v.boolean('must be true or false'),
+    schema: yesOrNo,
     help: "serve a user login's own tokens, with all that user's rights",
   },
   issuer: {
@@ -122,15 +104,16 @@ export const SETTINGS = {
     kind: 'number',
     value: 'N',
     schema: whole(1, 10_000_000),
-    help: 'the most tokens that are kept (default: 10000)',
+    help: 'the most tokens that are kept',
   },
-  logFormat: { kind: 'text', value: 'FORMAT', schema: oneOf('text', 'json'), help: 'text or json (default: text)' },
+  logFormat: { kind: 'text', value: 'FORMAT', schema: oneOf('text', 'json'), help: 'text or json' },
   logLevel: {
     kind: 'text',
     value: 'LEVEL',
     schema: oneOf('debug', 'info', 'warn', 'error', 'silent'),
-    help: 'debug, info, warn, error or silent (default: info)',
+    help: 'debug, info, warn, error or silent',
   },
+  ...GATE_SETTINGS,
   identities: { kind: 'tree', schema: v.array(identity), help: 'who is asking, and as whom' },
   metadata: { kind: 'tree', schema: overlay, help: "laid over the tree, in Google's key names" },
 } as const satisfies Record<string, Setting>
@@ -153,6 +136,7 @@ export const DEFAULTS = {
   cacheEntries: 10_000,
   logFormat: 'text',
   logLevel: 'info',
+  ...GATE_DEFAULTS,
   identities: [],
   metadata: {},
 } as const satisfies Chosen
@@ -181,11 +165,19 @@ export interface Layers {
   options?: Readonly<Record<string, unknown>>
 }
 
+/** What one command wants of settings. */
+export interface Wants {
+  /** These go before the common defaults. */
+  defaults?: Partial<Settings>
+  /** What it cannot do with the settings, as problems. */
+  check?: (settings: Settings) => string[]
+}
+
 /**
  * One settled set of settings. `problems` found elsewhere (unknown flags, a half-written file) are reported with
- * those found here; `defaults` go before the common ones. Throws SETTINGS_INVALID.
+ * those found here. Throws SETTINGS_INVALID.
  */
-export function settle(layers: Layers, problems: readonly string[] = [], defaults: Partial<Settings> = {}): Settings {
+export function settle(layers: Layers, problems: readonly string[] = [], { defaults, check }: Wants = {}): Settings {
   const found = [...problems]
   const chosen: Record<string, unknown> = {
     ...fromFile(layers.file, found),
@@ -194,7 +186,9 @@ export function settle(layers: Layers, problems: readonly string[] = [], default
     ...fromOptions(layers.options ?? {}, found),
   }
   const settings = Object.freeze({ ...DEFAULTS, ...defaults, ...chosen }) as Settings
-  found.push(...checkIdentities(settings))
+  if (Object.values(chosen).every((value) => value !== undefined)) {
+    found.push(...checkIdentities(settings), ...(check?.(settings) ?? []))
+  }
   if (found.length > 0) throw invalid(found)
   return settings
 }
@@ -262,7 +256,10 @@ function fromOptions(options: Readonly<Record<string, unknown>>, problems: strin
   )
 }
 
-/** Reads and checks each value; a problem names the setting as this layer spells it. */
+/**
+ * Reads and checks each value; a problem names the setting as this layer spells it. A value that is not even of its
+ * type is undefined.
+ */
 function collect<E extends readonly [string, unknown]>(
   given: readonly E[],
   spell: (name: string) => string,
@@ -278,7 +275,7 @@ function collect<E extends readonly [string, unknown]>(
       continue
     }
     const result = v.safeParse(setting.schema, read(entry, setting))
-    if (result.success) chosen[name] = result.output
+    chosen[name] = result.typed ? result.output : undefined
     for (const issue of result.issues ?? [])
       problems.push(`${spell(name)}${where(issue)}: ${issue.message}${got(issue)}`)
   }

@@ -2,13 +2,19 @@
 
 import { parseDocument } from 'yaml'
 
-/** The data, or what is wrong with the text. Whole numbers beyond 2^53 come as bigint and keep their digits. */
+/** A generated compose file repeats one anchor for each service; the library's own limit is 100. */
+const MOST_ALIASES = 10_000
+
+/**
+ * The data, or what is wrong with the text. Merge keys (`<<`) are merged, as Compose does. Whole numbers beyond 2^53
+ * come as bigint and keep their digits.
+ */
 export function parseYaml(text: string): { data: unknown } | { problems: string[] } {
-  const document = parseDocument(text, { intAsBigInt: true, prettyErrors: true })
+  const document = parseDocument(text, { intAsBigInt: true, merge: true, prettyErrors: true })
   if (document.errors.length > 0)
     return { problems: document.errors.map(({ message }) => message.split('\n')[0] ?? message) }
   try {
-    return { data: withNumbers(document.toJS()) }
+    return { data: withNumbers(document.toJS({ maxAliasCount: MOST_ALIASES })) }
   } catch {
     return { problems: ['an alias is unknown, refers to itself, or is used too often'] }
   }

@@ -32,16 +32,20 @@ export async function ask(url: string, target: string, options: AskOptions = {})
   return { status: response.statusCode, headers: response.headers, body }
 }
 
-/** Sends bytes over a socket and returns all that came back until the server closed it, or `forMs` passed. */
-export async function sendRaw(url: string, bytes: string | Buffer, forMs = 2_000): Promise<string> {
+/** A server that says nothing for so long says nothing. */
+const SILENCE_MS = 5_000
+
+/** Sends bytes over a socket and returns what came back until the server closed it, or it holds `enough`. */
+export async function sendRaw(url: string, bytes: string | Buffer, enough?: string): Promise<string> {
   const { hostname, port } = new URL(url)
   const socket = connect({ host: hostname, port: Number(port) })
   let received = ''
   socket.setEncoding('utf8').on('data', (chunk) => {
     received += chunk
+    if (enough !== undefined && received.includes(enough)) socket.destroy()
   })
   socket.on('error', () => {})
-  socket.setTimeout(forMs, () => socket.destroy())
+  socket.setTimeout(SILENCE_MS, () => socket.destroy())
   socket.write(bytes)
   await new Promise((resolve) => socket.on('close', resolve))
   return received

@@ -6,15 +6,18 @@ const SRC = join(import.meta.dirname, '..', 'src')
 
 /** From the ground up. A file imports from its own floor and from those below, and never in a circle. */
 const FLOORS: [name: string, ...patterns: RegExp[]][] = [
-  ['words', /^(errors|token|events|wire|version|glob|host|compose-names|process-env|identity-checks)\.ts$/],
+  [
+    'words',
+    /^(errors|token|events|wire|version|glob|host|compose-names|process-env|identity-checks|schemas|account-id)\.ts$/,
+  ],
   [
     'parts',
-    /^(settings|settings-file|yaml|tree|cache|keys|certificate|jwks|verifier|adc|client-env|log|listener|readiness|metrics|callers|audience-lint|callers-system)\.ts$/,
+    /^(settings|settings-file|yaml|tree|cache|keys|certificate|jwks|verifier|adc|client-env|log|listener|readiness|metrics|prometheus|callers|audience-lint|callers-system)\.ts$/,
     /^(sources|gate)\//,
   ],
   ['identities', /^identities\.ts$/],
   ['surfaces', /^http\//],
-  ['server', /^server\.ts$/],
+  ['server', /^(server|gate-server)\.ts$/],
   ['doors', /^(index|banner)\.ts$/, /^(commands|doctor)\//],
   ['command line', /^cli\.ts$/],
 ]
@@ -22,6 +25,8 @@ const FLOORS: [name: string, ...patterns: RegExp[]][] = [
 /** A library's name, and the only files that may know it. */
 const KNOWN_BY: [library: RegExp, files: RegExp][] = [
   [/^(koa|@koa\/router)$/, /^(http\/|server\.ts$)/],
+  [/^prom-client$/, /^prometheus\.ts$/],
+  [/^httpxy$/, /^http\/upstream\.ts$/],
   [/^google-auth-library/, /^sources\//],
   [/^node-cache$/, /^cache\.ts$/],
   [/^jsonwebtoken$/, /^(sources\/local|verifier)\.ts$/],

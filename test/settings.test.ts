@@ -109,6 +109,50 @@ const SAMPLES: Record<string, [first: [string, unknown], second: [string, unknow
     ['1', 1],
     ['500', 500],
   ],
+  upstream: [
+    ['http://ledger:8080', 'http://ledger:8080'],
+    ['https://a.example', 'https://a.example'],
+  ],
+  audience: [
+    ['https://ledger.run.app,http://ledger:8080', ['https://ledger.run.app', 'http://ledger:8080']],
+    ['demo', ['demo']],
+  ],
+  invoker: [
+    ['user:ann@acme.com, domain:acme.com', ['user:ann@acme.com', 'domain:acme.com']],
+    ['allUsers', ['allUsers']],
+  ],
+  policy: [
+    ['policy.json', 'policy.json'],
+    ['/p', '/p'],
+  ],
+  trust: [
+    ['http://metadata.google.internal', ['http://metadata.google.internal']],
+    ['google', ['google']],
+  ],
+  group: [
+    ['eng@acme.com=user:ann@acme.com', ['eng@acme.com=user:ann@acme.com']],
+    ['a@x.example=domain:x.example', ['a@x.example=domain:x.example']],
+  ],
+  subject: [
+    ['113=a@x.example', ['113=a@x.example']],
+    ['114=b@x.example', ['114=b@x.example']],
+  ],
+  strip: [
+    ['never', 'never'],
+    ['serverless-only', 'serverless-only'],
+  ],
+  mode: [
+    ['report', 'report'],
+    ['enforce', 'enforce'],
+  ],
+  gcloudAudiences: [
+    ['false', false],
+    ['true', true],
+  ],
+  adminPort: [
+    ['8082', 8082],
+    ['0', 0],
+  ],
   logFormat: [
     ['json', 'json'],
     ['text', 'text'],
@@ -120,7 +164,7 @@ const SAMPLES: Record<string, [first: [string, unknown], second: [string, unknow
 }
 
 test('there is a sample for every setting', (t) => {
-  const sampled = [...Object.keys(SAMPLES), 'config', 'identities', 'metadata'].sort()
+  const sampled = [...Object.keys(SAMPLES), 'config', 'gates', 'identities', 'metadata'].sort()
   t.deepEqual(Object.keys(SETTINGS).sort(), sampled)
 })
 

@@ -1,7 +1,17 @@
 /** Reads a command's arguments and its settings, and reports everything that is wrong with them at once. */
 
 import { parseArgs } from 'node:util'
-import { flagOf, invalid, SETTINGS, type SettingName, type Settings, settle, suggest } from '../settings.ts'
+import {
+  DEFAULTS,
+  flagOf,
+  invalid,
+  SETTINGS,
+  type SettingName,
+  type Settings,
+  settle,
+  suggest,
+  type Wants,
+} from '../settings.ts'
 import { readSettingsFile } from '../settings-file.ts'
 
 /** A flag of one command alone. */
@@ -11,7 +21,7 @@ export interface OwnFlag {
   help: string
 }
 
-export interface CommandShape {
+export interface CommandShape extends Wants {
   /** After `sidemint`, in the help. */
   usage: string
   summary: string
@@ -36,12 +46,8 @@ export interface ArgumentSources {
   env: NodeJS.ProcessEnv
 }
 
-/** `defaults` are a command's own. Throws SETTINGS_INVALID. */
-export async function readArguments(
-  shape: CommandShape,
-  { argv, env }: ArgumentSources,
-  defaults: Partial<Settings> = {},
-): Promise<Arguments> {
+/** Throws SETTINGS_INVALID. */
+export async function readArguments(shape: CommandShape, { argv, env }: ArgumentSources): Promise<Arguments> {
   const problems: string[] = []
   const flags = new Map<string, (string | boolean)[]>()
   const own: Record<string, string | boolean> = {}
@@ -74,7 +80,7 @@ export async function readArguments(
     } else own[flag] = value ?? true
   }
   const file = await readSettingsFile(String(flags.get('config')?.at(-1) ?? env.SIDEMINT_CONFIG ?? ''), problems)
-  const settings = settle({ flags, env, ...(file === undefined ? {} : { file }) }, problems, defaults)
+  const settings = settle({ flags, env, ...(file === undefined ? {} : { file }) }, problems, shape)
   return { settings, given: new Set(flags.keys()), own, rest }
 }
 
@@ -87,12 +93,18 @@ export function helpFor(shape: CommandShape): string {
     ]),
     ...shape.settings.map((name) => {
       const setting: { value?: string; help: string } = SETTINGS[name]
-      return [setting.value ? `${flagOf(name)} ${setting.value}` : flagOf(name), setting.help]
+      const flag = setting.value ? `${flagOf(name)} ${setting.value}` : flagOf(name)
+      return [flag, `${setting.help}${defaultOf(name, shape)}`]
     }),
   ] as [string, string][]
   const width = Math.max(...rows.map(([flag]) => flag.length))
   const lines = rows.map(([flag, help]) => `  ${flag.padEnd(width)}  ${help}`)
   return `sidemint ${shape.usage}\n\n${shape.summary}\n\n${lines.join('\n')}\n`
+}
+
+function defaultOf(name: SettingName, { defaults = {} }: Wants): string {
+  const value = { ...(DEFAULTS as Partial<Settings>), ...defaults }[name]
+  return typeof value === 'string' || typeof value === 'number' ? ` (default: ${value})` : ''
 }
 
 /** A command that was misused, in the same form as a wrong setting. */

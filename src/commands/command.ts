@@ -2,8 +2,10 @@
 
 export interface Io {
   env: NodeJS.ProcessEnv
-  stdout: { write(text: string): unknown }
+  stdout: { write(text: string): unknown; isTTY?: boolean }
   stderr: { write(text: string): unknown; isTTY?: boolean }
+  /** The variables that point clients at a metadata server, which were taken out of `env`. */
+  pointers: Readonly<Record<string, string>>
 }
 
 export interface Command {

@@ -1,17 +1,15 @@
 /** `sidemint exec -- CMD`: a server on a free port for as long as a command runs, and the command pointed at it. */
 
-import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { constants, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClientEnv } from '../client-env.ts'
-import { failure } from '../errors.ts'
-import { createEvents } from '../events.ts'
-import { createLog } from '../log.ts'
 import { startServer } from '../server.ts'
 import { type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
 import type { Io } from './command.ts'
 import { loginWarning } from './env.ts'
+import { execute } from './execute.ts'
+import { createLoggedEvents } from './lifetime.ts'
 import { SERVER_SETTINGS } from './serve.ts'
 
 const SHAPE: CommandShape = {
@@ -20,28 +18,19 @@ const SHAPE: CommandShape = {
   settings: SERVER_SETTINGS,
   flags: {},
   takes: 'a command',
+  defaults: { logLevel: 'warn' },
 }
-
-/** A shell reports a command that a signal ended as this plus the signal's number. */
-const SIGNAL_BASE = 128
 
 export const help = () => helpFor(SHAPE)
 
-export async function run(argv: readonly string[], { env, stderr }: Io): Promise<number> {
-  const { settings: chosen, given, rest } = await readArguments(SHAPE, { argv, env }, { logLevel: 'warn' })
+export async function run(argv: readonly string[], io: Io): Promise<number> {
+  const { env, stderr } = io
+  const { settings: chosen, given, rest } = await readArguments(SHAPE, { argv, env })
   // A port in the file or in a variable is the one of `serve`, which may be running beside.
   const settings = { ...chosen, port: given.has('port') ? chosen.port : 0 }
   const [command, ...parameters] = rest
   if (command === undefined) throw misuse('name the command after `--`: sidemint exec -- pytest')
-  const events = createEvents()
-  const log = createLog({
-    format: settings.logFormat,
-    level: settings.logLevel,
-    colour: stderr.isTTY === true && env.NO_COLOR === undefined,
-    write: (line) => stderr.write(line),
-    now: Date.now,
-  })
-  events.subscribe(log.read)
+  const { events } = createLoggedEvents(settings, io)
   const server = await startServer({ settings, env, events })
   const directory = mkdtempSync(join(tmpdir(), 'sidemint-'))
   try {
@@ -53,24 +42,4 @@ export async function run(argv: readonly string[], { env, stderr }: Io): Promise
     await server.close()
     rmSync(directory, { recursive: true, force: true })
   }
-}
-
-function execute(command: string, parameters: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, [...parameters], { env, stdio: 'inherit' })
-    const forward = (signal: NodeJS.Signals) => child.kill(signal)
-    const signals = ['SIGTERM', 'SIGHUP'] as const
-    for (const signal of signals) process.on(signal, forward)
-    // A terminal sends Ctrl-C to the whole group: the command gets its own, and decides what it means.
-    const ignore = () => {}
-    process.on('SIGINT', ignore)
-    child.on('error', (error: NodeJS.ErrnoException) => {
-      reject(failure('COMMAND_NOT_RUN', { command, reason: error.code ?? error.message }))
-    })
-    child.on('exit', (code, signal) => {
-      for (const name of signals) process.off(name, forward)
-      process.off('SIGINT', ignore)
-      resolve(code ?? SIGNAL_BASE + (signal === null ? 0 : constants.signals[signal]))
-    })
-  })
 }

@@ -11,6 +11,7 @@ const ANYWHERE = '0.0.0.0'
 export const help = () => `sidemint healthcheck [--ready] [--port N]
 
 Exits 0 when the process on this host serves; with --ready also only when its last mint did not fail for good.
+Asks SIDEMINT_PORT, or for a gate SIDEMINT_ADMIN_PORT where that is set.
 `
 
 export async function run(argv: readonly string[], { env, stderr }: Io): Promise<number> {
@@ -26,9 +27,10 @@ export async function run(argv: readonly string[], { env, stderr }: Io): Promise
   const unknown = Object.keys(values).find((name) => name !== 'ready' && name !== 'port')
   if (unknown !== undefined) return misuse(`--${unknown}: unknown flag`)
   if (positionals.length > 0) return misuse(`${positionals[0]}: this command takes no arguments`)
-  const port = String(values.port ?? (env.SIDEMINT_PORT || DEFAULT_PORT))
+  const adminPort = env.SIDEMINT_ADMIN_PORT || undefined
+  const port = String(values.port ?? adminPort ?? (env.SIDEMINT_PORT || DEFAULT_PORT))
   if (!/^\d+$/.test(port) || Number(port) > 65535) return misuse('--port: must be a whole number from 0 to 65535')
-  const set = env.SIDEMINT_HOST || ANYWHERE
+  const set = adminPort === undefined ? env.SIDEMINT_HOST || ANYWHERE : ANYWHERE
   const host = /^(0\.0\.0\.0|::)$/.test(set) ? '127.0.0.1' : set
   const path = values.ready === true ? '/_sidemint/ready' : '/_sidemint/health'
   return new Promise((resolve) => {

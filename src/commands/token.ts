@@ -3,7 +3,9 @@
 import { failure } from '../errors.ts'
 import { createEvents } from '../events.ts'
 import { createIdentities } from '../identities.ts'
-import type { SettingName, Settings } from '../settings.ts'
+import { generateSigningKey, loadSigningKey } from '../keys.ts'
+import { flagOf, invalid, type SettingName, type Settings } from '../settings.ts'
+import { createLocalSource } from '../sources/local.ts'
 import { readClaims } from '../token.ts'
 import { type Arguments, type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
 import type { Io } from './command.ts'
@@ -11,11 +13,19 @@ import type { Io } from './command.ts'
 /** Given one of these as a flag, the token is minted in this process. */
 const MINTING = ['source', 'impersonateServiceAccount', 'project', 'issuer', 'keyFile', 'allowUserTokens'] as const
 
+export const TOKEN_SETTINGS = ['config', 'server', 'serviceAccount', ...MINTING] as const satisfies SettingName[]
+
+export const USER_FLAG = {
+  value: 'EMAIL',
+  help: "a person's token instead, as gcloud's; signed here with --key-file, the file that the server signs with",
+}
+
 const SHAPE: CommandShape = {
   usage: 'token --audience URL [--service-account EMAIL] [--format full] [--claims]',
   summary: 'Prints one ID token, or its claims. Asks the server at --server; mints here where none answers.',
-  settings: ['config', 'server', 'serviceAccount', ...MINTING] satisfies SettingName[],
+  settings: TOKEN_SETTINGS,
   flags: {
+    user: USER_FLAG,
     audience: { value: 'URL', help: 'who the token is for' },
     format: { value: 'FORMAT', help: 'standard or full: full adds the email (default: standard)' },
     claims: { help: 'print the decoded claims as JSON instead' },
@@ -28,41 +38,50 @@ const PROBE_TIMEOUT_MS = 3_000
 /** A server gives up on Google after ten seconds. */
 const ANSWER_TIMEOUT_MS = 15_000
 
-const UNVOUCHED =
-  'sidemint: this local token is signed with a key of this moment, so no server can vouch for it. ' +
-  'Fix: --key-file, or start `sidemint serve`\n'
+const unvouched = (fix: string) =>
+  `sidemint: this local token is signed with a key of this moment, so no server can vouch for it. Fix: ${fix}\n`
 
 export const help = () => helpFor(SHAPE)
 
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   const parsed = await readArguments(SHAPE, { argv, env: io.env })
-  const { audience, format = 'standard', claims } = parsed.own
-  const problem =
-    typeof audience !== 'string' || audience === ''
-      ? '--audience: name who the token is for'
-      : format !== 'standard' && format !== 'full'
-        ? `--format: must be standard or full, not "${format}"`
-        : undefined
-  if (problem !== undefined) throw misuse(problem)
-  const token = await obtainToken(
-    { audience: String(audience), format: format === 'full' ? 'full' : 'standard' },
-    parsed,
-    io,
-  )
-  io.stdout.write(claims === true ? `${JSON.stringify(readClaims(token), null, 2)}\n` : `${token}\n`)
+  const token = await obtainToken(readWanted(parsed), parsed, io)
+  io.stdout.write(parsed.own.claims === true ? `${JSON.stringify(readClaims(token), null, 2)}\n` : `${token}\n`)
   return 0
 }
 
-export interface Wanted {
+interface ForAudience {
   audience: string
   format: 'standard' | 'full'
 }
 
+export type Wanted = ForAudience | { user: string }
+
+function readWanted(parsed: Arguments): Wanted {
+  const { audience, format = 'standard', user } = parsed.own
+  if (typeof user === 'string') return readUser(user, parsed)
+  if (typeof audience !== 'string' || audience === '') throw misuse('--audience: name who the token is for')
+  if (format !== 'standard' && format !== 'full') throw misuse(`--format: must be standard or full, not "${format}"`)
+  return { audience, format }
+}
+
+/** Throws SETTINGS_INVALID where something was said that a person's token cannot have. */
+export function readUser(user: string, { settings, given, own }: Arguments): Wanted {
+  const needless = [...Object.keys(own), ...given].filter((name) => /^(audience|format|serviceAccount)$/.test(name))
+  const problems = [
+    ...(/^[^@\s]+@[^@\s]+$/.test(user) ? [] : [`--user: must be an email, not "${user}"`]),
+    ...needless.map((name) => `${flagOf(name)}: a person's token has gcloud's own audience and form; leave it out`),
+    ...(/^(auto|local)$/.test(settings.source) ? [] : [`--user: is for the local source, not for ${settings.source}`]),
+  ]
+  if (problems.length > 0) throw invalid(problems)
+  return { user }
+}
+
 /** A token as `token` and `curl` get it. */
 export async function obtainToken(wanted: Wanted, { settings, given }: Arguments, io: Io): Promise<string> {
-  const mintsHere = MINTING.some((name) => given.has(name))
+  if ('user' in wanted) return mintForUser(wanted.user, settings, io)
   const named = given.has('server') || io.env.SIDEMINT_SERVER !== undefined
-  if (!mintsHere) {
+  if (!MINTING.some((name) => given.has(name))) {
     const reason = await whyNoServer(settings.server)
     if (reason === undefined) return askServer(wanted, settings, given.has('serviceAccount'))
     if (named) throw failure('NO_SERVER', { url: settings.server, reason })
@@ -81,7 +100,7 @@ async function whyNoServer(url: string): Promise<string | undefined> {
   }
 }
 
-async function askServer(wanted: Wanted, settings: Settings, namesAccount: boolean): Promise<string> {
+async function askServer(wanted: ForAudience, settings: Settings, namesAccount: boolean): Promise<string> {
   const account = namesAccount ? settings.serviceAccount : 'default'
   const url = `${settings.server}/computeMetadata/v1/instance/service-accounts/${account}/identity?${new URLSearchParams({ ...wanted })}`
   const response = await fetch(url, {
@@ -106,7 +125,7 @@ function reasonOf(body: string): string | undefined {
   }
 }
 
-async function mintHere(wanted: Wanted, settings: Settings, { env, stderr }: Io): Promise<string> {
+async function mintHere(wanted: ForAudience, settings: Settings, { env, stderr }: Io): Promise<string> {
   const { source, primary, tokens } = await createIdentities({
     settings,
     env,
@@ -114,11 +133,24 @@ async function mintHere(wanted: Wanted, settings: Settings, { env, stderr }: Io)
     events: createEvents(),
     now: Date.now,
   })
-  if (source.name === 'local' && settings.keyFile === undefined) stderr.write(UNVOUCHED)
+  if (source.name === 'local' && settings.keyFile === undefined) {
+    stderr.write(unvouched('--key-file, or start `sidemint serve`'))
+  }
   try {
     const token = await tokens.mint({ kind: 'id', principal: primary.email, ...wanted })
     return token.value
   } finally {
     tokens.close()
   }
+}
+
+/** No server signs for people who ask it: whoever reaches it could be anybody. */
+async function mintForUser(user: string, { keyFile, issuer, server }: Settings, { stderr }: Io): Promise<string> {
+  if (keyFile === undefined) stderr.write(unvouched('--key-file, the file that your server signs with'))
+  const key =
+    keyFile === undefined
+      ? generateSigningKey()
+      : loadSigningKey(keyFile, (text) => stderr.write(`sidemint: ${text}\n`))
+  const local = createLocalSource({ key, issuer: () => issuer ?? server, now: Date.now })
+  return (await local.issue({ user })).value
 }

@@ -9,7 +9,10 @@ import { admits, type Invokers, type Principal } from './members.ts'
 export interface Rules {
   audiences: readonly string[]
   gcloudAudiences: boolean
-  /** Email by the subject of tokens that carry none: `sub` is enough for Cloud Run, which knows all accounts. */
+  /**
+   * Email by the subject of tokens that carry none: `sub` is enough for Cloud Run, which knows all accounts. The
+   * subjects of local issuers need not be here.
+   */
   subjects: Readonly<Record<string, string>>
 }
 
@@ -38,7 +41,7 @@ export async function decide(
   try {
     decision.credential = readCredential(rawHeaders, rules.audiences[0] ?? '')
     const claims = await verifier.verify(decision.credential.token)
-    const principal = principalOf(claims, rules.subjects)
+    const principal = principalOf(claims, rules.subjects, invokers)
     decision.audience = typeof claims.aud === 'string' ? claims.aud : 'a list of audiences'
     decision.principal = principal.email ?? claims.sub
     if (!acceptsAudience(claims.aud, rules.audiences, rules.gcloudAudiences)) {
@@ -53,9 +56,9 @@ export async function decide(
 }
 
 /** An email counts only where its issuer says that it is verified. */
-function principalOf(claims: Claims, subjects: Rules['subjects']): Principal {
+function principalOf(claims: Claims, subjects: Rules['subjects'], invokers: Invokers): Principal {
   const claimed = claims.email_verified === true ? claims.email : undefined
-  const email = claims.email === undefined ? subjects[claims.sub] : claimed
+  const email = claims.email === undefined ? (subjects[claims.sub] ?? invokers.subjects.get(claims.sub)) : claimed
   return {
     ...(typeof email === 'string' ? { email: email.toLowerCase() } : {}),
     ...(typeof claims.hd === 'string' ? { hostedDomain: claims.hd.toLowerCase() } : {}),

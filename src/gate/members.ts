@@ -1,6 +1,7 @@
 /** Who may invoke: IAM's members, groups written out, as sets that one look decides. */
 
-import { failure } from '../errors.ts'
+import { accountId } from '../account-id.ts'
+import { asFailure, failure } from '../errors.ts'
 
 /** Everybody whom a list of members admits. Emails and domains in lower case. */
 export interface Invokers {
@@ -9,6 +10,8 @@ export interface Invokers {
   /** `allAuthenticatedUsers`: any good token does. */
   authenticated: boolean
   emails: Set<string>
+  /** The service accounts' emails by the subject that a local issuer gives them: a token need not carry its email. */
+  subjects: Map<string, string>
   domains: Set<string>
   /** Groups that nothing was said about: nobody is in them. */
   unknownGroups: Set<string>
@@ -23,13 +26,17 @@ export interface Principal {
 }
 
 /** `groups`: members by the group's email. Throws MEMBER_UNUSABLE. */
-export function createInvokers(members: readonly string[], groups: Record<string, readonly string[]> = {}): Invokers {
+export function createInvokers(
+  members: readonly string[],
+  groups: Readonly<Record<string, readonly string[]>> = {},
+): Invokers {
   const byGroup = new Map(Object.entries(groups).map(([group, list]) => [group.toLowerCase(), list]))
   const opened = new Set<string>()
   const invokers: Invokers = {
     everyone: false,
     authenticated: false,
     emails: new Set(),
+    subjects: new Map(),
     domains: new Set(),
     unknownGroups: new Set(),
   }
@@ -42,6 +49,7 @@ export function createInvokers(members: readonly string[], groups: Record<string
       if (kind === 'domain') invokers.domains.add(name)
       else if (kind === 'group') open(name)
       else if (kind !== 'deleted') invokers.emails.add(name)
+      if (kind === 'serviceAccount') invokers.subjects.set(accountId(name), name)
     }
   }
 
@@ -51,7 +59,7 @@ export function createInvokers(members: readonly string[], groups: Record<string
     if (!list || opened.has(group)) return
     opened.add(group)
     for (const member of list) {
-      if (/^all(Authenticated)?Users$/.test(member)) throw unusable(member, `it cannot be in the group ${group}`)
+      refuseInGroup(group, member)
       add(member)
     }
   }
@@ -65,6 +73,30 @@ export function admits(invokers: Invokers, { email, hostedDomain }: Principal): 
   if (email !== undefined && invokers.emails.has(email)) return true
   const domain = hostedDomain ?? email?.split('@')[1]
   return domain !== undefined && invokers.domains.has(domain)
+}
+
+/** What is wrong with a member, or undefined. */
+export const whyUnusable = (member: string) => complaint(() => createInvokers([member]))
+
+/** What is wrong with a member of a group, or undefined. */
+export const whyNotInGroup = (group: string, member: string) =>
+  complaint(() => {
+    refuseInGroup(group, member)
+    createInvokers([member])
+  })
+
+function complaint(read: () => void): string | undefined {
+  try {
+    read()
+    return undefined
+  } catch (error) {
+    const { message, fix } = asFailure(error)
+    return `${message}. Fix: ${fix}`
+  }
+}
+
+function refuseInGroup(group: string, member: string): void {
+  if (/^all(Authenticated)?Users$/.test(member)) throw unusable(member, `it cannot be in the group ${group}`)
 }
 
 type Kind = 'user' | 'serviceAccount' | 'group' | 'domain' | 'deleted'

@@ -32,7 +32,7 @@ export interface PolicyOptions {
   invokers: readonly string[]
   /** Path of the policy file. */
   file?: string
-  groups?: Record<string, readonly string[]>
+  groups?: Readonly<Record<string, readonly string[]>>
   /** Epoch ms. */
   now: () => number
   notice: (level: NoticeEvent['level'], code: string, text: string) => void

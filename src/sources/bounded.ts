@@ -19,6 +19,32 @@ export class OutOfTime extends Error {
 }
 
 /**
+ * Runs a mint with the signal that ends it: after `totalMs`, or with `closing`. What does not heed the signal is left
+ * behind, a moment later so that whoever does can say what it waited for.
+ */
+export async function within<T>(
+  { totalMs }: Bounds,
+  closing: AbortSignal | undefined,
+  mint: (total: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const total = new AbortController()
+  const left = Promise.withResolvers<never>()
+  const abort = () => {
+    total.abort()
+    setImmediate(() => setImmediate(() => left.reject(new OutOfTime('no end in time'))))
+  }
+  const timer = setTimeout(abort, totalMs)
+  closing?.addEventListener('abort', abort)
+  if (closing?.aborted) abort()
+  try {
+    return await Promise.race([mint(total.signal), left.promise])
+  } finally {
+    clearTimeout(timer)
+    closing?.removeEventListener('abort', abort)
+  }
+}
+
+/**
  * Runs the attempt until it succeeds, fails for good, or no try or time is left. `total` ends everything, and each
  * attempt has its own limit within it.
  */
@@ -38,6 +64,7 @@ export async function retrying<T>(
       if (delayMs === undefined || total.aborted || !passing) throw outcome
     }
     await sleep(delayMs, undefined, { signal: total }).catch(() => {})
+    if (total.aborted) break
   }
-  throw new OutOfTime('no attempt was made')
+  throw new OutOfTime('no time is left')
 }

@@ -3,10 +3,9 @@
  * when it changes, so a login on the host heals a running server.
  */
 
-import { type Adc, type Credential, locateAdc, misplacedLogin, readAdc, versionOf } from '../adc.ts'
-import { failure } from '../errors.ts'
+import { type Credential, locateAdc, misplacedLogin, readAdc, refuseMisplacedLogin, versionOf } from '../adc.ts'
 import type { Token, TokenRequest, TokenSource } from '../token.ts'
-import type { Bounds } from './bounded.ts'
+import { BOUNDS, type Bounds } from './bounded.ts'
 import type { Minter } from './google/mint.ts'
 
 export interface GoogleSourceOptions {
@@ -29,30 +28,49 @@ export interface GoogleSource extends TokenSource {
   version(): Promise<string>
 }
 
+interface Loaded {
+  credential: Credential
+  minter: Minter
+}
+
 export function createGoogleSource(options: GoogleSourceOptions): GoogleSource {
-  const { env, ownPrincipal, delegatesOf } = options
+  const { env, ownPrincipal, delegatesOf, allowUserTokens, onDate, now, bounds = BOUNDS } = options
   const place = locateAdc(env)
-  let kept: { version: string; adc: Adc; minter: Minter } | undefined
+  let kept: { version: string; loading: Promise<Loaded> } | undefined
 
-  const version = () => versionOf(place.path)
+  async function version(): Promise<string> {
+    const misplaced = misplacedLogin(env)
+    const versions = [place.path, ...(misplaced === undefined ? [] : [misplaced])].map(versionOf)
+    return (await Promise.all(versions)).join(', ')
+  }
 
-  async function current(): Promise<{ adc: Adc; minter: Minter }> {
+  /** Of this version of the file, read once for all who wait; a failure is not kept. */
+  async function current(): Promise<Loaded> {
     const found = await version()
-    if (kept?.version === found) return kept
+    if (kept?.version === found) return kept.loading
+    const loading = load()
+    kept = { version: found, loading }
+    loading.catch(() => {
+      if (kept?.loading === loading) kept = undefined
+    })
+    return loading
+  }
+
+  async function load(): Promise<Loaded> {
     await refuseMisplacedLogin(env)
-    const adc = await readAdc(place)
+    const { credential, quotaProject } = await readAdc(place)
     const { createMinter } = await import('./google/mint.ts')
-    const quotaProject = env.GOOGLE_CLOUD_QUOTA_PROJECT
-    kept = { version: found, adc, minter: createMinter({ ...options, adc, quotaProject }) }
-    return kept
+    const project = env.GOOGLE_CLOUD_QUOTA_PROJECT || quotaProject
+    const minter = createMinter({ credential, quotaProject: project, allowUserTokens, bounds, onDate, now })
+    return { credential, minter }
   }
 
   return {
     version,
     async mint(request: TokenRequest, signal?: AbortSignal): Promise<Token> {
-      const { adc, minter } = await current()
+      const { credential, minter } = await current()
       const { principal } = request
-      const own = principal === ownPrincipal || principal === emailOf(adc.credential)
+      const own = principal === ownPrincipal || principal === emailOf(credential)
       return minter.mint(request, own ? { own } : { own, principal, delegates: delegatesOf(principal) }, signal)
     },
   }
@@ -71,15 +89,12 @@ export function describeCredential(credential: Credential): string {
     case 'user':
       return 'user login'
     case 'federated':
-      return credential.json.type === 'external_account' ? 'workload identity federation' : 'workforce login'
+      return 'workload identity federation'
+    case 'workforce':
+      return 'workforce login'
     case 'impersonated':
       return `${describeCredential(credential.source)}, impersonating ${credential.email}`
     case 'gdch':
       return 'GDCH service account'
   }
-}
-
-async function refuseMisplacedLogin(env: NodeJS.ProcessEnv): Promise<void> {
-  const path = misplacedLogin(env)
-  if (path !== undefined && !(await versionOf(path)).startsWith('E')) throw failure('LOGIN_MISPLACED', { path })
 }

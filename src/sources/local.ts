@@ -3,8 +3,9 @@
  * discovery document; Google's own services refuse them.
  */
 
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import jsonwebtoken from 'jsonwebtoken'
+import { accountId } from '../account-id.ts'
 import type { SigningKey } from '../keys.ts'
 import type { Token, TokenRequest, TokenSource } from '../token.ts'
 
@@ -18,11 +19,11 @@ export interface LocalOptions {
   now: () => number
 }
 
-/** Claims to lay over the ones that a token would have; undefined leaves a claim out. */
-export interface IssueOptions {
-  principal: string
-  audience: string
-  format: 'standard' | 'full'
+/** Whom a token speaks for: a service account, or a person as gcloud has it, whose audience is gcloud's own. */
+export type Speaker = { principal: string; audience: string; format: 'standard' | 'full' } | { user: string }
+
+export type IssueOptions = Speaker & {
+  /** Laid over the claims that the token would have; undefined leaves one out. */
   claims?: Record<string, unknown>
   /** Seconds until `exp`; negative for an expired token, whose `iat` then lies before it. Default 3600. */
   expiresInSeconds?: number
@@ -39,13 +40,10 @@ export function createLocalSource({ key, issuer, now }: LocalOptions): LocalSour
     const lifetimeSeconds = options.expiresInSeconds ?? LIFETIME_SECONDS
     const exp = Math.floor(now() / 1000) + lifetimeSeconds
     const claims = {
-      aud: options.audience,
-      azp: accountId(options.principal),
-      ...(options.format === 'full' ? { email: options.principal, email_verified: true } : {}),
+      ...('user' in options ? userClaims(options.user) : accountClaims(options)),
       exp,
       iat: exp - (lifetimeSeconds > 0 ? lifetimeSeconds : LIFETIME_SECONDS),
       iss: issuer(),
-      sub: accountId(options.principal),
       ...options.claims,
     }
     const value = jsonwebtoken.sign(JSON.stringify(claims), privateKey, {
@@ -64,11 +62,31 @@ export function createLocalSource({ key, issuer, now }: LocalOptions): LocalSour
   return { mint, issue }
 }
 
-/**
- * The numeric id of a local account: 21 digits that begin with 1, as Google's do, derived from the email so that
- * `sub` is the same on every machine and after every restart.
- */
-export function accountId(email: string): string {
-  const digest = createHash('sha256').update(email).digest('hex')
-  return `1${(BigInt(`0x${digest}`) % 10n ** 20n).toString().padStart(20, '0')}`
+function accountClaims({ principal, audience, format }: Extract<Speaker, { principal: string }>) {
+  return {
+    aud: audience,
+    azp: accountId(principal),
+    ...(format === 'full' ? { email: principal, email_verified: true } : {}),
+    sub: accountId(principal),
+  }
+}
+
+/** The client id of gcloud: `aud` and `azp` of what `gcloud auth print-identity-token` prints for a person. */
+const GCLOUD_CLIENT_ID = '32555940559.apps.googleusercontent.com'
+
+/** Domains whose accounts are no Google Workspace's. */
+const CONSUMER_DOMAINS = ['gmail.com', 'googlemail.com']
+
+/** `at_hash` is that of an access token which nobody has: gcloud gets both at once. */
+function userClaims(user: string) {
+  const domain = user.slice(user.lastIndexOf('@') + 1)
+  return {
+    aud: GCLOUD_CLIENT_ID,
+    azp: GCLOUD_CLIENT_ID,
+    sub: accountId(user),
+    ...(CONSUMER_DOMAINS.includes(domain) ? {} : { hd: domain }),
+    email: user,
+    email_verified: true,
+    at_hash: randomBytes(16).toString('base64url'),
+  }
 }

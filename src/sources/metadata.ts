@@ -1,18 +1,27 @@
 /**
  * A real metadata server as a source, for a sidemint that runs on Google's machines. It asks its configured host by
- * itself, since the library's client reads GCE_METADATA_HOST, which may point back at us.
+ * itself and by no proxy, since the library's client reads GCE_METADATA_HOST, which may point back at us.
  */
 
+import type { IncomingMessage } from 'node:http'
 import { failure } from '../errors.ts'
 import { readClaims, type Token, type TokenRequest, type TokenSource } from '../token.ts'
 import { MARKER } from '../wire.ts'
-import { BOUNDS, type Bounds, OutOfTime, retrying } from './bounded.ts'
+import { BOUNDS, type Bounds, OutOfTime, retrying, within } from './bounded.ts'
+import { explainRefusal, explainThrown, garbage, isPassing, Refusal } from './google/failures.ts'
+import type { Minter } from './google/mint.ts'
+
+const { request } = process.getBuiltinModule('node:http')
 
 export interface MetadataSourceOptions {
+  /** Where the standard variables are read from. */
+  env: NodeJS.ProcessEnv
   /** Host and port. */
   host: string
   /** The principal that stands for the machine's own account. */
   ownPrincipal: string
+  /** The delegation chain to a principal; whoever is not the machine's own account is impersonated. */
+  delegatesOf: (principal: string) => readonly string[]
   /** Hears the server's clock, epoch ms, with every answer. */
   onDate: (serverMs: number) => void
   /** Epoch ms. */
@@ -28,75 +37,113 @@ export interface MetadataSource extends TokenSource {
 /** Asked at start, which must not wait for a server that is away. */
 const EMAIL_TIMEOUT_MS = 1_000
 
-export function createMetadataSource({
-  host,
-  ownPrincipal,
-  onDate,
-  now,
-  bounds = BOUNDS,
-}: MetadataSourceOptions): MetadataSource {
-  async function ask(principal: string, key: string, signal: AbortSignal | undefined): Promise<string> {
-    const account = principal === ownPrincipal ? 'default' : principal
-    const url = `http://${host}/computeMetadata/v1/instance/service-accounts/${account}/${key}`
-    const limit = AbortSignal.timeout(bounds.totalMs)
-    const total = signal === undefined ? limit : AbortSignal.any([limit, signal])
-    return retrying(bounds, total, isPassing, async (attempt) => {
-      const headers = { 'Metadata-Flavor': 'Google', [MARKER]: '1' }
-      const response = await fetch(url, { headers, signal: attempt, redirect: 'error' })
-      const body = await response.text()
-      onDate(Date.parse(response.headers.get('date') ?? ''))
-      if (!response.ok) throw refusal(response.status, account)
-      if (response.headers.get('metadata-flavor') !== 'Google') throw failure('UPSTREAM_GARBAGE', { host })
-      return body
-    }).catch((error: unknown) => {
-      throw error instanceof OutOfTime ? failure('UPSTREAM_TIMEOUT', { host }) : unreachable(error)
-    })
+interface Reply {
+  body: string
+  /** The server's clock, epoch ms. */
+  dateMs: number
+}
+
+export function createMetadataSource(options: MetadataSourceOptions): MetadataSource {
+  const { env, host, ownPrincipal, delegatesOf, onDate, now, bounds = BOUNDS } = options
+  let ownEmail: string | undefined
+  let minter: Promise<Minter> | undefined
+
+  async function ask(key: string, total: AbortSignal): Promise<Reply> {
+    const url = `http://${host}/computeMetadata/v1/instance/service-accounts/default/${key}`
+    try {
+      return await retrying(bounds, total, isPassing, (signal) => get(url, signal))
+    } catch (thrown) {
+      const error = explainThrown(thrown, host)
+      throw error instanceof Refusal ? explain(error) : error
+    }
   }
 
-  function refusal(status: number, account: string): Error {
-    if (status === 404) return failure('ACCOUNT_NOT_FOUND', { target: account })
-    if (status === 429) return failure('RATE_LIMITED', { host })
-    if (status === 408 || status >= 500) return failure('UPSTREAM_UNAVAILABLE', { host, status: String(status) })
-    return failure('UPSTREAM_REFUSED', { host, status: String(status), reason: 'the metadata server gave no token' })
+  async function get(url: string, signal: AbortSignal): Promise<Reply> {
+    const response = await send(url, signal)
+    let data = ''
+    for await (const chunk of response.setEncoding('utf8')) data += chunk
+    const { statusCode: status = 0, headers } = response
+    const dateMs = Date.parse(headers.date ?? '')
+    if (!Number.isNaN(dateMs)) onDate(dateMs)
+    if (status !== 200) throw { response: { status, data: parsed(data) } }
+    if (headers['metadata-flavor'] !== 'Google') throw garbage(host)
+    return { body: data, dateMs: Number.isNaN(dateMs) ? now() : dateMs }
   }
 
-  function unreachable(error: unknown): unknown {
-    const { cause } = error as { cause?: { code?: string } }
-    if (!(error instanceof TypeError)) return error
-    return failure('NETWORK_DOWN', { host, reason: cause?.code ?? 'no connection', proxy: 'a proxy is not asked' })
+  function explain(refusal: Refusal): Error {
+    if (refusal.oauth?.error === 'SELF_LOOP') return failure('SELF_LOOP', {})
+    if (refusal.status === 404) return failure('ACCOUNT_NOT_FOUND', { target: `of its own on the machine of ${host}` })
+    return explainRefusal(refusal, { caller: caller(), credential: 'machine', kind: 'access' })
   }
 
-  async function idToken(
-    audience: string,
-    request: TokenRequest,
-    format: string,
-    signal?: AbortSignal,
-  ): Promise<Token> {
-    const value = await ask(request.principal, `identity?${new URLSearchParams({ audience, format })}`, signal)
+  /** A metadata server keeps tokens itself, so what is left of one is told by its clock and not by our age of it. */
+  async function idToken(audience: string, format: string, total: AbortSignal): Promise<Token> {
+    const { body: value, dateMs } = await ask(`identity?${new URLSearchParams({ audience, format })}`, total)
     const exp = readClaims(value)?.exp
-    if (typeof exp !== 'number') throw failure('UPSTREAM_GARBAGE', { host })
-    return { value, expiresAtMs: exp * 1000, served: 'mint' }
+    if (typeof exp !== 'number') throw garbage(host)
+    return { value, expiresAtMs: now() + exp * 1000 - dateMs, served: 'mint' }
   }
 
-  async function accessToken(request: TokenRequest, scopes: readonly string[], signal?: AbortSignal): Promise<Token> {
+  async function accessToken(scopes: readonly string[], total: AbortSignal): Promise<Token> {
     const query = scopes.length === 0 ? '' : `?${new URLSearchParams({ scopes: scopes.join(',') })}`
-    const body = parsed(await ask(request.principal, `token${query}`, signal))
-    const { access_token: value, expires_in: seconds } = body ?? {}
-    if (typeof value !== 'string' || typeof seconds !== 'number') throw failure('UPSTREAM_GARBAGE', { host })
+    const { access_token: value, expires_in: seconds } = parsed((await ask(`token${query}`, total)).body) ?? {}
+    if (typeof value !== 'string' || typeof seconds !== 'number') throw garbage(host)
     return { value, expiresAtMs: now() + seconds * 1000, served: 'mint' }
   }
 
+  async function email(): Promise<string | undefined> {
+    ownEmail ??= await ask('email', AbortSignal.timeout(EMAIL_TIMEOUT_MS)).then(
+      ({ body }) => body.trim(),
+      () => undefined,
+    )
+    return ownEmail
+  }
+
+  function caller() {
+    return { name: ownEmail ?? "the machine's account", member: `serviceAccount:${ownEmail ?? 'EMAIL'}` }
+  }
+
+  /** Google's library is loaded by the first impersonation. */
+  async function createImpersonator(): Promise<Minter> {
+    const { createMinter } = await import('./google/mint.ts')
+    const client = {
+      accessToken: (scopes: readonly string[]) => within(bounds, undefined, (total) => accessToken(scopes, total)),
+      caller,
+    }
+    const quotaProject = env.GOOGLE_CLOUD_QUOTA_PROJECT
+    return createMinter({
+      credential: { kind: 'machine', client },
+      quotaProject,
+      allowUserTokens: true,
+      bounds,
+      onDate,
+      now,
+    })
+  }
+
   return {
-    email: () => ask(ownPrincipal, 'email', AbortSignal.timeout(EMAIL_TIMEOUT_MS)).catch(() => undefined),
-    mint: (request, signal) =>
-      request.kind === 'id'
-        ? idToken(request.audience, request, request.format, signal)
-        : accessToken(request, request.scopes, signal),
+    email,
+    async mint(asked: TokenRequest, closing?: AbortSignal): Promise<Token> {
+      const { principal } = asked
+      if (principal !== ownPrincipal && principal !== (await email())) {
+        minter ??= createImpersonator()
+        return (await minter).mint(asked, { own: false, principal, delegates: delegatesOf(principal) }, closing)
+      }
+      return within(bounds, closing, (total) =>
+        asked.kind === 'id' ? idToken(asked.audience, asked.format, total) : accessToken(asked.scopes, total),
+      ).catch((thrown: unknown) => {
+        throw thrown instanceof OutOfTime ? explainThrown(thrown, host) : thrown
+      })
+    },
   }
 }
 
-function isPassing(error: unknown): boolean {
-  return error instanceof TypeError || (error as { transient?: boolean }).transient === true
+/** `agent: false`: the global agent may have been given a proxy (NODE_USE_ENV_PROXY), which cannot reach this address. */
+function send(url: string, signal: AbortSignal): Promise<IncomingMessage> {
+  const headers = { 'Metadata-Flavor': 'Google', [MARKER]: '1' }
+  return new Promise((resolve, reject) => {
+    request(url, { headers, signal, agent: false }, resolve).on('error', reject).end()
+  })
 }
 
 function parsed(body: string): Record<string, unknown> | undefined {

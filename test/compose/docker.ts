@@ -16,8 +16,16 @@ const { COMPOSE_FILE: _file, COMPOSE_PROJECT_NAME: _name, ...inherited } = proce
 const env = { ...inherited, COMPOSE_PROGRESS: 'quiet' }
 
 /** What the command wrote to stdout, trimmed. Throws with what it wrote to stderr. */
-export async function docker(...args: readonly string[]): Promise<string> {
-  const { stdout } = await run('docker', args, { cwd: ROOT, env, maxBuffer: 64 * 1024 * 1024 })
+export function docker(...args: readonly string[]): Promise<string> {
+  return dockerWith({}, ...args)
+}
+
+async function dockerWith(variables: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<string> {
+  const { stdout } = await run('docker', args, {
+    cwd: ROOT,
+    env: { ...env, ...variables },
+    maxBuffer: 64 * 1024 * 1024,
+  })
   return stdout.trim()
 }
 
@@ -42,10 +50,18 @@ export interface Container {
   Id: string
   State: { StartedAt: string; ExitCode: number; Health?: { Status: string; Log: { End: string; ExitCode: number }[] } }
   Config: { Env: string[]; User: string }
+  NetworkSettings: { Networks: Record<string, { IPAddress: string }> }
 }
 
 export async function inspect(container: string): Promise<Container> {
   return JSON.parse(await docker('inspect', container))[0]
+}
+
+/** The variables of a container that would tell a Google client, or us, something. */
+export function googleVariables({ Config }: Container): string[] {
+  return Config.Env.filter((variable) =>
+    /^(GCE_|GOOGLE_|GCLOUD_|CLOUDSDK_|METADATA_|K_|SIDEMINT_|NO_PROXY)/i.test(variable),
+  )
 }
 
 /** How long after its start a container's first good health check ended, in milliseconds. */
@@ -63,26 +79,92 @@ export interface Stack {
   compose(...args: readonly string[]): Promise<string>
   /** The id of a service's container. */
   container(service: string): Promise<string>
+  /** What a script in a service's container prints as JSON; it has Node.js by the name of `node`. */
+  evaluate(service: string, script: string): Promise<unknown>
+  /** What the metadata server answers a service for an audience. The Host header is as given. */
+  askToken(service: string, audience: string, options?: { url?: string; host?: string }): Promise<TokenAnswer>
+  /** What a service is answered that calls with a token for the audience, or with none. */
+  call(service: string, url: string, audience?: string): Promise<{ status: number; body: string }>
   /** What orders answers to the host. */
   askOrders(): Promise<{ status: number; body: Answer }>
   down(): Promise<unknown>
 }
 
-/** The demo's answer. */
+/** What a service of the demo answers: who called it, and the same of the services that it called. */
 export interface Answer {
+  status?: number
   error?: string
-  billing: { caller: string; claims: Record<string, unknown> }
+  caller?: string
+  claims?: Record<string, unknown>
+  calls: Record<string, Answer>
 }
 
-export function createStack(project: string, file: string): Stack {
-  const compose = (...args: readonly string[]) => docker('compose', '-p', project, '-f', file, ...args)
+export interface TokenAnswer {
+  status: number
+  /** The token, or why there is none. */
+  body: string
+  /** Whose token it is; empty where there is none. */
+  email: string
+}
+
+export interface StackOptions {
+  /** Compose files; the later ones are laid over the first. */
+  files: readonly string[]
+  /** For what the files take from the environment. */
+  variables?: Readonly<Record<string, string>>
+}
+
+const IDENTITY = '/computeMetadata/v1/instance/service-accounts/default/identity'
+
+/** By node:http, since fetch sends no other Host than the URL's. */
+const GET = `
+  import http from 'node:http'
+  import https from 'node:https'
+  const ask = (url, headers) => new Promise((resolve, reject) => (url.startsWith('https:') ? https : http).get(url, { headers }, async (response) => {
+    let body = ''
+    for await (const chunk of response) body += chunk
+    resolve({ status: response.statusCode, body })
+  }).on('error', reject))
+  const askToken = (url, audience, host) =>
+    ask(url + '${IDENTITY}?format=full&audience=' + encodeURIComponent(audience), {
+      'Metadata-Flavor': 'Google', ...(host === '' ? {} : { host }),
+    })`
+
+/** The metadata server where Google's clients look for it. */
+export const METADATA_URL = 'http://169.254.169.254'
+
+export function createStack(project: string, { files, variables = {} }: StackOptions): Stack {
+  const given = files.flatMap((file) => ['-f', file])
+  const compose = (...args: readonly string[]) => dockerWith(variables, 'compose', '-p', project, ...given, ...args)
+  const container = (service: string) => compose('ps', '--all', '--quiet', service)
+  const evaluateIn = async (service: string, script: string) =>
+    JSON.parse(await evaluate((await container(service)).split('\n')[0] ?? '', script, 'node'))
   return {
     compose,
-    container: (service) => compose('ps', '--all', '--quiet', service),
+    container,
+    evaluate: evaluateIn,
+    async askToken(service, audience, { url = METADATA_URL, host = '' } = {}) {
+      const asked = [url, audience, host].map((text) => JSON.stringify(text)).join(', ')
+      return readToken(await evaluateIn(service, `${GET}\nconsole.log(JSON.stringify(await askToken(${asked})))`))
+    },
+    call: async (service, url, audience) =>
+      (await evaluateIn(
+        service,
+        `${GET}
+        const audience = ${JSON.stringify(audience ?? '')}
+        const token = audience === '' ? '' : (await askToken('${METADATA_URL}', audience, '')).body
+        const answer = await ask(${JSON.stringify(url)}, token === '' ? {} : { authorization: 'Bearer ' + token })
+        console.log(JSON.stringify(answer))`,
+      )) as { status: number; body: string },
     async askOrders() {
       const response = await fetch(`http://${await compose('port', 'orders', '8080')}/`)
       return { status: response.status, body: (await response.json()) as Answer }
     },
-    down: () => compose('down', '--volumes', '--rmi', 'local', '--timeout', '2'),
+    down: () => compose('down', '--volumes', '--rmi', 'local', '--timeout', '2', '--remove-orphans'),
   }
+}
+
+export function readToken({ status, body }: { status: number; body: string }): TokenAnswer {
+  const payload = status === 200 ? JSON.parse(Buffer.from(body.split('.')[1] ?? '', 'base64url').toString()) : {}
+  return { status, body, email: payload.email ?? '' }
 }

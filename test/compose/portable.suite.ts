@@ -8,7 +8,7 @@ import { parse } from 'yaml'
 import { createStack, inspect, ROOT, startEngine, timed } from './docker.ts'
 
 const FILE = 'docker-compose.portable.yml'
-const stacks = ['sidemint-test-a', 'sidemint-test-b'].map((project) => createStack(project, FILE))
+const stacks = ['sidemint-test-a', 'sidemint-test-b'].map((project) => createStack(project, { files: [FILE] }))
 
 test.before('two stacks at once', async (t) => {
   await startEngine()
@@ -27,15 +27,17 @@ test.serial('the block of variables is what sidemint env --format compose prints
   t.deepEqual(block, parse(printed.toString()))
 })
 
-test.serial('each stack has its own issuer, and orders shows the claims that billing verified', async (t) => {
+test.serial('each stack has its own issuer, and orders shows who called at each hop', async (t) => {
   for (const stack of stacks) {
     const { status, body } = await stack.askOrders()
-    t.is(status, 200, body.error)
-    t.is(body.billing.caller, 'orders@acme-dev.iam.gserviceaccount.com')
-    t.is(body.billing.claims.iss, 'http://metadata.google.internal')
+    t.is(status, 200, JSON.stringify(body))
+    const { billing, public: open } = body.calls
+    t.is(billing?.caller, 'orders@acme-dev.iam.gserviceaccount.com')
+    t.is(billing?.calls.ledger?.caller, 'billing@acme-dev.iam.gserviceaccount.com')
+    t.is(open?.claims?.iss, 'http://metadata.google.internal')
   }
   const logs = await Promise.all(stacks.map((stack) => stack.compose('logs', '--no-log-prefix', 'sidemint')))
-  for (const log of logs) t.is(log.match(/identity 200 /g)?.length, 1)
+  for (const log of logs) t.is(log.match(/identity 200 /g)?.length, 3)
 })
 
 test.serial('after sidemint was made anew the next call succeeds, with nothing else restarted', async (t) => {

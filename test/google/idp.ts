@@ -21,13 +21,13 @@ export async function createProvider(world: World, project: string, pool = 'ci')
   const number = projectNumber(project)
   const poolPath = `projects/${number}/locations/global/workloadIdentityPools/${pool}`
   const resource = `//iam.googleapis.com/${poolPath}/providers/idp`
-  const known = world.providers.get(resource)
-  const provider = known ?? {
+  const key = world.providers.get(resource)?.key ?? (await world.newKey())
+  const provider = world.providers.get(resource) ?? {
     projectNumber: number,
     pool,
     issuer: `https://${IDP}`,
     audiences: [resource, `https:${resource}`],
-    key: await world.newKey(),
+    key,
     opaque: new Map<string, string>(),
   }
   world.providers.set(resource, provider)

@@ -5,7 +5,9 @@ import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
+import { createAccounts } from './accounts.ts'
 import { createCerts } from './certs.ts'
+import { createCloudRun } from './cloud-run.ts'
 import { type Adc, type Credentials, createCredentials } from './credentials.ts'
 import { createFaults, type Fault } from './faults.ts'
 import { type Call, type Handler, listener } from './http.ts'
@@ -27,6 +29,8 @@ export interface FakeGoogleOptions {
   metadataPort?: number
   /** Where the CA and credential files go; default a temporary directory, removed on close. */
   dir?: string
+  /** Services on Cloud Run: the gate's URL by host, `pricing-3f2a-uc.a.run.app`. */
+  cloudRun?: Record<string, string>
   /** Google's clock in epoch ms, before `clock.offsetMs`; default Date.now. */
   now?: () => number
 }
@@ -94,6 +98,8 @@ export async function startFakeGoogle(options: FakeGoogleOptions = {}): Promise<
     'iamcredentials.googleapis.com': createIam(world),
     'sts.googleapis.com': createSts(world),
     'www.googleapis.com': createCerts(world),
+    'accounts.google.com': createAccounts(),
+    ...Object.fromEntries(Object.entries(options.cloudRun ?? {}).map(([name, url]) => [name, createCloudRun(url)])),
   }
   const hosts = Object.keys(handlers)
   const authority = await createAuthority(hosts)

@@ -6,7 +6,9 @@ import { type AddressInfo, connect, type Server, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import type { ExecutionContext } from 'ava'
 import { createEvents, type GateEvent, type NoticeEvent } from '../../src/events.ts'
-import { createGates, type GateOptions } from '../../src/http/gates.ts'
+import type { GateOptions } from '../../src/gate/settings.ts'
+import { createGates, type GatesOptions } from '../../src/http/gates.ts'
+import { listen as listenHttp } from '../../src/listener.ts'
 import { startIssuer } from '../issuer.ts'
 
 export const RUN = 'https://ledger-abc123-uc.a.run.app'
@@ -53,17 +55,40 @@ export async function startService(t: ExecutionContext, answer: RequestListener 
   return { service, reached, upstream: `http://127.0.0.1:${port}` }
 }
 
-/** A gate before a service; without further options it admits billing alone and trusts the test's issuer alone. */
+/** What a gate of these tests is, where it says nothing else: it admits billing alone, by the test's issuer alone. */
+const ORDINARY = {
+  audiences: [RUN],
+  invokers: [`serviceAccount:${BILLING}`],
+  trust: [issuer.url],
+  groups: {},
+  subjects: {},
+  strip: 'both',
+  mode: 'enforce',
+  gcloudAudiences: true,
+} as const satisfies Partial<GateOptions>
+
+export type GateUnderTest = Partial<GateOptions> & { upstream: string }
+
+/** The gates on free ports: the ports by those that the gates name, or by 0 where they name none. */
+export async function listenGates(t: ExecutionContext, list: readonly GateUnderTest[], options: GatesOptions) {
+  const gates = createGates(
+    list.map((gate) => ({ ...ORDINARY, ...gate })),
+    options,
+  )
+  const ports = new Map<number, number>()
+  for (const { port = 0, handler, upgrade } of gates) {
+    const listener = await listenHttp({ host: '127.0.0.1', port: 0, handler, upgrade, headers: [] })
+    t.teardown(() => listener.close(0))
+    ports.set(port, listener.port)
+  }
+  return ports
+}
+
+/** A gate before a service of its own. */
 export async function startGate(t: ExecutionContext, options: Partial<GateOptions> = {}, answer?: RequestListener) {
   const { service, reached, upstream } = await startService(t, answer)
   const events = createEvents()
-  const gates = createGates(
-    [{ upstream, audiences: [RUN], invokers: [`serviceAccount:${BILLING}`], trust: [issuer.url], ...options }],
-    { events },
-  )
-  const gate = gates.server()
-  const port = await listen(gate)
-  t.teardown(() => stop(gate))
+  const port = (await listenGates(t, [{ upstream, ...options }], { events })).get(options.port ?? 0) ?? 0
   return {
     port,
     service,

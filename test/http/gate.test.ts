@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import test from 'ava'
 import { JWT, UserRefreshClient } from 'google-auth-library'
 import { createEvents } from '../../src/events.ts'
-import { createGates, type GateOptions } from '../../src/http/gates.ts'
+import type { GateOptions } from '../../src/gate/settings.ts'
 import { startFakeGoogle } from '../google/start.ts'
 import { newKey } from '../issuer.ts'
-import { BILLING, bearer, issuer, listen, RUN, send, startGate, startService, stop, token } from './gate-stack.ts'
+import { BILLING, bearer, issuer, listenGates, RUN, send, startGate, startService, token } from './gate-stack.ts'
 
 const nowSeconds = Math.floor(Date.now() / 1000)
 const GCLOUD = '32555940559.apps.googleusercontent.com'
@@ -432,13 +432,8 @@ test('a policy file decides, and a change of it without a restart', async (t) =>
   write([])
   const { upstream } = await startService(t)
   let nowMs = Date.now()
-  const gates = createGates([{ upstream, audiences: [RUN], policy: file, trust: [issuer.url] }], {
-    events: createEvents(),
-    now: () => nowMs,
-  })
-  const gate = gates.server()
-  const port = await listen(gate)
-  t.teardown(() => stop(gate))
+  const gate = { upstream, invokers: [], policy: file }
+  const port = (await listenGates(t, [gate], { events: createEvents(), now: () => nowMs })).get(0) ?? 0
   t.is((await send(port, ['Authorization', bearer()])).status, 403)
   write([`serviceAccount:${BILLING}`])
   nowMs += 1_000
@@ -453,18 +448,17 @@ test('one process fronts many services, chosen by Host, and by port where a gate
   const two = await startService(t, (_, res) => void res.end('two'))
   const other = { invokers: ['allUsers'], audiences: [] }
   const events = createEvents()
-  const gates = createGates(
+  const ports = await listenGates(
+    t,
     [
-      { host: 'Ledger', upstream: one.upstream, ...other },
+      { host: 'ledger', upstream: one.upstream, ...other },
       { host: 'billing.internal', upstream: two.upstream, ...other },
       { host: 'ledger', port: 9090, upstream: two.upstream, ...other },
     ],
     { events },
   )
-  t.deepEqual(gates.ports, [9090])
-  const [shared, own] = [gates.server(), gates.server(9090)]
-  const [port, ownPort] = [await listen(shared), await listen(own)]
-  t.teardown(() => Promise.all([stop(shared), stop(own)]))
+  t.deepEqual([...ports.keys()], [0, 9090])
+  const [port = 0, ownPort = 0] = ports.values()
   const body = async (at: number, host: string) => (await send(at, ['Host', host])).body
   t.is(await body(port, 'ledger'), 'one')
   t.is(await body(port, 'LEDGER:8080'), 'one')
@@ -484,15 +478,16 @@ test('one process fronts many services, chosen by Host, and by port where a gate
   t.is(one.reached.length + two.reached.length, 4)
 })
 
-test('two gates of one host and port are refused at start', (t) => {
-  const gate = { upstream: 'http://ledger-app:8080', audiences: [RUN] }
-  const create = () =>
-    createGates(
-      [
-        { host: 'a', ...gate },
-        { host: 'A', ...gate },
-      ],
-      { events: createEvents() },
-    )
-  t.throws(create, { message: /two gates have the host A/ })
+test('every policy that cannot be used is named at start', async (t) => {
+  const gate = { upstream: 'http://ledger-app:8080', policy: '/nowhere/policy.json' }
+  const list = [{ host: 'a', ...gate }, { host: 'b', ...gate, invokers: ['principal://x'] }, gate]
+  const error = await t.throwsAsync(listenGates(t, list, { events: createEvents() }))
+  t.deepEqual(
+    error?.message.split('\n').map((line) => line.replace(/\. Fix:.*/, '')),
+    [
+      'a: the policy /nowhere/policy.json cannot be used: ENOENT',
+      'b: the policy /nowhere/policy.json cannot be used: ENOENT',
+      'the policy /nowhere/policy.json cannot be used: ENOENT',
+    ],
+  )
 })

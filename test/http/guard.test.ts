@@ -223,7 +223,7 @@ test('what a client expects or wants to upgrade to is ignored', async (t) => {
     'Connection: Upgrade\r\nUpgrade: h2c',
   ]) {
     const head = `GET ${PROJECT} HTTP/1.1\r\nHost: metadata\r\nMetadata-Flavor: Google\r\n${extra}\r\n\r\n`
-    const received = (await sendRaw(server.url, head, 1_000)).replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, '')
+    const received = (await sendRaw(server.url, head, 'sidemint-local')).replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, '')
     const reply = parseReply(received)
     t.is(reply.status, 200, extra)
     t.is(reply.headers['metadata-flavor'], 'Google')

@@ -1,8 +1,8 @@
 import test from 'ava'
 import { OAuth2Client } from 'google-auth-library'
 import { createRemoteJWKSet, decodeProtectedHeader, errors, jwtVerify } from 'jose'
+import { accountId } from '../../src/account-id.ts'
 import { startSidemint } from '../../src/index.ts'
-import { accountId } from '../../src/sources/local.ts'
 import { readClaims } from '../../src/token.ts'
 import { ask, DEFAULT_ACCOUNT } from '../client.ts'
 import { createClock, HOUR, SECOND } from '../clock.ts'
@@ -121,4 +121,28 @@ test('an access token is opaque, says local, and lives an hour', async (t) => {
   t.regex(access_token, /local/)
   t.is(readClaims(access_token), undefined)
   t.true(expires_in > 3_590 && expires_in <= HOUR / SECOND)
+})
+
+const GCLOUD = '32555940559.apps.googleusercontent.com'
+
+test("a person's token is as gcloud has it: gcloud's audience, a numeric subject, the domain, at_hash", async (t) => {
+  const { at_hash, exp, iat, ...claims } = readClaims(await server.issueToken({ user: 'ann@acme.com' })) ?? {}
+  t.deepEqual(claims, {
+    iss: server.issuer,
+    aud: GCLOUD,
+    azp: GCLOUD,
+    sub: accountId('ann@acme.com'),
+    hd: 'acme.com',
+    email: 'ann@acme.com',
+    email_verified: true,
+  })
+  t.regex(String(at_hash), /^[\w-]{22}$/)
+  t.is(Number(exp) - Number(iat), 3_600)
+})
+
+test("a person's token takes claims and a lifetime, and a consumer's account has no domain", async (t) => {
+  const options = { user: 'ann@gmail.com', claims: { email_verified: false }, expiresInSeconds: -60 }
+  const claims = readClaims(await server.issueToken(options))
+  t.like(claims, { email: 'ann@gmail.com', email_verified: false, hd: undefined })
+  t.true(Number(claims?.exp) < Date.now() / 1_000)
 })

@@ -1,6 +1,7 @@
 /**
  * Google's library, a class for each form of credential, constructed directly: its loaders would spawn gcloud, probe
- * for a metadata server and print warnings.
+ * for a metadata server and print warnings. A client lives for one call, so what it caches and how early it refreshes
+ * is of no concern; tokens are kept by us.
  */
 
 import {
@@ -8,121 +9,176 @@ import {
   type AwsClientOptions,
   ExternalAccountAuthorizedUserClient,
   type ExternalAccountAuthorizedUserClientOptions,
-  type gaxios,
   IdentityPoolClient,
   type IdentityPoolClientOptions,
   JWT,
-  PluggableAuthClient,
-  type PluggableAuthClientOptions,
   UserRefreshClient,
 } from 'google-auth-library'
-import type { Credential } from '../../adc.ts'
+import type { FederatedCredential, ServiceAccountKey, UserLogin, WorkforceLogin } from '../../adc.ts'
+import { failure, SidemintError } from '../../errors.ts'
 import { readClaims, type Token } from '../../token.ts'
-import { garbage } from './failures.ts'
+import { type Caller, garbage, Refusal } from './failures.ts'
+import { programSupplier, subjectTokenMissing } from './subject-token.ts'
+import type { Transport } from './transport.ts'
 
 /** What a credential can do by itself; impersonation is not asked here. */
 export interface Client {
+  /** A new one. A login's scopes were chosen when it was made. */
   accessToken(scopes: readonly string[]): Promise<Token>
   /** Absent where Google gives this credential no ID token at all. */
   idToken?(audience: string): Promise<Token>
-  /** As gcloud's members are written; a user's email is known after the first refresh. */
-  caller(): string
+  /** A user's email is known after the first refresh. */
+  caller(): Caller
 }
 
-/** Sources are used for impersonation alone, and by itself a client refreshes too late for our cache. */
-const REFRESH_AHEAD_MS = 11 * 60_000
-
-export function createClient(
-  credential: Exclude<Credential, { kind: 'impersonated' | 'gdch' }>,
-  transporter: gaxios.Gaxios,
-): Client {
-  if (credential.kind === 'key') return createKeyClient(credential.json, transporter)
-  if (credential.kind === 'user') return createUserClient(credential.json, transporter)
-  return createFederatedClient(credential.json, transporter)
+export interface ClientOptions {
+  transport: Transport
+  /** Epoch ms. */
+  now: () => number
 }
 
-function createKeyClient(
-  { client_email: email, private_key: key }: { client_email: string; private_key: string },
-  transporter: gaxios.Gaxios,
+const OAUTH = 'oauth2.googleapis.com'
+/** The library logs tokens where GOOGLE_SDK_NODE_LOGGING asks it to. */
+const QUIET = { useAuthRequestParameters: false }
+
+export function createKeyClient(
+  { client_email: email, private_key: key }: ServiceAccountKey,
+  { transport, now }: ClientOptions,
 ): Client {
-  const byScopes = new Map<string, JWT>()
+  const options = { ...QUIET, email, key, transporter: transport.gaxios }
   return {
     async accessToken(scopes) {
-      const name = scopes.join(' ')
-      const client =
-        byScopes.get(name) ??
-        new JWT({ email, key, scopes: [...scopes], transporter, eagerRefreshThresholdMillis: REFRESH_AHEAD_MS })
-      if (byScopes.size < SCOPE_SETS) byScopes.set(name, client)
-      return accessTokenOf(await client.getAccessToken(), client.credentials.expiry_date)
+      const client = new JWT({ ...options, scopes: [...scopes] })
+      return answered(OAUTH, async () => {
+        const { token } = await client.getAccessToken()
+        return accessTokenOf(token, client.credentials.expiry_date, OAUTH, now)
+      })
     },
     // Google refuses an assertion with both scope and target_audience, so this client has no scopes.
-    idToken: async (audience) => idTokenOf(await new JWT({ email, key, transporter }).fetchIdToken(audience)),
-    caller: () => `serviceAccount:${email}`,
+    idToken: (audience) =>
+      answered(OAUTH, async () => idTokenOf(await new JWT(options).fetchIdToken(audience), OAUTH, now)),
+    caller: () => ({ name: email, member: `serviceAccount:${email}` }),
   }
 }
 
-/** Scopes come from callers, so the clients that are kept for them are bounded. */
-const SCOPE_SETS = 50
+export function createUserClient(json: UserLogin, { transport, now }: ClientOptions): Client {
+  let email: string | undefined
 
-function createUserClient(
-  json: { client_id: string; client_secret: string; refresh_token: string },
-  transporter: gaxios.Gaxios,
-): Client {
-  const client = new UserRefreshClient({
-    clientId: json.client_id,
-    clientSecret: json.client_secret,
-    refreshToken: json.refresh_token,
-    transporter,
-    eagerRefreshThresholdMillis: REFRESH_AHEAD_MS,
-  })
+  async function refresh(): Promise<{ access: Token; id: string | null | undefined }> {
+    const { client_id: clientId, client_secret: clientSecret, refresh_token: refreshToken } = json
+    const client = new UserRefreshClient({
+      ...QUIET,
+      clientId,
+      clientSecret,
+      refreshToken,
+      transporter: transport.gaxios,
+    })
+    return answered(OAUTH, async () => {
+      const { token } = await client.getAccessToken()
+      const { id_token: id, expiry_date: expiry } = client.credentials
+      const claims = readClaims(id ?? '')
+      if (typeof claims?.email === 'string') email = claims.email
+      return { access: accessTokenOf(token, expiry, OAUTH, now), id }
+    })
+  }
+
   return {
-    accessToken: async () => accessTokenOf(await client.getAccessToken(), client.credentials.expiry_date),
-    idToken: async (audience) => idTokenOf(await client.fetchIdToken(audience)),
-    caller() {
-      const { email } = readClaims(client.credentials.id_token ?? '') ?? {}
-      return typeof email === 'string' ? `user:${email}` : 'user:YOU'
+    accessToken: async () => (await refresh()).access,
+    async idToken() {
+      const { id } = await refresh()
+      if (!id) throw failure('CREDENTIALS_CANNOT_MINT', { what: 'a user login without the scope openid' })
+      return idTokenOf(id, OAUTH, now)
     },
+    caller: () => ({ name: email ?? 'the user login', member: `user:${email ?? 'YOUR_EMAIL'}` }),
   }
 }
 
-function createFederatedClient(json: { type: string; [key: string]: unknown }, transporter: gaxios.Gaxios): Client {
-  const options = { ...json, transporter, eagerRefreshThresholdMillis: REFRESH_AHEAD_MS }
-  if (json.type === 'external_account_authorized_user') {
-    const client = new ExternalAccountAuthorizedUserClient(
-      options as unknown as ExternalAccountAuthorizedUserClientOptions,
-    )
-    return {
-      accessToken: async () => accessTokenOf(await client.getAccessToken(), client.credentials.expiry_date),
-      caller: () => 'the workforce login',
-    }
+/** A workload of another cloud or of a CI system. */
+export function createFederatedClient(json: FederatedCredential, { transport, now }: ClientOptions): Client {
+  const host = new URL(json.token_url ?? 'https://sts.googleapis.com').hostname
+
+  function construct(scopes: readonly string[]) {
+    const { credential_source: source } = json
+    const common = { ...QUIET, ...json, scopes: [...scopes], transporter: transport.gaxios }
+    if (source.environment_id !== undefined) return new AwsClient(common as unknown as AwsClientOptions)
+    const { executable } = source
+    const options =
+      executable === undefined
+        ? common
+        : {
+            ...common,
+            credential_source: undefined,
+            subject_token_supplier: programSupplier(executable, json, transport),
+          }
+    return new IdentityPoolClient(options as unknown as IdentityPoolClientOptions)
   }
-  const client = createExternalClient(options)
-  // STS builds a transport of its own, without any bound.
-  ;(client as unknown as { stsCredential: { transporter: gaxios.Gaxios } }).stsCredential.transporter = transporter
+
   return {
     async accessToken(scopes) {
-      client.scopes = [...scopes]
-      return accessTokenOf(await client.getAccessToken(), client.credentials.expiry_date)
+      try {
+        const client = construct(scopes)
+        // STS builds a transport of its own, without any bound.
+        Object.assign((client as unknown as { stsCredential: object }).stsCredential, { transporter: transport.gaxios })
+        const { token } = await client.getAccessToken()
+        return accessTokenOf(token, client.credentials.expiry_date, host, now)
+      } catch (thrown) {
+        if (thrown instanceof SidemintError) throw thrown
+        if (thrown instanceof Refusal && thrown.host === host) throw thrown
+        throw subjectTokenMissing(json.credential_source, thrown)
+      }
     },
-    caller: () => 'the federated identity',
+    caller: () => memberOf(json.audience, 'workload'),
   }
 }
 
-function createExternalClient(options: { type: string; credential_source?: unknown }) {
-  const source = (options.credential_source ?? {}) as { environment_id?: string; executable?: unknown }
-  if (source.environment_id?.startsWith('aws')) return new AwsClient(options as unknown as AwsClientOptions)
-  if (source.executable !== undefined) return new PluggableAuthClient(options as unknown as PluggableAuthClientOptions)
-  return new IdentityPoolClient(options as unknown as IdentityPoolClientOptions)
+/** The login of a workforce user, whose refresh token may be replaced at every use. */
+export function createWorkforceClient(json: WorkforceLogin, { transport, now }: ClientOptions): Client {
+  const host = new URL(json.token_url ?? 'https://sts.googleapis.com').hostname
+  let { refresh_token } = json
+  return {
+    async accessToken() {
+      const options = { ...QUIET, ...json, refresh_token, transporter: transport.gaxios }
+      const client = new ExternalAccountAuthorizedUserClient(
+        options as unknown as ExternalAccountAuthorizedUserClientOptions,
+      )
+      return answered(host, async () => {
+        const { token, res } = await client.getAccessToken()
+        const { expires_in: seconds, refresh_token: next } = (res?.data ?? {}) as Record<string, unknown>
+        if (typeof next === 'string') refresh_token = next
+        return accessTokenOf(token, typeof seconds === 'number' ? Date.now() + seconds * 1000 : undefined, host, now)
+      })
+    },
+    caller: () => memberOf(json.audience ?? '', 'workforce login'),
+  }
 }
 
-function accessTokenOf({ token }: { token?: string | null }, expiresAtMs: number | null | undefined): Token {
-  if (typeof token !== 'string' || token === '' || typeof expiresAtMs !== 'number') throw garbage('Google')
-  return { value: token, expiresAtMs, served: 'mint' }
+/** Which subject it is depends on the mapping of attributes, which only Google knows. */
+function memberOf(audience: string, what: string): Caller {
+  const [, pool = 'POOL', name = 'POOL'] = /(?:\/\/iam\.googleapis\.com\/)?(.*Pools\/([^/]+))/.exec(audience) ?? []
+  return { name: `the ${what} of pool ${name}`, member: `principal://iam.googleapis.com/${pool}/subject/SUBJECT` }
 }
 
-/** An ID token lives as long as its `exp` says, whoever minted it. */
-export function idTokenOf(value: unknown): Token {
-  const exp = typeof value === 'string' ? readClaims(value)?.exp : undefined
-  if (typeof value !== 'string' || typeof exp !== 'number') throw garbage('Google')
-  return { value, expiresAtMs: exp * 1000, served: 'mint' }
+/** A library that trips over an answer says so in words of its own, with the answer's content in them. */
+async function answered<T>(host: string, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask()
+  } catch (thrown) {
+    throw thrown instanceof SidemintError || thrown instanceof Refusal ? thrown : garbage(host)
+  }
+}
+
+/** `expiryMs` is the library's, by the wall clock. */
+function accessTokenOf(value: unknown, expiryMs: unknown, host: string, now: () => number): Token {
+  if (typeof value !== 'string' || value === '' || typeof expiryMs !== 'number') throw garbage(host)
+  return { value, expiresAtMs: now() + expiryMs - Date.now(), served: 'mint' }
+}
+
+/**
+ * A new ID token. Its life is counted from its arrival: `exp` is by Google's clock, and a laptop's may be minutes
+ * behind after a sleep.
+ */
+export function idTokenOf(value: unknown, host: string, now: () => number): Token {
+  const { exp, iat } = readClaims(typeof value === 'string' ? value : '') ?? {}
+  if (typeof value !== 'string' || typeof exp !== 'number' || typeof iat !== 'number') throw garbage(host)
+  return { value, expiresAtMs: now() + (exp - iat) * 1000, served: 'mint' }
 }

@@ -3,185 +3,214 @@
  * token: one hop and one permission, where the library would need a grant of the account on itself.
  */
 
-import type { Adc, Credential } from '../../adc.ts'
+import type { Credential } from '../../adc.ts'
 import { failure } from '../../errors.ts'
 import type { Token, TokenRequest } from '../../token.ts'
-import { BOUNDS, type Bounds } from '../bounded.ts'
-import { type Client, createClient, idTokenOf } from './clients.ts'
-import { type Attempt, explainFailure, garbage } from './failures.ts'
+import { type Bounds, OutOfTime } from '../bounded.ts'
+import { createBearers } from './bearers.ts'
+import {
+  type Client,
+  createFederatedClient,
+  createKeyClient,
+  createUserClient,
+  createWorkforceClient,
+  idTokenOf,
+} from './clients.ts'
+import { type Attempt, type Caller, explainRefusal, garbage, Refusal } from './failures.ts'
 import { createTransport } from './transport.ts'
 
 export interface MinterOptions {
-  adc: Adc
-  /** Overrides the file's. */
+  credential: Credential | Machine
+  /** Sent as x-goog-user-project. */
   quotaProject: string | undefined
   allowUserTokens: boolean
-  bounds?: Bounds
+  bounds: Bounds
+  /** Hears Google's clock, epoch ms, with every answer. */
   onDate: (googleMs: number) => void
   /** Epoch ms. */
   now: () => number
+}
+
+/** The account of the machine that this runs on, told by its metadata server. */
+export interface Machine {
+  kind: 'machine'
+  client: Client
 }
 
 /** Whom a token is for: the credential itself, or a principal that it impersonates. */
 export type Route = { own: true } | { own: false; principal: string; delegates: readonly string[] }
 
 export interface Minter {
-  mint(request: TokenRequest, route: Route, signal?: AbortSignal): Promise<Token>
+  mint(request: TokenRequest, route: Route, closing?: AbortSignal): Promise<Token>
 }
 
-const IAM = 'https://iamcredentials.googleapis.com/v1'
+type Source = Exclude<Credential, { kind: 'impersonated' }> | Machine | Impersonated
+
+interface Impersonated {
+  kind: 'impersonated'
+  email: string
+  delegates: readonly string[]
+  source: Source
+}
+
+const IAM_HOST = 'iamcredentials.googleapis.com'
 const CLOUD_PLATFORM = 'https://www.googleapis.com/auth/cloud-platform'
 const DEFAULT_SCOPES = [CLOUD_PLATFORM, 'https://www.googleapis.com/auth/userinfo.email']
-/** Below this a bearer is not used again. */
-const LEAST_LEFT_MS = 5 * 60_000
 
 export function createMinter(options: MinterOptions): Minter {
-  const { adc, allowUserTokens, now } = options
-  const transport = createTransport(options.bounds ?? BOUNDS, options.onDate)
-  const quotaProject = options.quotaProject ?? adc.quotaProject
-  const clients = new Map<Credential, Client>()
-  const bearers = new Map<Credential, Promise<Token>>()
+  const { credential: whole, quotaProject, allowUserTokens, now, bounds, onDate } = options
+  const transport = createTransport(bounds, onDate)
+  const clients = new Map<Source, Client>()
+  const bearers = createBearers(fetchBearer, now)
 
-  function clientOf(credential: Exclude<Credential, { kind: 'impersonated' | 'gdch' }>): Client {
-    const client = clients.get(credential) ?? createClient(credential, transport.gaxios)
-    clients.set(credential, client)
+  function clientOf(source: Exclude<Source, Impersonated>): Client {
+    const client = clients.get(source) ?? create(source)
+    clients.set(source, client)
     return client
   }
 
-  async function mintOwn(credential: Credential, request: TokenRequest): Promise<Token> {
-    if (credential.kind === 'gdch') throw failure('CREDENTIALS_UNUSABLE', { what: 'a GDCH service account' })
-    if (credential.kind === 'impersonated')
-      return impersonate(credential.source, credential.email, credential.delegates, request)
-    if (credential.kind === 'user' && !allowUserTokens) throw refuseUser(request)
-    const client = clientOf(credential)
-    return explained(credential, request.kind, undefined, () => {
-      if (request.kind === 'access')
-        return client.accessToken(request.scopes.length > 0 ? request.scopes : DEFAULT_SCOPES)
-      if (client.idToken === undefined) throw failure('CREDENTIALS_CANNOT_MINT', { what: client.caller() })
+  function create(source: Exclude<Source, Impersonated>): Client {
+    switch (source.kind) {
+      case 'key':
+        return createKeyClient(source.json, { transport, now })
+      case 'user':
+        return createUserClient(source.json, { transport, now })
+      case 'federated':
+        return createFederatedClient(source.json, { transport, now })
+      case 'workforce':
+        return createWorkforceClient(source.json, { transport, now })
+      case 'machine':
+        return source.client
+      case 'gdch':
+        throw failure('CREDENTIALS_UNUSABLE', { what: 'a GDCH service account' })
+    }
+  }
+
+  async function mintOwn(source: Source, request: TokenRequest): Promise<Token> {
+    if (source.kind === 'impersonated') return impersonate(source, request)
+    if (source.kind === 'user' || source.kind === 'workforce') refuseUser(source.kind, request)
+    const client = clientOf(source)
+    return explained(source, { kind: request.kind }, async () => {
+      if (request.kind === 'access') return client.accessToken(scopesOf(request))
+      if (client.idToken === undefined) throw failure('CREDENTIALS_CANNOT_MINT', { what: client.caller().name })
       return client.idToken(request.audience)
     })
   }
 
-  async function impersonate(
-    source: Credential,
-    principal: string,
-    delegates: readonly string[],
-    request: TokenRequest,
-  ): Promise<Token> {
-    const bearer = await bearerOf(source, request.kind)
-    return explained(source, request.kind, principal, () =>
-      request.kind === 'id'
-        ? generateIdToken(principal, delegates, request.audience, request.format, bearer)
-        : generateAccessToken(
-            principal,
-            delegates,
-            request.scopes.length > 0 ? request.scopes : DEFAULT_SCOPES,
-            bearer,
-          ),
-    )
+  /** A user's refresh token cannot choose an audience: `aud` is always the client id of the login. */
+  function refuseUser(kind: 'user' | 'workforce', request: TokenRequest): void {
+    if (allowUserTokens) return
+    if (request.kind === 'access') throw failure('USER_TOKENS_NOT_ALLOWED', {})
+    if (kind === 'user') throw failure('USER_TOKEN_AUDIENCE', { audience: shortened(request.audience) })
   }
 
-  /** The source's own access token: the library keeps a client's, those of an impersonated source are kept here. */
-  async function bearerOf(credential: Credential, kind: TokenRequest['kind']): Promise<Token> {
-    if (credential.kind === 'gdch') throw failure('CREDENTIALS_UNUSABLE', { what: 'a GDCH service account' })
-    if (credential.kind !== 'impersonated') {
-      return explained(credential, kind, undefined, () => clientOf(credential).accessToken([CLOUD_PLATFORM]))
-    }
-    const kept = await bearers.get(credential)?.catch(() => undefined)
-    if (kept !== undefined && kept.expiresAtMs - now() > LEAST_LEFT_MS) return kept
-    const { source, email, delegates } = credential
-    const asking = impersonate(source, email, delegates, { kind: 'access', principal: email, scopes: [CLOUD_PLATFORM] })
-    bearers.set(credential, asking)
-    return asking
+  /** A bearer may have been revoked while it was kept, so one that Google does not know is fetched anew. */
+  function impersonate(through: Impersonated, request: TokenRequest): Promise<Token> {
+    const { source, email: target, delegates } = through
+    return explained(source, { kind: request.kind, target, delegates }, async () => {
+      const kept = bearers.kept(source)
+      if (kept !== undefined) {
+        try {
+          return await generate(through, request, kept)
+        } catch (thrown) {
+          if (!(thrown instanceof Refusal && thrown.status === 401)) throw thrown
+        }
+      }
+      return generate(through, request, await bearers.fresh(source))
+    })
+  }
+
+  function fetchBearer(source: Source): Promise<Token> {
+    return source.kind === 'impersonated'
+      ? impersonate(source, { kind: 'access', principal: source.email, scopes: [CLOUD_PLATFORM] })
+      : explained(source, { kind: 'access' }, async () => clientOf(source).accessToken([CLOUD_PLATFORM]))
   }
 
   /** `includeEmail` follows the format and `useEmailAzp` is left out, so the claims equal Cloud Run's. */
-  async function generateIdToken(
-    principal: string,
-    delegates: readonly string[],
-    audience: string,
-    format: 'standard' | 'full',
-    bearer: Token,
-  ): Promise<Token> {
-    const data = { audience, delegates: delegates.map(resource), includeEmail: format === 'full' }
-    const answer = await callIam(`${principal}:generateIdToken`, data, bearer)
-    return idTokenOf(answer.token)
+  async function generate({ email, delegates }: Impersonated, request: TokenRequest, bearer: Token): Promise<Token> {
+    const chain = { delegates: delegates.map(resource) }
+    if (request.kind === 'id') {
+      const body = { ...chain, audience: request.audience, includeEmail: request.format === 'full' }
+      const { data } = await callIam(email, 'generateIdToken', body, bearer)
+      return idTokenOf(data.token, IAM_HOST, now)
+    }
+    const body = { ...chain, scope: scopesOf(request), lifetime: '3600s' }
+    const { data, dateMs } = await callIam(email, 'generateAccessToken', body, bearer)
+    const { accessToken: value, expireTime } = data
+    const lifeMs = Date.parse(String(expireTime)) - dateMs
+    if (typeof value !== 'string' || Number.isNaN(lifeMs)) throw garbage(IAM_HOST)
+    return { value, expiresAtMs: now() + lifeMs, served: 'mint' }
   }
 
-  async function generateAccessToken(
-    principal: string,
-    delegates: readonly string[],
-    scope: readonly string[],
-    bearer: Token,
-  ): Promise<Token> {
-    const data = { scope, delegates: delegates.map(resource), lifetime: '3600s' }
-    const { accessToken, expireTime } = await callIam(`${principal}:generateAccessToken`, data, bearer)
-    const expiresAtMs = Date.parse(String(expireTime))
-    if (typeof accessToken !== 'string' || Number.isNaN(expiresAtMs)) throw garbage(new URL(IAM).hostname)
-    return { value: accessToken, expiresAtMs, served: 'mint' }
-  }
-
-  async function callIam(method: string, data: object, bearer: Token): Promise<Record<string, unknown>> {
-    const response = await transport.gaxios.request<Record<string, unknown>>({
+  /** The answer, and Google's clock at its time: `expireTime` is by that, and ours may be minutes behind. */
+  async function callIam(email: string, method: string, body: object, bearer: Token) {
+    const { data, headers } = await transport.gaxios.request<Record<string, unknown>>({
       method: 'POST',
-      url: `${IAM}/projects/-/serviceAccounts/${method}`,
+      url: `https://${IAM_HOST}/v1/projects/-/serviceAccounts/${encodeURI(email)}:${method}`,
       headers: {
         authorization: `Bearer ${bearer.value}`,
         ...(quotaProject === undefined ? {} : { 'x-goog-user-project': quotaProject }),
       },
-      data,
-      responseType: 'json',
+      data: body,
     })
-    if (typeof response.data !== 'object' || response.data === null) throw garbage(new URL(IAM).hostname)
-    return response.data
+    const dateMs = Date.parse(headers.get('date') ?? '')
+    return { data, dateMs: Number.isNaN(dateMs) ? now() : dateMs }
   }
 
-  async function explained<T>(
-    credential: Credential,
-    kind: TokenRequest['kind'],
-    target: string | undefined,
-    attempt: () => T | Promise<T>,
-  ): Promise<T> {
+  async function explained(
+    source: Source,
+    doing: Pick<Attempt, 'kind' | 'target' | 'delegates'>,
+    attempt: () => Promise<Token>,
+  ): Promise<Token> {
     try {
       return await attempt()
     } catch (thrown) {
-      throw explainFailure(thrown, {
-        caller: callerOf(credential),
-        credential: rootOf(credential).kind as Attempt['credential'],
-        kind,
-        quotaProject: quotaProject ?? 'PROJECT',
-        ...(target === undefined ? {} : { target }),
+      if (!(thrown instanceof Refusal)) throw thrown
+      throw explainRefusal(thrown, {
+        ...doing,
+        caller: callerOf(source),
+        credential: rootOf(source).kind,
+        quotaProject,
       })
     }
   }
 
-  function callerOf(credential: Credential): string {
-    if (credential.kind === 'impersonated') return `serviceAccount:${credential.email}`
-    return credential.kind === 'gdch' ? 'the GDCH service account' : clientOf(credential).caller()
+  function callerOf(source: Source): Caller {
+    return source.kind === 'impersonated'
+      ? { name: source.email, member: `serviceAccount:${source.email}` }
+      : clientOf(source).caller()
+  }
+
+  async function mint(request: TokenRequest, route: Route): Promise<Token> {
+    if (route.own) return mintOwn(whole, request)
+    const { principal: email, delegates } = route
+    return impersonate({ kind: 'impersonated', email, delegates, source: whole }, request)
   }
 
   return {
-    mint: (request, route, signal) =>
-      transport.within(signal, () =>
-        route.own
-          ? mintOwn(adc.credential, request)
-          : impersonate(adc.credential, route.principal, route.delegates, request),
-      ),
+    mint: (request, route, closing) =>
+      transport
+        .within(closing, () => mint(request, route))
+        .catch((thrown: unknown) => {
+          throw thrown instanceof OutOfTime ? failure('SOURCE_TIMEOUT', {}) : thrown
+        }),
   }
 }
 
-/** A user's refresh token cannot choose an audience: `aud` is always the client id of the login. */
-function refuseUser(request: TokenRequest): Error {
-  return request.kind === 'id'
-    ? failure('USER_TOKEN_AUDIENCE', { audience: request.audience })
-    : failure('USER_TOKENS_NOT_ALLOWED', {})
+function rootOf(source: Source): Exclude<Source, Impersonated> {
+  return source.kind === 'impersonated' ? rootOf(source.source) : source
 }
 
-function rootOf(credential: Credential): Exclude<Credential, { kind: 'impersonated' }> {
-  return credential.kind === 'impersonated' ? rootOf(credential.source) : credential
+function scopesOf({ scopes }: Extract<TokenRequest, { kind: 'access' }>): readonly string[] {
+  return scopes.length > 0 ? scopes : DEFAULT_SCOPES
 }
 
 /** Google takes delegates only in this form. */
 function resource(email: string): string {
   return email.startsWith('projects/') ? email : `projects/-/serviceAccounts/${email}`
+}
+
+/** An audience may have thousands of characters, and what to type has to fit behind it. */
+function shortened(audience: string): string {
+  return audience.length > 100 ? `${audience.slice(0, 100)}...` : audience
 }

@@ -1,4 +1,7 @@
-/** Verifies who calls, by the keys that the issuer publishes, and answers the claims. The same code runs on Cloud Run. */
+/**
+ * A public service: anybody may call. Who calls with a token is told what it says, verified by the keys that its issuer
+ * publishes. The same code runs on Cloud Run.
+ */
 
 import { createServer } from 'node:http'
 import { createRemoteJWKSet, errors, jwtVerify } from 'jose'
@@ -7,10 +10,11 @@ const { PORT = '8080', AUDIENCE, ISSUER = 'https://accounts.google.com' } = proc
 
 let keys
 
-createServer(async (request, response) => {
+createServer(async ({ headers }, response) => {
+  if (headers.authorization === undefined) return answer(response, 200, {})
   try {
     keys ??= await discoverKeys()
-    const token = (request.headers.authorization ?? '').replace(/^Bearer /i, '')
+    const token = headers.authorization.replace(/^Bearer /i, '')
     const { payload } = await jwtVerify(token, keys, { issuer: ISSUER, audience: AUDIENCE })
     answer(response, 200, { caller: payload.email, claims: payload })
   } catch (error) {

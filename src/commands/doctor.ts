@@ -1,0 +1,42 @@
+/** `sidemint doctor`: what stands between this machine and its tokens, each with the command that mends it. */
+
+import { checkCompose } from '../doctor/compose.ts'
+import type { Finding } from '../doctor/finding.ts'
+import { report } from '../doctor/report.ts'
+import { checkTokens } from '../doctor/tokens.ts'
+import { checkAlias, checkPointers, checkPort } from '../doctor/wiring.ts'
+import { type CommandShape, helpFor, readArguments } from './arguments.ts'
+import type { Io } from './command.ts'
+import { SERVER_SETTINGS } from './serve.ts'
+
+const SHAPE: CommandShape = {
+  usage: 'doctor [--compose FILE] [--json]',
+  summary: `Checks credentials, IAM, clock, network and wiring. Exits 1 where something failed.
+
+A service of a compose file is a sidemint where its image, its build directory or its command has that name, or where
+it has the alias metadata.google.internal or the address 169.254.169.254.
+For several files, \`extends\` or \`include\`: docker compose config | sidemint doctor --compose /dev/stdin`,
+  settings: SERVER_SETTINGS,
+  flags: {
+    compose: { value: 'FILE', help: 'look at the services of this compose file too' },
+    json: { help: 'print a list of findings: check, status (ok, warn, fail), what, fix, code, claims' },
+  },
+  takes: 'nothing',
+}
+
+export const help = () => helpFor(SHAPE)
+
+export async function run(argv: readonly string[], { env, stdout, pointers }: Io): Promise<number> {
+  const { settings, own } = await readArguments(SHAPE, { argv, env })
+  const checks: Promise<Finding | Finding[]>[] = [
+    checkTokens(settings, env),
+    checkPort(settings),
+    checkPointers(pointers, env),
+    checkAlias(),
+    ...(typeof own.compose === 'string' ? [checkCompose(own.compose, env)] : []),
+  ]
+  const findings = (await Promise.all(checks)).flat()
+  const colour = stdout.isTTY === true && env.NO_COLOR === undefined
+  stdout.write(own.json === true ? `${JSON.stringify(findings, null, 2)}\n` : report(findings, { colour }))
+  return findings.some(({ status }) => status === 'fail') ? 1 : 0
+}

@@ -1,0 +1,29 @@
+/** Another command in our place: our terminal, the signals that we get, its exit code. */
+
+import { spawn } from 'node:child_process'
+import { constants } from 'node:os'
+import { failure } from '../errors.ts'
+
+/** A shell reports a command that a signal ended as this plus the signal's number. */
+const SIGNAL_BASE = 128
+
+/** Throws COMMAND_NOT_RUN. */
+export function execute(command: string, parameters: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, [...parameters], { env, stdio: 'inherit' })
+    const forward = (signal: NodeJS.Signals) => child.kill(signal)
+    const signals = ['SIGTERM', 'SIGHUP'] as const
+    for (const signal of signals) process.on(signal, forward)
+    // A terminal sends Ctrl-C to the whole group: the command gets its own, and decides what it means.
+    const ignore = () => {}
+    process.on('SIGINT', ignore)
+    child.on('error', (error: NodeJS.ErrnoException) => {
+      reject(failure('COMMAND_NOT_RUN', { command, reason: error.code ?? error.message }))
+    })
+    child.on('exit', (code, signal) => {
+      for (const name of signals) process.off(name, forward)
+      process.off('SIGINT', ignore)
+      resolve(code ?? SIGNAL_BASE + (signal === null ? 0 : constants.signals[signal]))
+    })
+  })
+}

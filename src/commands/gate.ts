@@ -1,0 +1,50 @@
+/** `sidemint gate`: Cloud Run's front door before services, until it is told to stop. */
+
+import { announceGates } from '../banner.ts'
+import { checkGates } from '../gate/settings.ts'
+import { startGates } from '../gate-server.ts'
+import { type CommandShape, helpFor, readArguments } from './arguments.ts'
+import type { Io } from './command.ts'
+import { createLoggedEvents, runUntilSignal } from './lifetime.ts'
+
+const SHAPE: CommandShape = {
+  usage: 'gate --upstream URL --audience URL… --invoker MEMBER…',
+  summary: `Refuses as Cloud Run does: no token is 403, a bad one or one for another audience 401, a caller who is no
+invoker 403; the rest goes to the service, with the signature taken off its token. The log says why, the answer does
+not. HTTP/1.1 and WebSocket; no h2c and no gRPC. For several services list \`gates:\` in sidemint.yaml, each with its
+host, upstream, audience, invoker and, if need be, port and any other setting below.`,
+  settings: [
+    'config',
+    'host',
+    'port',
+    'upstream',
+    'audience',
+    'invoker',
+    'policy',
+    'trust',
+    'group',
+    'subject',
+    'strip',
+    'mode',
+    'gcloudAudiences',
+    'adminPort',
+    'logFormat',
+    'logLevel',
+  ],
+  flags: {},
+  takes: 'nothing',
+  defaults: { port: 8080 },
+  check: checkGates,
+}
+
+export const help = () => helpFor(SHAPE)
+
+export async function run(argv: readonly string[], io: Io): Promise<number> {
+  const { settings } = await readArguments(SHAPE, { argv, env: io.env })
+  const { events, log } = createLoggedEvents(settings, io)
+  return runUntilSignal(log, async () => {
+    const running = await startGates({ settings, events })
+    announceGates(running, log, settings.logFormat)
+    return running
+  })
+}

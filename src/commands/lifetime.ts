@@ -1,0 +1,40 @@
+/** What the commands that serve have in common: a log, and an end by a signal. */
+
+import { createEvents, type Events } from '../events.ts'
+import { createLog, type Log } from '../log.ts'
+import type { Settings } from '../settings.ts'
+import type { Io } from './command.ts'
+
+/** What is in flight at a signal gets this long; a supervisor may kill us after a second. */
+const GRACE_MS = 800
+/** What cannot be called off, a look-up of a name above all, does not keep the process beyond this. */
+const LINGER_MS = 100
+
+/** The events of this process, and their log on stderr. */
+export function createLoggedEvents(settings: Settings, { env, stderr }: Io): { events: Events; log: Log } {
+  const events = createEvents()
+  const log = createLog({
+    format: settings.logFormat,
+    level: settings.logLevel,
+    colour: stderr.isTTY === true && env.NO_COLOR === undefined,
+    write: (line) => stderr.write(line),
+    now: Date.now,
+  })
+  events.subscribe(log.read)
+  return { events, log }
+}
+
+/** Runs what `start` starts until the first signal that asks to stop; a second one ends the process at once. */
+export async function runUntilSignal(
+  log: Log,
+  start: () => Promise<{ close(graceMs: number): Promise<void> }>,
+): Promise<number> {
+  const stopped = new Promise<NodeJS.Signals>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal))
+  })
+  const running = await start()
+  log.say('info', `${await stopped}: stopping`)
+  await running.close(GRACE_MS)
+  setTimeout(() => process.exit(), LINGER_MS).unref()
+  return 0
+}

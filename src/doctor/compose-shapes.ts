@@ -1,0 +1,104 @@
+/** The forms in which a compose file may write one thing, each read into a single one. */
+
+export interface Mount {
+  /** On the host; empty for an anonymous volume. */
+  source: string
+  /** In the container. */
+  target: string
+}
+
+export interface Port {
+  /** Address on the host; empty: all of them. */
+  hostAddress: string
+  /** As it was written. */
+  text: string
+}
+
+export interface Attachment {
+  network: string
+  aliases: string[]
+  address: string
+}
+
+type Data = Record<string, unknown>
+
+export function asData(value: unknown): Data {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Data) : {}
+}
+
+export function asList(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : value === undefined || value === null ? [] : [value]
+}
+
+export function asText(value: unknown): string {
+  return typeof value === 'object' || value === undefined ? '' : String(value)
+}
+
+/** `command` and `entrypoint`: a list of words, or a line for which spaces are good enough here. */
+export function readWords(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(asText) : asText(value).split(/\s+/).filter(Boolean)
+}
+
+/** A map, or a list of `NAME=value`. A name alone takes the value of the shell. */
+export function readEnvironment(
+  value: unknown,
+  shell: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
+  const pairs = Array.isArray(value)
+    ? value.map(asText).map((line): [string, unknown] => {
+        const [name = '', ...rest] = line.split('=')
+        return [name, rest.length === 0 ? undefined : rest.join('=')]
+      })
+    : Object.entries(asData(value))
+  const given = pairs.map(([name, written]) => [name, written ?? shell[name]] as const)
+  return Object.fromEntries(given.flatMap(([name, set]) => (set === undefined ? [] : [[name, asText(set)]])))
+}
+
+/** `source:target[:mode]`, `target`, or a map. A Windows drive keeps its colon. */
+export function readMount(value: unknown): Mount {
+  const { source, target } = asData(value)
+  if (target !== undefined) return { source: asText(source), target: asText(target) }
+  const match = /^((?:[A-Za-z]:[\\/])?[^:]*):([^:]+)(?::[^:]*)?$/.exec(asText(value))
+  return match === null ? { source: '', target: asText(value) } : { source: match[1] ?? '', target: match[2] ?? '' }
+}
+
+/** `[[address:][published]:]target[/protocol]`, or a map. */
+export function readPort(value: unknown): Port {
+  const { host_ip, published, target } = asData(value)
+  if (target !== undefined) {
+    return {
+      hostAddress: asText(host_ip),
+      text: [host_ip, published, target]
+        .filter((part) => part !== undefined)
+        .map(asText)
+        .join(':'),
+    }
+  }
+  const text = asText(value)
+  const match = /^(?:\[([^\]]+)\]|([^:]+)):[^:]*:[^:]+$/.exec(text)
+  return { hostAddress: match?.[1] ?? match?.[2] ?? '', text }
+}
+
+/** A list of names, or a map of names to aliases and addresses; none: the default network. */
+export function readNetworks(value: unknown): Attachment[] {
+  const named = Array.isArray(value)
+    ? value.map((name): [string, unknown] => [asText(name), undefined])
+    : Object.entries(asData(value))
+  const attachments = named.map(([network, more]) => {
+    const { aliases, ipv4_address } = asData(more)
+    return { network, aliases: asList(aliases).map(asText), address: asText(ipv4_address) }
+  })
+  return attachments.length > 0 ? attachments : [{ network: 'default', aliases: [], address: '' }]
+}
+
+/** The names of a list of `name:address` or `name=address`, or of a map. */
+export function readExtraHosts(value: unknown): string[] {
+  return Array.isArray(value) ? value.map((line) => asText(line).split(/[:=]/)[0] ?? '') : Object.keys(asData(value))
+}
+
+/** A list of names, or a map of names to conditions. */
+export function readDependsOn(value: unknown): Map<string, string> {
+  if (Array.isArray(value)) return new Map(value.map((name) => [asText(name), 'service_started']))
+  const conditions = Object.entries(asData(value))
+  return new Map(conditions.map(([name, more]) => [name, asText(asData(more).condition) || 'service_started']))
+}

@@ -1,0 +1,29 @@
+/** One ID token for each identity, minted and thrown away: only its claims are kept. */
+
+import { asFailure } from '../errors.ts'
+import { type Identity, OWN_PRINCIPAL } from '../identities.ts'
+import { readClaims } from '../token.ts'
+import { type Finding, failed, ok } from './finding.ts'
+import { within } from './within.ts'
+
+/** Nobody's, so the token is of no use to anybody. */
+const AUDIENCE = 'https://doctor.sidemint.invalid'
+/** A source gives up after ten seconds. */
+const TIMEOUT_MS = 15_000
+
+export function checkMints(all: readonly Identity[]): Promise<Finding[]> {
+  return Promise.all(all.map(checkMint))
+}
+
+async function checkMint({ email, tokens }: Identity): Promise<Finding> {
+  const check = email === OWN_PRINCIPAL ? 'default' : email.replace(/@.*$/, '')
+  const startedAtMs = Date.now()
+  try {
+    const mint = tokens.mint({ kind: 'id', principal: email, audience: AUDIENCE, format: 'full' })
+    const { value } = await within(TIMEOUT_MS, mint)
+    const claims = readClaims(value) ?? {}
+    return { ...ok(check, `an ID token as ${claims.email ?? email} in ${Date.now() - startedAtMs} ms`), claims }
+  } catch (error) {
+    return failed(check, asFailure(error))
+  }
+}

@@ -1,0 +1,114 @@
+/** What lies between this shell's clients and a sidemint: its port, the shell's variables, Google's own name. */
+
+import { lookup } from 'node:dns/promises'
+import { asFailure } from '../errors.ts'
+import { listen } from '../listener.ts'
+import type { Settings } from '../settings.ts'
+import { hostAndPort } from './address.ts'
+import { type Finding, fail, failed, ok, warn } from './finding.ts'
+import { within } from './within.ts'
+
+const ALIAS = 'metadata.google.internal'
+/** Whoever answers on this host or in this stack does so at once. */
+const ANSWER_TIMEOUT_MS = 2_000
+
+/** The address of the settings can be listened on, or a sidemint does already. */
+export async function checkPort({ host, port }: Pick<Settings, 'host' | 'port'>): Promise<Finding> {
+  const check = 'port'
+  const address = `${host.includes(':') ? `[${host}]` : host}:${port}`
+  try {
+    const listener = await listen({ host, port, handler: (_, response) => response.end(), headers: [] })
+    await listener.close(0)
+    return ok(check, `${port === 0 ? 'a port' : address} is free for \`sidemint serve\``)
+  } catch (error) {
+    const failure = asFailure(error)
+    const there =
+      failure.code === 'PORT_TAKEN' && (await whoAnswers(address.replace(/^(0\.0\.0\.0|\[::\])/, '127.0.0.1')))
+    return there === 'sidemint' ? ok(check, `a sidemint answers at ${address}`) : failed(check, failure)
+  }
+}
+
+/** The variables that point this shell's clients at a metadata server, as they were before they were taken from us. */
+export async function checkPointers(
+  pointers: Readonly<Record<string, string>>,
+  env: NodeJS.ProcessEnv,
+): Promise<Finding[]> {
+  const names = Object.keys(pointers)
+  if (names.length === 0) {
+    return [ok('shell', 'no GCE_METADATA_* is set: point clients here with eval "$(sidemint env)" or `sidemint exec`')]
+  }
+  const byAddress = Map.groupBy(names, (name) => hostAndPort(pointers[name] ?? ''))
+  const answers = await Promise.all(
+    [...byAddress].map(async ([address, set]) => {
+      const there = await whoAnswers(address)
+      return there === 'sidemint' || there === 'Google'
+        ? ok(
+            'shell',
+            `${set.join(', ')}: ${there === 'Google' ? 'a metadata server' : 'a sidemint'} answers at ${address}`,
+          )
+        : fail(
+            'shell',
+            `${set.join(', ')} points every Google client of this shell at ${address}, where none answers (${there})`,
+            `start one with \`sidemint serve\`, or: unset ${set.join(' ')}`,
+          )
+    }),
+  )
+  const schemes = names.filter((name) => pointers[name]?.includes('/'))
+  const { GOOGLE_APPLICATION_CREDENTIALS } = env
+  return [
+    ...answers,
+    ...schemes.map((name) =>
+      fail(
+        'shell',
+        `${name} is ${pointers[name]}: clients put http:// before it`,
+        `export ${name}=${hostAndPort(pointers[name] ?? '')}`,
+      ),
+    ),
+    ...(GOOGLE_APPLICATION_CREDENTIALS
+      ? [
+          warn(
+            'shell',
+            "GOOGLE_APPLICATION_CREDENTIALS is set beside them, so this shell's clients never ask that server",
+            'unset GOOGLE_APPLICATION_CREDENTIALS, or leave it to sidemint alone: eval "$(sidemint env)"',
+          ),
+        ]
+      : []),
+  ]
+}
+
+/** Who has Google's own name here: nobody on a laptop, a sidemint in a compose network, Google on its machines. */
+export async function checkAlias(): Promise<Finding> {
+  const check = 'alias'
+  const found = await within(ANSWER_TIMEOUT_MS, lookup(ALIAS)).catch(() => undefined)
+  if (found === undefined) return ok(check, `${ALIAS} does not resolve here, as on every laptop`)
+  const there = await whoAnswers(ALIAS)
+  if (there === 'sidemint') return ok(check, `${ALIAS} (${found.address}) is a sidemint`)
+  if (there === 'Google') {
+    return warn(
+      check,
+      `${ALIAS} (${found.address}) is a metadata server already, and clients without variables ask that one`,
+      'nothing, if that is meant; else point clients here with eval "$(sidemint env)"',
+    )
+  }
+  return fail(
+    check,
+    `${ALIAS} resolves to ${found.address}, where no metadata server answers (${there})`,
+    `remove ${ALIAS} from /etc/hosts, or the DNS record`,
+  )
+}
+
+/** `sidemint`, `Google` for another metadata server, or why neither. */
+async function whoAnswers(address: string): Promise<string> {
+  try {
+    const response = await fetch(`http://${address}/_sidemint/health`, {
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+      redirect: 'manual',
+    })
+    const body = await response.text()
+    if (response.headers.get('metadata-flavor') !== 'Google') return 'something else listens there'
+    return response.status === 200 && body === 'ok\n' ? 'sidemint' : 'Google'
+  } catch (error) {
+    const { cause, name, message } = error as Error & { cause?: { code?: string } }
+    return name === 'TimeoutError' ? 'no answer' : (cause?.code ?? message)
+  }
+}

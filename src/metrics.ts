@@ -1,0 +1,45 @@
+/**
+ * What happened, as numbers: counted from the event stream since the start, put into Prometheus' words at a scrape.
+ * Labels come from closed lists only; never an audience, a path or a caller.
+ */
+
+import type { Events, SidemintEvent } from './events.ts'
+import type { Count } from './prometheus.ts'
+
+export interface Metrics {
+  /** In Prometheus' text format, with its Content-Type. */
+  scrape(): Promise<{ type: string; body: string }>
+}
+
+export function createMetrics(events: Events): Metrics {
+  const requests = createCount('sidemint_requests_total', 'Requests for tokens, answered.', [
+    'kind',
+    'result',
+    'status',
+    'code',
+  ])
+  const mints = createCount('sidemint_mints_total', 'Mints that ended; a code says why one failed.', ['kind', 'code'])
+  const decisions = createCount('sidemint_gate_decisions_total', 'Decisions of gates.', ['decision', 'code'])
+  const notices = createCount('sidemint_notices_total', 'Warnings and changes of state.', ['level', 'code'])
+
+  function count(event: SidemintEvent): void {
+    const { code = '' } = event
+    if (event.type === 'request') requests.add(`${event.kind} ${event.result} ${event.status} ${code}`)
+    else if (event.type === 'mint') mints.add(`${event.kind} ${code}`)
+    else if (event.type === 'gate') decisions.add(`${event.decision} ${code}`)
+    else notices.add(`${event.level} ${code}`)
+  }
+  events.subscribe(count)
+
+  return {
+    async scrape() {
+      const { toPrometheus } = await import('./prometheus.ts')
+      return toPrometheus([requests, mints, decisions, notices])
+    },
+  }
+}
+
+function createCount(name: string, help: string, labels: readonly string[]): Count & { add(values: string): void } {
+  const counts = new Map<string, number>()
+  return { name, help, labels, counts, add: (values) => void counts.set(values, (counts.get(values) ?? 0) + 1) }
+}

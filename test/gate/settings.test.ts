@@ -1,0 +1,96 @@
+import test from 'ava'
+import { checkGates, gatesOf } from '../../src/gate/settings.ts'
+import { type Settings, settle } from '../../src/settings.ts'
+
+const ONE = { upstream: 'http://ledger-app:8080', audience: ['x'], invoker: ['allAuthenticatedUsers'] }
+const LEDGER = { host: 'ledger', ...ONE }
+
+const settled = (options: Record<string, unknown>): Settings =>
+  settle({ options: { port: 8080, ...options } }, [], { check: checkGates })
+
+function problems(options: Record<string, unknown>): string[] {
+  try {
+    settled(options)
+    return []
+  } catch (error) {
+    return (error as Error).message.split('\n')
+  }
+}
+
+const WRONG: [title: string, options: Record<string, unknown>, problem: RegExp][] = [
+  ['nothing to front', {}, /^--upstream: name the service/],
+  ['no invoker', { ...ONE, invoker: [] }, /^nobody could call: .*invoker or policy/],
+  ['no audience', { ...ONE, audience: [] }, /^no token would do: .*audience/],
+  ['a gate without an invoker', { gates: [LEDGER, { ...LEDGER, host: 'b', invoker: [] }] }, /^gates\[1\]: nobody/],
+  ['a gate without a host', { gates: [ONE] }, /^gates\[0\]\.host: is missing$/],
+  ['a host with a port', { gates: [{ ...LEDGER, host: 'ledger:80' }] }, /must be a name without scheme and port/],
+  ['an unknown key', { gates: [{ ...LEDGER, invokers: [] }] }, /^gates\[0\]\.invokers: unknown key$/],
+  ['a gate that is text', { gates: ['ledger'] }, /^gates\[0\]: must be an object of values, not "ledger"$/],
+  ['both ways at once', { ...ONE, gates: [LEDGER] }, /^--upstream, .* are for one gate/],
+  ['one rule for all', { policy: 'p.json', gates: [LEDGER] }, /^--upstream, .* are for one gate/],
+  ['a host twice', { gates: [LEDGER, { ...LEDGER, host: 'Ledger.' }] }, /^gates: two of them are ledger on port 8080$/],
+  ['a host twice, by its port', { gates: [LEDGER, { ...LEDGER, port: 8080 }] }, /^gates: two of them are ledger on/],
+  [
+    'principal://',
+    { ...ONE, invoker: ['principal://x'] },
+    /^invoker\[0\]: the member principal:\/\/x cannot be used: a Go/,
+  ],
+  [
+    'a bad member of a gate',
+    { gates: [{ ...LEDGER, invoker: ['bob'] }] },
+    /^gates\[0\]\.invoker\[0\]: the member bob cannot/,
+  ],
+  [
+    'a group of all',
+    { ...ONE, group: ['a@b=allUsers'] },
+    /^group\[0\]: the member allUsers cannot be used: it cannot be in/,
+  ],
+  ['a group without members', { ...ONE, group: ['a@b'] }, /^group\[0\]: must be GROUP=MEMBER/],
+  ['a subject without email', { ...ONE, subject: ['113'] }, /^subject\[0\]: must be SUB=EMAIL/],
+  ['a trusted name', { ...ONE, trust: ['gogle'] }, /^trust\[0\]: must be google or the URL of an issuer, not "gogle"$/],
+]
+for (const [title, options, problem] of WRONG) {
+  test(`${title} is one problem`, (t) => {
+    const found = problems(options)
+    t.is(found.length, 1, found.join('\n'))
+    t.regex(found[0] ?? '', problem)
+  })
+}
+
+test('a public service needs no audience', (t) => {
+  t.deepEqual(problems({ ...ONE, audience: [], invoker: ['allUsers'] }), [])
+})
+
+test('one gate answers for any host', (t) => {
+  const group = ['Eng@acme.com=user:ann@acme.com', 'eng@acme.com=user:bob@acme.com']
+  t.deepEqual(gatesOf(settled({ ...ONE, policy: 'p.json', group, subject: ['113=a@x.example'], port: 0 })), [
+    {
+      upstream: ONE.upstream,
+      audiences: ['x'],
+      invokers: ['allAuthenticatedUsers'],
+      policy: 'p.json',
+      groups: { 'eng@acme.com': ['user:ann@acme.com', 'user:bob@acme.com'] },
+      subjects: { '113': 'a@x.example' },
+      strip: 'both',
+      mode: 'enforce',
+      trust: ['google', 'http://metadata.google.internal'],
+      gcloudAudiences: true,
+    },
+  ])
+})
+
+test('an entry says for itself, and what it does not say is said for all', (t) => {
+  const [first, second] = gatesOf(
+    settled({
+      gates: [
+        { ...LEDGER, mode: 'enforce', trust: ['google'], port: 8080 },
+        { ...LEDGER, port: 9090 },
+      ],
+      mode: 'report',
+      trust: ['http://issuer'],
+      gcloudAudiences: false,
+    }),
+  )
+  t.like(first, { mode: 'enforce', trust: ['google'], gcloudAudiences: false, port: undefined })
+  t.like(second, { mode: 'report', trust: ['http://issuer'], port: 9090 })
+})
