@@ -2,16 +2,20 @@
 
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
-import { get } from 'node:http'
+import { Agent, get, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { type Bench, type Row, row } from './bench.ts'
-import { cpuUs, freePort, launch, type Measured, SERVER_CORE } from './processes.ts'
+import { cpuUs, freePort, launch, type Measured, type Running, SERVER_CORE } from './processes.ts'
 import { alternate } from './rounds.ts'
 
-const ROUNDS = 4
-const REQUESTS = 16_000
+const ROUNDS = 15
+const REQUESTS = 5_000
+/** The compiler of Node.js has done its work by then. */
+const WARM = 15_000
 const CONNECTIONS = 32
+/** Of a locally signed ID token. */
+const TOKEN_LENGTH = 780
 const ACCOUNT = '/computeMetadata/v1/instance/service-accounts/default'
 const TOKEN = `${ACCOUNT}/token`
 /** What Google's libraries send; a request of theirs has about as many headers. */
@@ -31,11 +35,37 @@ export function request(host: string, path: string): string {
   return `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n${CLIENT_HEADERS.join('\r\n')}\r\n\r\n`
 }
 
+const BARE = new URL('bare.mjs', import.meta.url).pathname
+
+export function bareArgv(port: number, answers: string): string[] {
+  return [process.execPath, BARE, String(port), answers]
+}
+
+/** A file of answers for the bare server, as long as ours, where nothing of ours was asked before. */
+export function bareAnswers(directory: string, paths: readonly string[]): string {
+  const file = join(directory, `answers-${paths.length}-alike.json`)
+  const headers = ['Metadata-Flavor', 'Google', 'Server', 'Metadata Server for VM', 'Content-Type', 'text/html']
+  const body = 'x'.repeat(TOKEN_LENGTH)
+  const answer = { headers: [...headers, 'Content-Length', String(body.length)], body }
+  writeFileSync(file, JSON.stringify(paths.map((path) => [path, answer])))
+  return file
+}
+
+/** The bare server with the very bytes that ours has just answered. */
+async function launchBare(directory: string, from: Measured, paths: readonly string[]): Promise<Running> {
+  const file = join(directory, `answers-${paths.length}.json`)
+  const answers: [string, Copy][] = []
+  for (const path of paths) answers.push([path, await copy(from.port, path)])
+  writeFileSync(file, JSON.stringify(answers))
+  const port = await freePort()
+  return launch('bare node:http', port, bareArgv(port, file), { core: SERVER_CORE })
+}
+
 export async function benchHits({ load, directory, sidemint, rival }: Bench): Promise<Row[]> {
   const sets = [
     { what: 'identity, cached', paths: [identityPath(0)], budget: 1.25 },
     { what: 'token, cached', paths: [TOKEN], budget: 1.25 },
-    ...[10].map((audiences) => ({
+    ...[10, 1_000, 10_000].map((audiences) => ({
       what: `identity, cached, ${audiences.toLocaleString('en')} audiences`,
       paths: Array.from({ length: audiences }, (_, index) => identityPath(index)),
       budget: undefined,
@@ -57,17 +87,9 @@ export async function benchHits({ load, directory, sidemint, rival }: Bench): Pr
         connections: CONNECTIONS,
       })
     await drive(ours, paths.length)
-    const answers = join(directory, `answers-${paths.length}.json`)
-    writeFileSync(
-      answers,
-      JSON.stringify(await Promise.all(paths.map(async (path) => [path, await answer(port, path)]))),
-    )
-    const barePort = await freePort()
-    const bare = await launch('bare node:http', barePort, [process.execPath, BARE, String(barePort), answers], {
-      core: SERVER_CORE,
-    })
+    const bare = await launchBare(directory, ours, paths)
     const servers: Measured[] = [ours, bare, ...(rival === undefined ? [] : [rival])]
-    for (const server of servers) await drive(server, Math.max(REQUESTS, 2 * paths.length))
+    for (const server of servers) await drive(server, Math.max(WARM, paths.length))
     const costUs = async (server: Measured) => {
       const { pid } = server
       const before = pid === undefined ? 0 : cpuUs(pid)
@@ -91,16 +113,20 @@ export async function benchHits({ load, directory, sidemint, rival }: Bench): Pr
   return rows
 }
 
-const BARE = new URL('bare.mjs', import.meta.url).pathname
+interface Copy {
+  headers: string[]
+  body: string
+}
+
+const kept = new Agent({ keepAlive: true })
 
 /** An answer as the bare server is to send it; the date and the connection are Node's own. */
-async function answer(port: number, path: string): Promise<{ headers: string[]; body: string }> {
-  const asked = get({ port, host: '127.0.0.1', path, headers: { 'Metadata-Flavor': 'Google' }, agent: false })
-  const [response] = await once(asked, 'response')
-  const own = /^(date|connection|keep-alive)$/i
-  const pairs: [string, string][] = []
-  for (let at = 0; at < response.rawHeaders.length; at += 2) {
-    if (!own.test(response.rawHeaders[at])) pairs.push([response.rawHeaders[at], response.rawHeaders[at + 1]])
-  }
-  return { headers: pairs.flat(), body: await text(response) }
+async function copy(port: number, path: string): Promise<Copy> {
+  const asked = get({ port, host: '127.0.0.1', path, headers: { 'Metadata-Flavor': 'Google' }, agent: kept })
+  const [response] = (await once(asked, 'response')) as [IncomingMessage]
+  const body = await text(response)
+  const headers = response.rawHeaders.flatMap((name, at, all) =>
+    at % 2 === 1 || /^(date|connection|keep-alive)$/i.test(name) ? [] : [name, all[at + 1] ?? ''],
+  )
+  return { headers, body }
 }

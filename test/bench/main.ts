@@ -5,12 +5,20 @@ import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Bench, Row } from './bench.ts'
+import { benchGate } from './gate.ts'
 import { benchHits } from './hits.ts'
+import { benchStampede, benchSteady } from './mints.ts'
 import { startLoad, stranger } from './processes.ts'
 import type { Spread } from './rounds.ts'
+import { benchMemory, benchStart } from './start.ts'
 
 const SECTIONS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   hits: benchHits,
+  start: benchStart,
+  memory: benchMemory,
+  stampede: benchStampede,
+  steady: benchSteady,
+  gate: benchGate,
 }
 
 const { values, positionals } = parseArgs({

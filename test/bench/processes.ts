@@ -60,7 +60,7 @@ export async function launch(
 }
 
 /** Nothing of the developer's own Google set-up gets into a figure. */
-function bareEnv(): NodeJS.ProcessEnv {
+export function bareEnv(): NodeJS.ProcessEnv {
   const { PATH, HOME = '/', TMPDIR = '/tmp' } = process.env
   return { PATH, HOME, TMPDIR }
 }
