@@ -152,7 +152,8 @@ export function createStack(project: string, { files, variables = {} }: StackOpt
         service,
         `${GET}
         const audience = ${JSON.stringify(audience ?? '')}
-        const token = audience === '' ? '' : (await askToken('${METADATA_URL}', audience, '')).body
+        const { status, body: token } = audience === '' ? { body: '' } : await askToken('${METADATA_URL}', audience, '')
+        if (token !== '' && status !== 200) throw new Error('no token: ' + status + ' ' + token)
         const answer = await ask(${JSON.stringify(url)}, token === '' ? {} : { authorization: 'Bearer ' + token })
         console.log(JSON.stringify(answer))`,
       )) as { status: number; body: string },
