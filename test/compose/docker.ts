@@ -85,6 +85,8 @@ export interface Stack {
   askToken(service: string, audience: string, options?: { url?: string; host?: string }): Promise<TokenAnswer>
   /** What a service is answered that calls with a token for the audience, or with none. */
   call(service: string, url: string, audience?: string): Promise<{ status: number; body: string }>
+  /** Stops the services and starts them one after the other; the engine gives each the lowest free address. */
+  restartInOrder(...services: readonly string[]): Promise<void>
   /** What orders answers to the host. */
   askOrders(): Promise<{ status: number; body: Answer }>
   down(): Promise<unknown>
@@ -157,6 +159,10 @@ export function createStack(project: string, { files, variables = {} }: StackOpt
         const answer = await ask(${JSON.stringify(url)}, token === '' ? {} : { authorization: 'Bearer ' + token })
         console.log(JSON.stringify(answer))`,
       )) as { status: number; body: string },
+    async restartInOrder(...services) {
+      await compose('stop', '--timeout', '2', ...services)
+      for (const service of services) await compose('start', service)
+    },
     async askOrders() {
       const response = await fetch(`http://${await compose('port', 'orders', '8080')}/`)
       return { status: response.status, body: (await response.json()) as Answer }

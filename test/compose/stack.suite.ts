@@ -145,11 +145,9 @@ test.serial('three replicas of orders are orders each', async (t) => {
 
 test.serial('billing and ledger keep their accounts when a restart swaps their addresses', async (t) => {
   const addresses = () => Promise.all(['billing-app', 'ledger-app'].map((service) => addressOf(service)))
+  await stack.restartInOrder('billing-app', 'ledger-app')
   const before = await addresses()
-  await stack.compose('stop', '--timeout', '2', 'billing-app', 'ledger-app')
-  // The engine gives the lowest free address to the one that comes first.
-  const first = before.indexOf(before.toSorted()[0] ?? '') === 0 ? 'ledger-app' : 'billing-app'
-  await stack.compose('start', first)
+  await stack.restartInOrder('ledger-app', 'billing-app')
   await stack.compose('up', '--detach', '--wait', '--no-recreate')
   const after = await addresses()
   t.deepEqual(after, before.toReversed())
