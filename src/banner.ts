@@ -15,14 +15,18 @@ import { version } from './version.ts'
 /** The variables that an app needs at the least; `sidemint env` prints all. */
 const NEEDED = ['GCE_METADATA_HOST', 'GCE_METADATA_IP', 'GCE_METADATA_ROOT', 'METADATA_SERVER_DETECTION']
 
+const USER_TOKENS =
+  'a user login is served as it is (--allow-user-tokens): whoever can reach this server gets all rights of that user'
+
 /** Addresses that listen on every interface, as in a container, whose loopback its apps do not share. */
 const EVERYWHERE = ['0.0.0.0', '::']
 
-export function announce(server: RunningServer, log: Log, { host, logFormat }: Settings): void {
+export function announce(server: RunningServer, log: Log, { host, logFormat, allowUserTokens }: Settings): void {
   const everywhere = EVERYWHERE.includes(host)
   const url = everywhere ? `http://metadata.google.internal:${new URL(server.url).port}` : server.url
   const all = createClientEnv({ url, emptyDirectory: '', env: {} })
   const needed = Object.fromEntries(NEEDED.map((name) => [name, all[name]]))
+  if (allowUserTokens && server.source.name === 'google') log.say('warn', USER_TOKENS, { event: 'start' })
   if (logFormat === 'json') {
     const { source, issuer } = server
     log.say('info', 'listening', {
@@ -32,6 +36,7 @@ export function announce(server: RunningServer, log: Log, { host, logFormat }: S
       source: source.name,
       why: source.why,
       ...(server.credentials === undefined ? {} : { credentials: server.credentials }),
+      ...(server.inherited === undefined ? {} : { inherited: server.inherited }),
       issuer,
       identities: server.identities.map((identity) => recordOf(identity, server.ports.get(identity))),
       needed,
@@ -41,7 +46,7 @@ export function announce(server: RunningServer, log: Log, { host, logFormat }: S
   const lines = [
     `sidemint ${version} at ${server.url}`,
     `source   ${server.source.name}: ${server.source.why}`,
-    ...(server.credentials === undefined ? [] : [`         ${server.credentials}`]),
+    ...[server.credentials, server.inherited].flatMap((line) => (line === undefined ? [] : [`         ${line}`])),
     ...(server.source.name === 'local'
       ? [`         tokens are signed here as ${server.issuer}; Google's own services refuse them`]
       : []),

@@ -47,6 +47,8 @@ export interface Identities {
   source: Pick<Choice, 'name' | 'why'>
   /** The credentials in a few words; of the google source alone. */
   credentials: string | undefined
+  /** Whether gcloud's variable says who is the default, where it is set. */
+  inherited: string | undefined
   all: readonly Identity[]
   /** The default identity, else the first. */
   primary: Identity
@@ -114,6 +116,7 @@ export async function createIdentities(options: IdentitiesOptions): Promise<Iden
   const all: readonly Identity[] = entries.map((entry) => createIdentity(entry, tokens))
   return {
     source: choice,
+    inherited: describeInherited(settings, env),
     credentials: adc instanceof Error ? `${adc.code}: ${adc.message}` : found && describeCredential(found.credential),
     all,
     primary: all.find((identity) => identity.isDefault) ?? (all[0] as Identity),
@@ -141,13 +144,26 @@ type Entry = Settings['identities'][number]
  * without a thought, so it counts only where neither a flag nor the file says who is who.
  */
 function listEntries(settings: Settings, env: NodeJS.ProcessEnv, fallback: string): readonly Entry[] {
-  const { identities, serviceAccount, impersonateServiceAccount } = settings
-  const chain = impersonateServiceAccount ?? (serviceAccount === undefined ? undefined : [serviceAccount])
+  const { identities } = settings
+  const chain = namedChain(settings)
   if (chain === undefined && identities.length > 0) return identities
   const inherited = env.CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT?.split(',').map((email) => email.trim())
   const whole = chain ?? (inherited?.[0] ? inherited : [fallback])
   const named = { serviceAccount: whole.at(-1) ?? fallback, delegates: whole.slice(0, -1) }
   return [...identities, { ...named, callers: [], hosts: [], accounts: [] }]
+}
+
+function namedChain({ serviceAccount, impersonateServiceAccount }: Settings): readonly string[] | undefined {
+  return impersonateServiceAccount ?? (serviceAccount === undefined ? undefined : [serviceAccount])
+}
+
+function describeInherited(settings: Settings, env: NodeJS.ProcessEnv): string | undefined {
+  const variable = 'CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT'
+  if (!env[variable]) return undefined
+  if (namedChain(settings) !== undefined) return `${variable} is set and not used: a setting names the default identity`
+  return settings.identities.length > 0
+    ? `${variable} is set and not used: the file says who is who`
+    : `the default identity is the one that ${variable} names`
 }
 
 function createIdentity(entry: Entry, tokens: TokenSource): Identity {

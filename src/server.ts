@@ -42,6 +42,8 @@ export interface RunningServer {
   source: Identities['source']
   /** The credentials in a few words, or what is wrong with them; of the google source alone. */
   credentials: string | undefined
+  /** Whether gcloud's variable says who is the default, where it is set. */
+  inherited: string | undefined
   identities: readonly Identity[]
   /** The default identity, else the first. */
   primary: Identity
@@ -135,6 +137,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     jwksUri: `${ownUrl}${JWKS_PATH}`,
     source,
     credentials: identities.credentials,
+    inherited: identities.inherited,
     identities: all,
     primary,
     ports: new Map([...listeners].map(([port, identity]) => [identity, port])),
