@@ -392,3 +392,11 @@ test('a project number may be a number in YAML, of any size', async (t) => {
     '99999999999999999999',
   )
 })
+
+test("the image's defaults lie under the file, and count only in the image", (t) => {
+  const wants = { defaults: { port: 8080 }, imageDefaults: { host: '0.0.0.0', port: 80 } }
+  const inImage = { env: { SIDEMINT_IMAGE: 'true' } }
+  t.like(settle(inImage, [], wants), { host: '0.0.0.0', port: 80 })
+  t.like(settle({ ...inImage, file: { path: 'a', data: { port: 90 } } }, [], wants), { host: '0.0.0.0', port: 90 })
+  t.like(settle({}, [], wants), { host: '127.0.0.1', port: 8080 })
+})
