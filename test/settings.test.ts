@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import { type CommandShape, readArguments } from '../src/commands/arguments.ts'
 import { SidemintError } from '../src/errors.ts'
-import { DEFAULTS, flagOf, SETTINGS, type SettingName, type Settings, variableOf } from '../src/settings.ts'
+import { DEFAULTS, flagOf, SETTINGS, type SettingName, type Settings, settle, variableOf } from '../src/settings.ts'
 
 const root = await mkdtemp(join(tmpdir(), 'sidemint-settings-'))
 test.after.always(() => rm(root, { recursive: true, force: true }))
