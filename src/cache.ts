@@ -80,8 +80,9 @@ export function createCache({ source, entries, now, onMint, version, onChange }:
     const key = cacheKey(request)
     const entry = stored.get<Entry>(key)
     if (entry === undefined) return join(key, request)
-    const leftMs = entry.hit.expiresAtMs - now()
-    const ageMs = now() - entry.arrivedAtMs
+    const atMs = now()
+    const leftMs = entry.hit.expiresAtMs - atMs
+    const ageMs = atMs - entry.arrivedAtMs
     if (isFresh(request.kind, ageMs, leftMs)) {
       if (isDue(request.kind, ageMs, leftMs) && remembered(key) === undefined) refreshBehind(key, request)
       else lookBehind()

@@ -20,14 +20,14 @@ export interface RequestEvent {
   result: 'hit' | 'mint' | 'stale' | 'error'
   status: number
   /** The failure's code; of a failure in Google's words there is none. */
-  code?: string
+  code?: string | undefined
   /** What failed and its fix, for the log. */
-  reason?: string
+  reason?: string | undefined
   tookMs: number
   /** Epoch ms; absent on failure. */
-  expiresAtMs?: number
+  expiresAtMs?: number | undefined
   /** The first hit on a stored token: logged at `info`, later ones only at `debug`. */
-  first?: boolean
+  first?: boolean | undefined
 }
 
 /** A mint that ended, whoever waited for it. */

@@ -197,7 +197,7 @@ function createFinder(all: readonly Identity[]): Identities['find'] {
   return ({ caller, host, listener }) => {
     const own = bound.find(({ admits }) => admits(caller))?.identity
     if (listener !== undefined) return own === undefined || own === listener ? listener : undefined
-    return own ?? byHost.get(hostName(host)) ?? everybodyElse
+    return own ?? (byHost.size > 0 ? byHost.get(hostName(host)) : undefined) ?? everybodyElse
   }
 }
 

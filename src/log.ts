@@ -27,7 +27,6 @@ export interface LogOptions {
 }
 
 interface Line {
-  level: Level
   text: string
   fields: object
   /** Lines with the same key within `REPEAT_MS` are written once. */
@@ -66,10 +65,10 @@ export function createLog({ format, level, colour, write, now }: LogOptions): Lo
 
   return {
     read(event) {
-      const line = describe(event)
-      if (line === undefined || !logger.isLevelEnabled(line.level)) return
-      if (line.repeat !== undefined && isRepeated(line.repeat)) return
-      logger[line.level](line.fields, line.text)
+      const level = levelOf(event)
+      if (level === undefined || !logger.isLevelEnabled(level)) return
+      const { text, fields, repeat } = describe(event)
+      if (repeat === undefined || !isRepeated(repeat)) logger[level](fields, text)
     },
     say: (at, text, fields = {}) => logger[at](fields, text),
   }
@@ -82,14 +81,22 @@ function asText(record: string, colour: boolean): string {
   return `${time.slice(11, 19)} ${paint}${label}${msg}${paint === '' ? '' : '\x1b[0m'}\n`
 }
 
-/** The event as a line; undefined where another event tells of it. */
-export function describe(event: SidemintEvent): Line | undefined {
+/** Decided before a line is made: most events are hits, and no line at `info`. Undefined where another event tells of it. */
+function levelOf(event: SidemintEvent): Level | undefined {
+  if (event.type === 'notice') return event.level
+  if (event.type === 'gate') return event.decision === 'allow' ? 'info' : 'warn'
+  if (event.type === 'mint') return event.behind ? (event.code === undefined ? 'info' : 'warn') : undefined
+  const { result, first } = event
+  if (result === 'error' || (result === 'stale' && first)) return 'warn'
+  return result === 'mint' || first ? 'info' : 'debug'
+}
+
+function describe(event: SidemintEvent): Line {
   if (event.type === 'request') return describeRequest(event)
-  if (event.type === 'mint') return event.behind ? describeRefresh(event) : undefined
+  if (event.type === 'mint') return describeRefresh(event)
   if (event.type === 'gate') return describeGate(event)
-  const { level, code, text } = event
+  const { code, text } = event
   return {
-    level,
     text: `${code}: ${printable(text, FIELD_LIMIT)}`,
     fields: { event: 'notice', code },
     repeat: `${code} ${text}`,
@@ -97,12 +104,9 @@ export function describe(event: SidemintEvent): Line | undefined {
 }
 
 function describeRequest(event: RequestEvent): Line {
-  const { result, first, code, identity, caller } = event
-  const level =
-    result === 'error' || (result === 'stale' && first) ? 'warn' : result === 'mint' || first ? 'info' : 'debug'
+  const { result, code, identity, caller } = event
   const asked = `${name(event)} ${event.status} ${printable(caller)} -> ${subject(event)}${identity === '' ? '' : ` as ${shortEmail(identity)}`}`
   const line = {
-    level,
     text: `${asked} ${outcome(event)}`,
     fields: { event: 'request', caller: printable(caller), status: event.status, ...fields(event) },
   } as const
@@ -115,9 +119,7 @@ function describeRefresh(event: MintEvent): Line {
   const failed = event.code !== undefined
   const text = `refresh ${name(event)} ${subject(event)} as ${shortEmail(event.identity)} ${outcome({ ...event, result: failed ? 'error' : 'mint' })}`
   const line = { text, fields: { event: 'refresh', ...fields(event) } }
-  return failed
-    ? { ...line, level: 'warn', repeat: `refresh ${event.code} ${event.identity} ${subject(event)}` }
-    : { ...line, level: 'info' }
+  return failed ? { ...line, repeat: `refresh ${event.code} ${event.identity} ${subject(event)}` } : line
 }
 
 /** Every decision is a line: whoever counts them must find them all. */
@@ -128,7 +130,6 @@ function describeGate({ type, at: _, ...event }: GateEvent): Line {
     decision
   ]
   return {
-    level: decision === 'allow' ? 'info' : 'warn',
     text: `${[`gate ${printable(host)}`, printable(caller), '->', `${outcome}${as}`, code].join(' ')}${reason === '' ? '' : `: ${printable(reason, FIELD_LIMIT)}`}`,
     fields: {
       event: type,

@@ -6,7 +6,6 @@ import { createSystemNames } from './callers-system.ts'
 import { failure, type SidemintError } from './errors.ts'
 import { createEvents, type Events } from './events.ts'
 import { reachable } from './host.ts'
-import { createApp } from './http/app.ts'
 import { createDiscovery, JWKS_PATH } from './http/discovery.ts'
 import { createGuard } from './http/guard.ts'
 import { createMetadata } from './http/metadata.ts'
@@ -79,6 +78,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   })
   const { source, all, primary, project, projectNumber, local, tokens } = identities
   if (local === undefined) lintAudiences({ events, accepted: settings.gates.flatMap(({ audience }) => audience), now })
+  // Koa loads while the signing key is made on a thread.
+  const { createApp } = await import('./http/app.ts')
   const callers = createCallers(createSystemNames())
   const listeners = new Map<number, Identity>()
   const orders = createOrders()

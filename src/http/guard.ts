@@ -10,7 +10,7 @@ import { createGlob } from '../glob.ts'
 import { hostName } from '../host.ts'
 import { type Answer, forbidden, MARKER, methodNotAllowed, notFound, TYPES, WireError } from '../wire.ts'
 import { writeAnswer } from './answer.ts'
-import { readTarget, type Target } from './target.ts'
+import { createTargets, type Target } from './target.ts'
 
 /**
  * Hosts that no attacker's page can have: DNS rebinding makes a browser send the attacker's own public name.
@@ -31,6 +31,7 @@ export interface GuardedState {
 }
 
 export function createGuard({ allowHost, events, now }: GuardOptions): Middleware<GuardedState> {
+  const targetOf = createTargets()
   const isAllowed = createGlob(allowHost.map(hostName))
   const knows = (host: string) => KNOWN_HOST.test(host) || isAllowed(hostName(host))
 
@@ -64,7 +65,7 @@ export function createGuard({ allowHost, events, now }: GuardOptions): Middlewar
   }
 
   return async function guard(ctx, next) {
-    const target = readTarget(ctx.req)
+    const target = targetOf(ctx.req)
     try {
       refuse(ctx, target)
       ctx.state.target = target

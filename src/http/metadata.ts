@@ -52,6 +52,8 @@ const GCLOUD_AUDIENCE = '32555940559.apps.googleusercontent.com'
 /** What was asked for, as far as it could be read. */
 type Asked = TokenRequest | Pick<TokenRequest, 'kind'>
 
+const NO_SCOPES: readonly string[] = []
+
 const LEGACY_DETAIL = (path: string) =>
   `Legacy metadata endpoint accessed: ${path}\nLegacy metadata endpoints are disabled. Please use the /v1/ endpoint.`
 
@@ -73,7 +75,7 @@ export function createMetadata(options: MetadataOptions): Middleware<GuardedStat
     const startedAtMs = now()
     let asked: TokenRequest | undefined
     try {
-      const { request, answer } = leaf(new URLSearchParams(target.query))
+      const { request, answer } = leaf(target.query)
       asked = request
       const failing = ordered()
       if (failing !== undefined) throw failing
@@ -94,26 +96,24 @@ export function createMetadata(options: MetadataOptions): Middleware<GuardedStat
   }
 
   function requestEvent(asker: Asker, asked: Asked, startedAtMs: number, outcome: unknown): RequestEvent {
-    const common = {
+    const at = now()
+    const { result, status, first, expiresAtMs, code, reason } = resultOf(outcome)
+    return {
       type: 'request',
-      at: now(),
+      at,
       kind: asked.kind,
       audience: 'audience' in asked ? asked.audience : '',
-      scopes: 'scopes' in asked ? asked.scopes : [],
+      scopes: 'scopes' in asked ? asked.scopes : NO_SCOPES,
       identity: 'principal' in asked ? asked.principal : (asker.identity?.email ?? ''),
       caller: callerLabel(asker.caller),
-      tookMs: now() - startedAtMs,
-    } as const
-    if (isToken(outcome)) {
-      const { served, first = false, expiresAtMs } = outcome
-      return { ...common, result: served, status: 200, first, expiresAtMs }
+      result,
+      status,
+      code,
+      reason,
+      tookMs: at - startedAtMs,
+      expiresAtMs,
+      first,
     }
-    if (outcome instanceof WireError) {
-      return { ...common, result: 'error', status: outcome.answer.status, reason: outcome.message }
-    }
-    const error = asFailure(outcome)
-    const reason = `${error.message}. Fix: ${error.fix}`
-    return { ...common, result: 'error', status: error.status, code: error.code, reason }
   }
 
   /** Without an identity, and for an account that the identity may not name. */
@@ -144,7 +144,7 @@ export function createMetadata(options: MetadataOptions): Middleware<GuardedStat
     if (typeof node === 'function' && asker.identity !== undefined) {
       return writeAnswer(ctx, await answerLeaf(asker, asker.identity, node, target))
     }
-    writeAnswer(ctx, answerData(node, segments.at(-1) ?? '', new URLSearchParams(target.query)))
+    writeAnswer(ctx, answerData(node, segments.at(-1) ?? '', target.query))
   }
 }
 
@@ -213,6 +213,18 @@ function isGuestAttributes(segments: readonly string[]): boolean {
 function guestAttributesDisabled(): WireError {
   const body = 'Guest attributes endpoint access is disabled.'
   return new WireError(body, { status: 403, type: TYPES.html, body })
+}
+
+type Result = Pick<RequestEvent, 'result' | 'status' | 'code' | 'reason' | 'expiresAtMs' | 'first'>
+
+function resultOf(outcome: unknown): Result {
+  if (isToken(outcome)) {
+    const { served, first, expiresAtMs } = outcome
+    return { result: served, status: 200, expiresAtMs, first }
+  }
+  if (outcome instanceof WireError) return { result: 'error', status: outcome.answer.status, reason: outcome.message }
+  const { status, code, message, fix } = asFailure(outcome)
+  return { result: 'error', status, code, reason: `${message}. Fix: ${fix}` }
 }
 
 function isToken(outcome: unknown): outcome is Token {
