@@ -12,7 +12,8 @@ COPY --from=build /build/dist /opt/sidemint
 COPY --from=build --chown=65532:65532 /build/keys /var/lib/sidemint
 # Where ./sidemint.yaml is looked for: mount the directory, since an editor's save replaces a file.
 WORKDIR /etc/sidemint
-ENV SIDEMINT_HOST=0.0.0.0 SIDEMINT_PORT=80 SIDEMINT_ISSUER=http://metadata.google.internal
+# Other defaults, not settings: a variable that is set would win over a mounted sidemint.yaml.
+ENV SIDEMINT_IMAGE=true
 EXPOSE 80
 # The first check comes after one interval, and what depends on us waits for it. No start period: newer engines check
 # only every 5 s in it, and older ones cannot be told otherwise.

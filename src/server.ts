@@ -2,7 +2,7 @@
 
 import { lintAudiences } from './audience-lint.ts'
 import { createCallers } from './callers.ts'
-import { SYSTEM_NAMES } from './callers-system.ts'
+import { createSystemNames } from './callers-system.ts'
 import { failure, type SidemintError } from './errors.ts'
 import { createEvents, type Events } from './events.ts'
 import { reachable } from './host.ts'
@@ -80,7 +80,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   if (local === undefined) lintAudiences({ events, accepted: settings.gates.flatMap(({ audience }) => audience), now })
   // Koa loads while the signing key is made on a thread.
   const { createApp } = await import('./http/app.ts')
-  const callers = createCallers(SYSTEM_NAMES)
+  const callers = createCallers(createSystemNames())
   const listeners = new Map<number, Identity>()
   const orders = createOrders()
   const ops = createOps({ readiness, metrics: createMetrics(events) })

@@ -145,7 +145,7 @@ export const DEFAULTS = {
 export type Settings = Readonly<Chosen & Required<Pick<Chosen, keyof typeof DEFAULTS>>>
 
 /** `SIDEMINT_*` variables that are no settings. */
-const OTHER_VARIABLES = new Set(['SIDEMINT_HOST_CLOUDSDK_CONFIG'])
+const OTHER_VARIABLES = new Set(['SIDEMINT_HOST_CLOUDSDK_CONFIG', 'SIDEMINT_IMAGE'])
 
 export function flagOf(name: string): string {
   return `--${kebab(name)}`
@@ -169,6 +169,8 @@ export interface Layers {
 export interface Wants {
   /** These go before the common defaults. */
   defaults?: Partial<Settings>
+  /** In the container image (SIDEMINT_IMAGE is true) these go before both. */
+  imageDefaults?: Partial<Settings>
   /** What it cannot do with the settings, as problems. */
   check?: (settings: Settings) => string[]
 }
@@ -177,7 +179,11 @@ export interface Wants {
  * One settled set of settings. `problems` found elsewhere (unknown flags, a half-written file) are reported with
  * those found here. Throws SETTINGS_INVALID.
  */
-export function settle(layers: Layers, problems: readonly string[] = [], { defaults, check }: Wants = {}): Settings {
+export function settle(
+  layers: Layers,
+  problems: readonly string[] = [],
+  { defaults, imageDefaults, check }: Wants = {},
+): Settings {
   const found = [...problems]
   const chosen: Record<string, unknown> = {
     ...fromFile(layers.file, found),
@@ -185,7 +191,12 @@ export function settle(layers: Layers, problems: readonly string[] = [], { defau
     ...fromFlags(layers.flags ?? new Map(), found),
     ...fromOptions(layers.options ?? {}, found),
   }
-  const settings = Object.freeze({ ...DEFAULTS, ...defaults, ...chosen }) as Settings
+  const settings = Object.freeze({
+    ...DEFAULTS,
+    ...defaults,
+    ...(layers.env?.SIDEMINT_IMAGE === 'true' ? imageDefaults : {}),
+    ...chosen,
+  }) as Settings
   if (Object.values(chosen).every((value) => value !== undefined)) {
     found.push(...checkIdentities(settings), ...(check?.(settings) ?? []))
   }

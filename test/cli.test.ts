@@ -9,6 +9,7 @@ import ava from 'ava'
 import { startSidemint } from '../src/index.ts'
 import { readClaims } from '../src/token.ts'
 import { ask, DEFAULT_ACCOUNT, V1 } from './client.ts'
+import { COMPILE_CACHE } from './compile-cache.ts'
 
 /** One after another: a dozen processes at once on two cores would test the cores. */
 const test = ava.serial
@@ -34,7 +35,7 @@ ava.after.always(async () => {
 })
 
 /** The variables of a machine where nobody has logged in and nothing is set. */
-const BARE = { PATH: process.env.PATH ?? '', HOME: home, TMPDIR: temporary }
+const BARE = { ...COMPILE_CACHE, PATH: process.env.PATH ?? '', HOME: home, TMPDIR: temporary }
 
 interface Started {
   child: ChildProcess

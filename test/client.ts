@@ -33,7 +33,7 @@ export async function ask(url: string, target: string, options: AskOptions = {})
 }
 
 /** A server that says nothing for so long says nothing. */
-const SILENCE_MS = 5_000
+const SILENCE_MS = 20_000
 
 /** Sends bytes over a socket and returns what came back until the server closed it, or it holds `enough`. */
 export async function sendRaw(url: string, bytes: string | Buffer, enough?: string): Promise<string> {

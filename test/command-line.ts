@@ -5,13 +5,14 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { ExecutionContext } from 'ava'
+import { COMPILE_CACHE } from './compile-cache.ts'
 
 const CLI = join(import.meta.dirname, '..', 'src', 'cli.ts')
 
 /** No setting of whoever runs the tests reaches them. */
 function cleanEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const foreign = Object.keys(process.env).filter((name) => /^(SIDEMINT_|GCE_METADATA_|GOOGLE_|CLOUDSDK_)/.test(name))
-  return { ...process.env, ...Object.fromEntries(foreign.map((name) => [name, undefined])), ...env }
+  return { ...process.env, ...COMPILE_CACHE, ...Object.fromEntries(foreign.map((name) => [name, undefined])), ...env }
 }
 
 export interface Outcome {

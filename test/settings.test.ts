@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import { type CommandShape, readArguments } from '../src/commands/arguments.ts'
 import { SidemintError } from '../src/errors.ts'
-import { DEFAULTS, flagOf, SETTINGS, type SettingName, type Settings, variableOf } from '../src/settings.ts'
+import { DEFAULTS, flagOf, SETTINGS, type SettingName, type Settings, settle, variableOf } from '../src/settings.ts'
 
 const root = await mkdtemp(join(tmpdir(), 'sidemint-settings-'))
 test.after.always(() => rm(root, { recursive: true, force: true }))
@@ -391,4 +391,12 @@ test('a project number may be a number in YAML, of any size', async (t) => {
     (await read(['--config', await file('projectNumber: 99999999999999999999')])).projectNumber,
     '99999999999999999999',
   )
+})
+
+test("the image's defaults lie under the file, and count only in the image", (t) => {
+  const wants = { defaults: { port: 8080 }, imageDefaults: { host: '0.0.0.0', port: 80 } }
+  const inImage = { env: { SIDEMINT_IMAGE: 'true' } }
+  t.like(settle(inImage, [], wants), { host: '0.0.0.0', port: 80 })
+  t.like(settle({ ...inImage, file: { path: 'a', data: { port: 90 } } }, [], wants), { host: '0.0.0.0', port: 90 })
+  t.like(settle({}, [], wants), { host: '127.0.0.1', port: 8080 })
 })

@@ -34,6 +34,7 @@ host, upstream, audience, invoker and, if need be, port and any other setting be
   flags: {},
   takes: 'nothing',
   defaults: { port: 8080 },
+  imageDefaults: { host: '0.0.0.0' },
   check: checkGates,
 }
 

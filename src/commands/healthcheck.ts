@@ -5,13 +5,15 @@ import type { Io } from './command.ts'
 const { get } = process.getBuiltinModule('node:http')
 
 const TIMEOUT_MS = 2_000
-const DEFAULT_PORT = '16925'
+const DEFAULT_PORTS = ['16925']
+/** A container of the image runs the server or a gate; the gate's health is on its admin port. */
+const IMAGE_PORTS = ['80', '8081']
 const ANYWHERE = '0.0.0.0'
 
 export const help = () => `sidemint healthcheck [--ready] [--port N]
 
 Exits 0 when the process on this host serves; with --ready also only when its last mint did not fail for good.
-Asks SIDEMINT_PORT, or for a gate SIDEMINT_ADMIN_PORT where that is set.
+Asks SIDEMINT_PORT, or for a gate SIDEMINT_ADMIN_PORT where that is set; in the image, whichever of the two runs.
 `
 
 export async function run(argv: readonly string[], { env, stderr }: Io): Promise<number> {
@@ -28,26 +30,37 @@ export async function run(argv: readonly string[], { env, stderr }: Io): Promise
   if (unknown !== undefined) return misuse(`--${unknown}: unknown flag`)
   if (positionals.length > 0) return misuse(`${positionals[0]}: this command takes no arguments`)
   const adminPort = env.SIDEMINT_ADMIN_PORT || undefined
-  const port = String(values.port ?? adminPort ?? (env.SIDEMINT_PORT || DEFAULT_PORT))
-  if (!/^\d+$/.test(port) || Number(port) > 65535) return misuse('--port: must be a whole number from 0 to 65535')
+  const named = values.port ?? adminPort ?? (env.SIDEMINT_PORT || undefined)
+  const ports = named === undefined ? (env.SIDEMINT_IMAGE === 'true' ? IMAGE_PORTS : DEFAULT_PORTS) : [String(named)]
+  if (ports.some((port) => !/^\d+$/.test(port) || Number(port) > 65535)) {
+    return misuse('--port: must be a whole number from 0 to 65535')
+  }
   const set = adminPort === undefined ? env.SIDEMINT_HOST || ANYWHERE : ANYWHERE
   const host = /^(0\.0\.0\.0|::)$/.test(set) ? '127.0.0.1' : set
   const path = values.ready === true ? '/_sidemint/ready' : '/_sidemint/health'
+  const complaints: string[] = []
+  for (const port of ports) {
+    const complaint = await whyUnhealthy(host, port, path)
+    if (complaint === undefined) return 0
+    complaints.push(`sidemint: ${host}:${port}${path}: ${complaint}\n`)
+  }
+  stderr.write(complaints.join(''))
+  return 1
+}
+
+/** Undefined where the path answers 200. */
+function whyUnhealthy(host: string, port: string, path: string): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const fail = (reason: string) => {
-      stderr.write(`sidemint: ${host}:${port}${path}: ${reason}\n`)
-      resolve(1)
-    }
     const request = get({ host, port, path, timeout: TIMEOUT_MS }, (response) => {
       let body = ''
       response.setEncoding('utf8').on('data', (chunk) => {
         body += chunk
       })
       response.on('end', () =>
-        response.statusCode === 200 ? resolve(0) : fail(body.trim() || `${response.statusCode}`),
+        resolve(response.statusCode === 200 ? undefined : body.trim() || `${response.statusCode}`),
       )
     })
     request.on('timeout', () => request.destroy(new Error('no answer in time')))
-    request.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? error.message))
+    request.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
   })
 }

@@ -36,6 +36,7 @@ const SHAPE: CommandShape = {
   settings: SERVER_SETTINGS,
   flags: {},
   takes: 'nothing',
+  imageDefaults: { host: '0.0.0.0', port: 80, issuer: 'http://metadata.google.internal' },
 }
 
 export const help = () => helpFor(SHAPE)

@@ -85,6 +85,8 @@ export interface Stack {
   askToken(service: string, audience: string, options?: { url?: string; host?: string }): Promise<TokenAnswer>
   /** What a service is answered that calls with a token for the audience, or with none. */
   call(service: string, url: string, audience?: string): Promise<{ status: number; body: string }>
+  /** Stops the services and starts them one after the other; the engine gives each the lowest free address. */
+  restartInOrder(...services: readonly string[]): Promise<void>
   /** What orders answers to the host. */
   askOrders(): Promise<{ status: number; body: Answer }>
   down(): Promise<unknown>
@@ -152,10 +154,15 @@ export function createStack(project: string, { files, variables = {} }: StackOpt
         service,
         `${GET}
         const audience = ${JSON.stringify(audience ?? '')}
-        const token = audience === '' ? '' : (await askToken('${METADATA_URL}', audience, '')).body
+        const { status, body: token } = audience === '' ? { body: '' } : await askToken('${METADATA_URL}', audience, '')
+        if (token !== '' && status !== 200) throw new Error('no token: ' + status + ' ' + token)
         const answer = await ask(${JSON.stringify(url)}, token === '' ? {} : { authorization: 'Bearer ' + token })
         console.log(JSON.stringify(answer))`,
       )) as { status: number; body: string },
+    async restartInOrder(...services) {
+      await compose('stop', '--timeout', '2', ...services)
+      for (const service of services) await compose('start', service)
+    },
     async askOrders() {
       const response = await fetch(`http://${await compose('port', 'orders', '8080')}/`)
       return { status: response.status, body: (await response.json()) as Answer }

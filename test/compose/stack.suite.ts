@@ -24,6 +24,7 @@ const at = (name: string) => `${name}@acme-dev.iam.gserviceaccount.com`
 const PROJECT = 'sidemint-test'
 const stack = createStack(PROJECT, { files: ['docker-compose.yml'] })
 let routeBefore = ''
+let firstHealthyAfterMs = 0
 
 /** By which way the host reaches the address that is the metadata server on a cloud VM. */
 function hostRoute(): string {
@@ -49,6 +50,9 @@ test.before('docker compose up --build --wait', async (t) => {
   await startEngine()
   await stack.down()
   routeBefore = hostRoute()
+  t.log(`up --build --wait sidemint: ${await timed(stack.compose('up', '--build', '--wait', 'sidemint'))} ms`)
+  // Read now: the engine keeps the last five checks.
+  firstHealthyAfterMs = healthyAfterMs(await inspect(await stack.container('sidemint')))
   t.log(`up --build --wait: ${await timed(stack.compose('up', '--build', '--wait'))} ms`)
 })
 
@@ -107,10 +111,9 @@ test.serial('the server is there by address, by name and by name with the final 
   }
 })
 
-test.serial('sidemint was healthy within 5 s of its start', async (t) => {
-  const afterMs = healthyAfterMs(await inspect(await stack.container('sidemint')))
-  t.log(`healthy after ${afterMs} ms`)
-  t.true(afterMs < 5_000)
+test.serial('sidemint was healthy within 5 s of its start', (t) => {
+  t.log(`healthy after ${firstHealthyAfterMs} ms`)
+  t.true(firstHealthyAfterMs < 5_000)
 })
 
 test.serial('sidemint is not root, its root is read-only, and its key is readable by itself alone', async (t) => {
@@ -142,11 +145,9 @@ test.serial('three replicas of orders are orders each', async (t) => {
 
 test.serial('billing and ledger keep their accounts when a restart swaps their addresses', async (t) => {
   const addresses = () => Promise.all(['billing-app', 'ledger-app'].map((service) => addressOf(service)))
+  await stack.restartInOrder('billing-app', 'ledger-app')
   const before = await addresses()
-  await stack.compose('stop', '--timeout', '2', 'billing-app', 'ledger-app')
-  // The engine gives the lowest free address to the one that comes first.
-  const first = before.indexOf(before.toSorted()[0] ?? '') === 0 ? 'ledger-app' : 'billing-app'
-  await stack.compose('start', first)
+  await stack.restartInOrder('ledger-app', 'billing-app')
   await stack.compose('up', '--detach', '--wait', '--no-recreate')
   const after = await addresses()
   t.deepEqual(after, before.toReversed())

@@ -55,7 +55,6 @@ const compose = {
     gate: {
       build: ROOT,
       command: ['gate'],
-      environment: { SIDEMINT_PORT: 8080, SIDEMINT_ADMIN_PORT: 8081 },
       volumes: ['./:/etc/sidemint:ro'],
       networks: { metadata: {}, default: { aliases: NAMES } },
     },

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import type { Finding } from '../../src/doctor/finding.ts'
+import { COMPILE_CACHE } from '../compile-cache.ts'
 
 const CLI = new URL('../../src/cli.ts', import.meta.url).pathname
 
@@ -22,7 +23,7 @@ export async function doctor(t: ExecutionContext, flags: string[], env: NodeJS.P
   t.teardown(() => rmSync(home, { recursive: true, force: true }))
   const child = spawn(process.execPath, [CLI, 'doctor', ...flags], {
     cwd: home,
-    env: { HOME: home, PATH: process.env.PATH, ...env },
+    env: { ...COMPILE_CACHE, HOME: home, PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const [stdout, stderr] = await Promise.all(
