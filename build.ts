@@ -6,13 +6,36 @@
 
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire, isBuiltin } from 'node:module'
 import { dirname, join, relative } from 'node:path'
-import { build, transform } from 'esbuild'
+import { pathToFileURL } from 'node:url'
+import { build, type Plugin, transform } from 'esbuild'
 
 const OUT = 'dist'
 const TARGET = 'node22.20'
 /** Names stay, for stack traces: esbuild's keepNames sets each closure's name as it is made, twice a request's cost. */
 const SMALL = { minifySyntax: true, minifyWhitespace: true }
+
+/**
+ * A CommonJS package behind a library's lazy import loses its named exports in the bundle (gaxios so loads its proxy
+ * agent): such an import gets a module between, which names them.
+ */
+const LAZY_NAMES: Plugin = {
+  name: 'the named exports of what libraries import lazily',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^[^./]/ }, ({ kind, path, importer }) =>
+      kind === 'dynamic-import' && importer.includes('node_modules') && !isBuiltin(path)
+        ? { path, namespace: 'lazy', pluginData: importer }
+        : undefined,
+    )
+    onLoad({ filter: /./, namespace: 'lazy' }, async ({ path, pluginData: importer }) => {
+      const exported = Object.keys(await import(pathToFileURL(createRequire(importer).resolve(path)).href))
+      const names = exported.filter((name) => /^\w+$/.test(name) && name !== 'default')
+      const contents = `import * as all from '${path}'; export const { ${names.join(', ')} } = all; export default all.default`
+      return { contents, resolveDir: dirname(importer) }
+    })
+  },
+}
 
 rmSync(OUT, { recursive: true, force: true })
 
@@ -29,6 +52,7 @@ const { outputFiles, metafile } = await build({
   chunkNames: 'chunks/[hash]',
   metafile: true,
   write: false,
+  plugins: [LAZY_NAMES],
   // Its ES module build imports node:http whole, and with it undici.
   alias: { '@koa/router': './node_modules/@koa/router/dist/index.js' },
   // Asked for only on a Node.js without web streams.

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test from 'ava'
+import { startFakeGoogle } from '../google/start.ts'
 
 const run = promisify(execFile)
 const project = mkdtempSync(join(tmpdir(), 'sidemint-package-'))
@@ -47,6 +48,18 @@ test.serial('it brings nothing else into node_modules, no Node.js of ours either
     ['sidemint'],
   )
   t.deepEqual(readdirSync(join(project, 'node_modules', '.bin')), ['sidemint'])
+})
+
+test.serial('the command mints from Google through a proxy, whose agent is loaded lazily by a library', async (t) => {
+  await using google = await startFakeGoogle()
+  const key = google.write('key.json', await google.serviceAccountKey('orders@acme-dev.iam.gserviceaccount.com'))
+  const { stdout } = await run(
+    join(project, 'node_modules', '.bin', 'sidemint'),
+    ['token', '--audience', 'https://a.example', '--source', 'google', '--claims'],
+    { env: { ...process.env, ...google.env, GOOGLE_APPLICATION_CREDENTIALS: key } },
+  )
+  t.is(JSON.parse(stdout).aud, 'https://a.example')
+  t.is(google.count({ host: 'oauth2.googleapis.com' }), 1)
 })
 
 test.serial('the command runs', async (t) => {
