@@ -5,6 +5,7 @@ import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Bench, Row } from './bench.ts'
+import { benchCompose } from './compose.ts'
 import { benchGate } from './gate.ts'
 import { benchHits } from './hits.ts'
 import { benchStampede, benchSteady } from './mints.ts'
@@ -19,6 +20,7 @@ const SECTIONS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   stampede: benchStampede,
   steady: benchSteady,
   gate: benchGate,
+  compose: benchCompose,
 }
 
 const { values, positionals } = parseArgs({

@@ -11,7 +11,7 @@ import { bareAnswers, bareArgv, identityPath, request } from './hits.ts'
 import { bareEnv, freePort, launch, type Running, residentMiB, SERVER_CORE } from './processes.ts'
 import { alternate } from './rounds.ts'
 
-const START_ROUNDS = 11
+const START_ROUNDS = 9
 const MEMORY_ROUNDS = 3
 const HITS = 300_000
 /** What a start leaves to be collected is gone by then. */
@@ -45,13 +45,19 @@ export async function benchMemory(bench: Bench): Promise<Row[]> {
   const path = identityPath(0)
   const answers = bareAnswers(directory, [path])
   return withGoogle(directory, async ({ env }) => {
-    const bare = await rounds(MEMORY_ROUNDS, () => stages(bench, 'bare node:http', (port) => bareArgv(port, answers)))
-    const local = await rounds(MEMORY_ROUNDS, () =>
-      stages(bench, 'sidemint', (port) => bench.sidemint(['--port', String(port), '--source', 'local'])),
-    )
-    const google = await rounds(MEMORY_ROUNDS, () =>
-      stages(bench, 'sidemint', (port) => bench.sidemint(['--port', String(port)]), { env, hits: 0 }),
-    )
+    const ours = (port: number) => bench.sidemint(['--port', String(port), '--source', 'local'])
+    const fromGoogle = (port: number) => bench.sidemint(['--port', String(port)])
+    const bareServer = (port: number) => bareArgv(port, answers)
+    const bare: Stages[] = []
+    const local: Stages[] = []
+    const google: Stages[] = []
+    for (let round = 0; round < MEMORY_ROUNDS; round += 1) {
+      // So many hits take a while, and end at the same memory each time.
+      const hits = round === 0 ? HITS : 0
+      bare.push(await stages(bench, 'bare node:http', bareServer, { hits }))
+      local.push(await stages(bench, 'sidemint', ours, { hits }))
+      google.push(await stages(bench, 'sidemint', fromGoogle, { env }))
+    }
     const line = (what: string, ours: readonly number[], base: readonly number[], budget?: number) =>
       row({
         what: `resident memory, ${what}`,
@@ -61,7 +67,7 @@ export async function benchMemory(bench: Bench): Promise<Row[]> {
         base: 'bare node:http',
         budget,
       })
-    const of = (list: readonly Stages[], stage: keyof Stages) => list.map((one) => one[stage])
+    const of = (list: readonly Stages[], stage: keyof Stages) => list.flatMap((one) => one[stage] ?? [])
     return [
       line('idle', of(local, 'idle'), of(bare, 'idle')),
       line('idle after the first mint, local source', of(local, 'minted'), of(bare, 'minted'), 1.6),
@@ -74,14 +80,15 @@ export async function benchMemory(bench: Bench): Promise<Row[]> {
 interface Stages {
   idle: number
   minted: number
-  loaded: number
+  /** After the hits, where there were some. */
+  loaded?: number
 }
 
 async function stages(
   { load, directory }: Bench,
   name: string,
   argv: (port: number) => string[],
-  { env = {}, hits = HITS }: { env?: NodeJS.ProcessEnv; hits?: number } = {},
+  { env = {}, hits = 0 }: { env?: NodeJS.ProcessEnv; hits?: number },
 ): Promise<Stages> {
   const port = await freePort()
   const server = await launch(name, port, argv(port), { core: SERVER_CORE, env, log: join(directory, 'memory.log') })
@@ -102,15 +109,9 @@ async function stages(
   if (Object.keys(failures).length > 0) throw new Error(`${name}: the first mint failed: ${JSON.stringify(failures)}`)
   const minted = await resident(server)
   if (hits > 0) await ask(hits, 32)
-  const loaded = await resident(server)
+  const loaded = hits > 0 ? { loaded: await resident(server) } : {}
   await server.stop()
-  return { idle, minted, loaded }
-}
-
-async function rounds<T>(count: number, measure: () => Promise<T>): Promise<T[]> {
-  const all: T[] = []
-  for (let round = 0; round < count; round += 1) all.push(await measure())
-  return all
+  return { idle, minted, ...loaded }
 }
 
 /** Milliseconds; not pinned, since a process begins on more than one thread. */
