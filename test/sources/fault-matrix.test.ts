@@ -1,4 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
+import { createEvents } from '../../src/events.ts'
+import { createLog } from '../../src/log.ts'
 import { type RunningServer, startServer } from '../../src/server.ts'
 import { settle } from '../../src/settings.ts'
 import type { Bounds } from '../../src/sources/bounded.ts'
@@ -136,9 +138,30 @@ test.before(async () => {
 
 test.after.always(() => google.close())
 
+/** Every log line in both forms and every metric of all servers here. */
+const written: string[] = []
+
 async function serve({ settings, env }: Setup, bounds: Bounds, now = Date.now) {
-  const server = await startServer({ settings: settle({ options: { port: 0, ...settings } }), env, bounds, now })
-  return { ...server, [Symbol.asyncDispose]: () => server.close() }
+  const events = createEvents()
+  for (const format of ['text', 'json'] as const) {
+    events.subscribe(
+      createLog({ format, level: 'debug', colour: false, write: (line) => written.push(line), now }).read,
+    )
+  }
+  const server = await startServer({
+    settings: settle({ options: { port: 0, ...settings } }),
+    env,
+    bounds,
+    now,
+    events,
+  })
+  return {
+    ...server,
+    async [Symbol.asyncDispose]() {
+      written.push((await ask(server.url, '/_sidemint/metrics')).body)
+      await server.close()
+    },
+  }
 }
 
 /** What the identity request came to, its body looked over. */
@@ -236,4 +259,12 @@ test.serial('the table', (t) => {
 
 test.serial('nothing was asked of anybody but Google', (t) => {
   t.deepEqual(google.strangers, [])
+})
+
+test.serial('no log line and no metric of all these servers holds a token, a key or a secret', (t) => {
+  const all = written.join('')
+  t.true(written.length > 2 * table.length, 'each failure was logged')
+  t.true(all.includes('sidemint_mints_total'), 'the metrics are there')
+  for (const secret of google.secrets) t.false(all.includes(secret))
+  t.notRegex(all, /eyJ|ya29\.|1\/\/|GOCSPX|PRIVATE KEY/)
 })
