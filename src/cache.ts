@@ -5,7 +5,7 @@
  */
 
 import NodeCache from 'node-cache'
-import { asFailure, type SidemintError } from './errors.ts'
+import { asFailure, failure, type SidemintError } from './errors.ts'
 import type { MintEvent } from './events.ts'
 import { cacheKey, type Token, type TokenRequest, type TokenSource } from './token.ts'
 
@@ -25,6 +25,8 @@ const PATIENCE_MS = 300
 /** Five retries of five clients must not become 25 calls. */
 const TRANSIENT_MEMORY_MS = 3_000
 const PERMANENT_MEMORY_MS = 10_000
+/** Under way at once; a mint ends within 10 s, so only a caller gone wild meets this. */
+const MOST_MINTS = 10_000
 /** A changed login is noticed within this time. */
 const LOOK_EVERY_MS = 1_000
 
@@ -98,6 +100,7 @@ export function createCache({ source, entries, now, onMint, version, onChange }:
     if (running !== undefined) return running.then((token) => ({ ...token, served: 'hit' }))
     const failed = remembered(key)
     if (failed !== undefined) throw failed
+    if (inFlight.size >= MOST_MINTS) throw failure('MINTS_PENDING', { count: String(MOST_MINTS) })
     return start(key, request, false)
   }
 
@@ -155,7 +158,7 @@ export function createCache({ source, entries, now, onMint, version, onChange }:
   }
 
   function refreshBehind(key: string, request: TokenRequest): void {
-    if (!inFlight.has(key)) start(key, request, true).catch(() => {})
+    if (!inFlight.has(key) && inFlight.size < MOST_MINTS) start(key, request, true).catch(() => {})
   }
 
   async function freshOrStale(key: string, request: TokenRequest, entry: Entry): Promise<Token> {

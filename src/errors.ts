@@ -217,6 +217,11 @@ export const CATALOGUE = {
     what: '{host} says there were too many requests',
     fix: 'wait a little; a quota project of your own has its own limits',
   },
+  MINTS_PENDING: {
+    status: 503,
+    what: '{count} mints are under way already, and no more are begun',
+    fix: 'look in the log for who asks for so many audiences',
+  },
   UPSTREAM_GARBAGE: {
     status: 503,
     what: '{host} answered with something that is no token',

@@ -2,40 +2,49 @@
 
 import type { IncomingMessage } from 'node:http'
 
-export interface Target {
+/** What the URL alone says. */
+interface Asked {
   /** As asked, percent-encoding and all. */
   path: string
   query: URLSearchParams
   /** Decoded path segments; undefined where the encoding is broken. `a//b` is `a/b`. */
   segments: readonly string[] | undefined
-  /** The authority that the client believes it talks to. */
-  host: string
+  /** The authority of an absolute URL. */
+  authority: string | undefined
   /** Path and query as asked. */
   text: string
 }
 
-/** Targets kept at the most, and the longest that is kept; about 2 MB in all. */
+export interface Target extends Asked {
+  /** The authority that the client believes it talks to. */
+  host: string
+}
+
+/** URLs kept at the most, and the longest that is kept: about 2 MB in all. */
 const KEPT = 1_000
 const KEPT_LENGTH = 1_000
 
 /**
- * A service asks for the same few URLs all day, and reading one costs as much as everything else that is ours in a
- * cached answer: each is read once. Readers change nothing in a target.
+ * A service asks for the same few URLs all day, and reading one costs as much as the rest of a cached answer that is
+ * ours: each is read once. Readers change nothing in a target.
  */
 export function createTargets(): (request: Pick<IncomingMessage, 'url' | 'headers'>) => Target {
-  const targets = new Map<string, Target>()
+  const known = new Map<string, Asked>()
+
+  function read(url: string): Asked {
+    const asked = readUrl(url)
+    if (known.size >= KEPT) known.clear()
+    if (url.length <= KEPT_LENGTH) known.set(url, asked)
+    return asked
+  }
+
   return ({ url = '/', headers: { host = '' } }) => {
-    const key = `${host} ${url}`
-    const known = targets.get(key)
-    if (known !== undefined) return known
-    const target = readTarget(url, host)
-    if (targets.size >= KEPT) targets.clear()
-    if (key.length <= KEPT_LENGTH) targets.set(key, target)
-    return target
+    const asked = known.get(url) ?? read(url)
+    return { ...asked, host: asked.authority ?? host }
   }
 }
 
-function readTarget(url: string, host: string): Target {
+function readUrl(url: string): Asked {
   const absolute = /^https?:\/\/([^/?#]*)(.*)$/i.exec(url)
   const text = absolute === null ? url : absolute[2] || '/'
   const mark = text.indexOf('?')
@@ -44,7 +53,7 @@ function readTarget(url: string, host: string): Target {
     path,
     query: new URLSearchParams(mark < 0 ? '' : text.slice(mark + 1)),
     segments: decodeSegments(path),
-    host: absolute?.[1] ?? host,
+    authority: absolute?.[1],
     text,
   }
 }
