@@ -19,7 +19,7 @@ const REMEMBERED = 1_000
 export function lintAudiences({ events, accepted, now }: AudienceLintOptions): void {
   const said = new Set<string>()
   events.subscribe((event) => {
-    if (event.type !== 'request' || event.kind !== 'id' || event.status !== 200 || said.has(event.audience)) return
+    if (event.type !== 'request' || event.kind !== 'id' || event.result !== 'mint' || said.has(event.audience)) return
     const advice = accepted.includes(event.audience) ? undefined : adviseOn(event.audience)
     if (advice === undefined) return
     if (said.size >= REMEMBERED) said.clear()

@@ -25,12 +25,12 @@ for (const [audience, advice] of [
   })
 }
 
-test('an odd audience is said once, a failed request and a gate’s own audience never', (t) => {
+test('an odd audience is said once, when it is minted; a failed request and a gate’s own audience never', (t) => {
   const events = createEvents()
   const notices: SidemintEvent[] = []
   events.subscribe((event) => event.type === 'notice' && notices.push(event))
   lintAudiences({ events, accepted: ['http://ledger:8080'], now: () => 1 })
-  const asked = (audience: string, status = 200): RequestEvent => ({
+  const asked = (audience: string, result: RequestEvent['result'] = 'mint'): RequestEvent => ({
     type: 'request',
     at: 1,
     kind: 'id',
@@ -38,13 +38,14 @@ test('an odd audience is said once, a failed request and a gate’s own audience
     scopes: [],
     identity: 'a@b.c',
     caller: '127.0.0.1',
-    result: status === 200 ? 'hit' : 'error',
-    status,
+    result,
+    status: result === 'error' ? 403 : 200,
     tookMs: 0,
   })
   for (const audience of ['http://billing:8080', 'http://billing:8080', 'http://ledger:8080'])
     events.record(asked(audience))
-  events.record(asked('http://orders:8080', 403))
+  events.record(asked('http://orders:8080', 'error'))
+  events.record(asked('http://jobs:8080', 'hit'))
   t.deepEqual(notices, [
     {
       type: 'notice',
