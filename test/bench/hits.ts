@@ -9,8 +9,9 @@ import { type Bench, type Row, row } from './bench.ts'
 import { cpuUs, freePort, launch, type Measured, type Running, SERVER_CORE } from './processes.ts'
 import { alternate } from './rounds.ts'
 
-const ROUNDS = 15
-const REQUESTS = 5_000
+/** Short and many: what else the machine does changes within a second, and then meets both of a round. */
+const ROUNDS = 101
+const REQUESTS = 800
 /** The compiler of Node.js has done its work by then. */
 const WARM = 15_000
 const CONNECTIONS = 32
