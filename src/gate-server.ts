@@ -41,8 +41,7 @@ export async function startGates({ settings, events, now = Date.now }: GateServe
   const ops = createOps({ readiness: createReadiness(events, now), metrics: createMetrics(events) })
   const gates = gatesOf(settings)
   const admin = createApp({
-    guard: createGuard({ allowHost: [], events, now }),
-    metadata: (_, next) => next(),
+    guard: createGuard({ metadata: () => undefined, allowHost: [], events, now }),
     routes: ops,
   })
   const open: Listener[] = []

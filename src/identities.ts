@@ -17,14 +17,13 @@ import { type Choice, chooseSource } from './sources/choose.ts'
 import { createGoogleSource, describeCredential, emailOf } from './sources/google.ts'
 import { createLocalSource, type LocalSource } from './sources/local.ts'
 import { createMetadataSource } from './sources/metadata.ts'
-import type { TokenSource } from './token.ts'
 
 export interface Identity {
   /** The default account's email: the principal of its tokens. */
   email: string
   /** Every account that it may name by path, its own first. */
   accounts: readonly string[]
-  tokens: TokenSource
+  tokens: CachedSource
   /** Compose services, containers or CIDRs, as set; empty: it is not bound to callers. */
   callers: readonly string[]
   hosts: readonly string[]
@@ -166,7 +165,7 @@ function describeInherited(settings: Settings, env: NodeJS.ProcessEnv): string |
     : `the default identity is the one that ${variable} names`
 }
 
-function createIdentity(entry: Entry, tokens: TokenSource): Identity {
+function createIdentity(entry: Entry, tokens: CachedSource): Identity {
   const { serviceAccount, accounts, callers, hosts, port } = entry
   return {
     email: serviceAccount,

@@ -45,21 +45,15 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const { host, port, handler, upgrade, headers } = options
   const limits = { maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: options.keepAliveMs ?? KEEP_ALIVE_MS }
   const upgrades = { shouldUpgradeCallback: (req: IncomingMessage) => upgrade !== undefined && isWebSocket(req) }
-  const asked = new WeakSet<Duplex>()
-  const answer: RequestListener = (request, response) => {
-    asked.add(request.socket)
-    handler(request, response)
-  }
-  const server = createServer({ ...limits, ...upgrades, requireHostHeader: false }, answer)
+  const server = createServer({ ...limits, ...upgrades, requireHostHeader: false }, handler)
   // The size is limited above; a limit on their number drops headers unseen, X-Forwarded-For among them.
   server.maxHeadersCount = 0
   // Node answers these itself, bare; the handler knows what to say to a request without a Host, and expects nothing.
-  server.on('checkExpectation', answer)
+  server.on('checkExpectation', handler)
   if (upgrade !== undefined) {
     server.on('upgrade', (req, socket, head) => {
       // From here the socket is nobody's: a client that goes away while it waits must not end the process.
       socket.on('error', () => socket.destroy())
-      asked.add(socket)
       upgrade(req, socket, head)
     })
   }
@@ -77,7 +71,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   })
   return {
     port: (server.address() as AddressInfo).port,
-    close: (graceMs) => close(server, { open, asked }, graceMs),
+    close: (graceMs) => close(server, open, graceMs),
   }
 }
 
@@ -92,20 +86,14 @@ function cannotListen(error: NodeJS.ErrnoException, host: string, port: number):
     : failure('ADDRESS_UNAVAILABLE', { address, reason: error.code ?? error.message }, { cause: error })
 }
 
-interface Connections {
-  open: ReadonlySet<Socket>
-  /** Those on which a request came. */
-  asked: WeakSet<Duplex>
-}
-
 /**
  * Connections without a request in flight end at once: clients keep them open for the next request. Node counts those
  * that asked nothing yet among the busy, and knows by itself which of the others are idle: looking now and then costs
  * a request nothing, where a listener on each answer costs two percent of a cached one.
  */
-async function close(server: Server, { open, asked }: Connections, graceMs: number): Promise<void> {
+async function close(server: Server, open: ReadonlySet<Socket>, graceMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-  for (const socket of open) if (!asked.has(socket)) socket.destroy()
+  for (const socket of open) if (socket.bytesRead === 0) socket.destroy()
   const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS)
   const timer = setTimeout(() => {
     for (const socket of open) socket.destroy()

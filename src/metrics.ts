@@ -4,7 +4,7 @@
  */
 
 import type { Events, SidemintEvent } from './events.ts'
-import type { Count } from './prometheus.ts'
+import type { Tally } from './prometheus.ts'
 
 export interface Metrics {
   /** In Prometheus' text format, with its Content-Type. */
@@ -24,10 +24,10 @@ export function createMetrics(events: Events): Metrics {
 
   function count(event: SidemintEvent): void {
     const { code = '' } = event
-    if (event.type === 'request') requests.add(`${event.kind} ${event.result} ${event.status} ${code}`)
-    else if (event.type === 'mint') mints.add(`${event.kind} ${code}`)
-    else if (event.type === 'gate') decisions.add(`${event.decision} ${code}`)
-    else notices.add(`${event.level} ${code}`)
+    if (event.type === 'request') requests.add(event.kind, event.result, event.status, code)
+    else if (event.type === 'mint') mints.add(event.kind, code)
+    else if (event.type === 'gate') decisions.add(event.decision, code)
+    else notices.add(event.level, code)
   }
   events.subscribe(count)
 
@@ -39,7 +39,25 @@ export function createMetrics(events: Events): Metrics {
   }
 }
 
-function createCount(name: string, help: string, labels: readonly string[]): Count & { add(values: string): void } {
-  const counts = new Map<string, number>()
-  return { name, help, labels, counts, add: (values) => void counts.set(values, (counts.get(values) ?? 0) + 1) }
+/** Counted along a path of label values, where one key of all of them would be made at every hit. */
+function createCount(name: string, help: string, labels: readonly string[]) {
+  const tally: Tally = { count: 0, by: new Map() }
+  return {
+    name,
+    help,
+    labels,
+    tally,
+    add(...values: (string | number)[]) {
+      let at = tally
+      for (const value of values) {
+        let next = at.by.get(value)
+        if (next === undefined) {
+          next = { count: 0, by: new Map() }
+          at.by.set(value, next)
+        }
+        at = next
+      }
+      at.count += 1
+    },
+  }
 }

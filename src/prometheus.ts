@@ -7,15 +7,25 @@ export interface Count {
   name: string
   help: string
   labels: readonly string[]
-  /** The values of the labels with blanks between them; none of them holds one. */
-  counts: ReadonlyMap<string, number>
+  tally: Tally
+}
+
+/** Counts by a label's value, and below each by the next label's. */
+export interface Tally {
+  count: number
+  readonly by: Map<string | number, Tally>
 }
 
 export async function toPrometheus(all: readonly Count[]): Promise<{ type: string; body: string }> {
   const registry = new Registry()
-  for (const { name, help, labels, counts } of all) {
+  for (const { name, help, labels, tally } of all) {
     const counter = new Counter({ name, help, labelNames: labels, registers: [registry] })
-    for (const [values, count] of counts) counter.labels(...values.split(' ')).inc(count)
+    for (const [values, count] of flat(tally)) counter.labels(...values).inc(count)
   }
   return { type: registry.contentType, body: await registry.metrics() }
+}
+
+function flat({ count, by }: Tally, values: readonly string[] = []): [values: readonly string[], count: number][] {
+  const below = [...by].flatMap(([value, tally]) => flat(tally, [...values, String(value)]))
+  return count > 0 ? [[values, count], ...below] : below
 }

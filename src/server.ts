@@ -84,32 +84,29 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const listeners = new Map<number, Identity>()
   const orders = createOrders()
   const ops = createOps({ readiness, metrics: createMetrics(events) })
+  const metadata = createMetadata({
+    platform: settings.platform,
+    project,
+    projectNumber,
+    region: settings.region,
+    zone: settings.zone,
+    metadata: settings.metadata,
+    allowAudience: settings.allowAudience,
+    whoAsks: ({ socket, host }) => {
+      const caller = callers.of(socket)
+      const asker = () => ({
+        caller,
+        identity: identities.find({ caller, host, listener: listeners.get(socket.localPort ?? 0) }),
+      })
+      return identities.needNames && caller.naming !== undefined ? caller.naming.then(asker) : asker()
+    },
+    ordered: orders.take,
+    events,
+    now,
+  })
+  const allowHost = [...settings.allowHost, ...all.flatMap(({ hosts }) => hosts)]
   const app = createApp({
-    guard: createGuard({
-      allowHost: [...settings.allowHost, ...all.flatMap(({ hosts }) => hosts)],
-      events,
-      now,
-    }),
-    metadata: createMetadata({
-      platform: settings.platform,
-      project,
-      projectNumber,
-      region: settings.region,
-      zone: settings.zone,
-      metadata: settings.metadata,
-      allowAudience: settings.allowAudience,
-      whoAsks: ({ req: { socket } }, host) => {
-        const caller = callers.of(socket)
-        const asker = () => ({
-          caller,
-          identity: identities.find({ caller, host, listener: listeners.get(socket.localPort ?? 0) }),
-        })
-        return identities.needNames && caller.naming !== undefined ? caller.naming.then(asker) : asker()
-      },
-      ordered: orders.take,
-      events,
-      now,
-    }),
+    guard: createGuard({ metadata, allowHost, events, now }),
     routes: {
       ...(local === undefined ? {} : createDiscovery({ key: local.key, issuer, now })),
       ...ops,

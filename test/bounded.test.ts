@@ -147,11 +147,10 @@ test.serial('URLs that were read are kept up to a number and a length', async (t
     `/computeMetadata/v1/instance/service-accounts/default/identity?audience=${audience(index)}`
   let wrong = 0
   const grown = await growth((index) => {
-    const { query, host } = targetOf({ url: url(index), headers: { host: `host-${index}` } })
-    if (query.get('audience') !== audience(index) || host !== `host-${index}`) wrong += 1
+    if (targetOf(url(index)).query.get('audience') !== audience(index)) wrong += 1
   })
   t.is(wrong, 0)
   t.true(grown < SLACK_BYTES, `grew by ${grown} bytes`)
-  const long = await growth((index) => targetOf({ url: `${url(index)}&${'x'.repeat(8_000)}`, headers: {} }))
+  const long = await growth((index) => targetOf(`${url(index)}&${'x'.repeat(8_000)}`))
   t.true(long < SLACK_BYTES, `grew by ${long} bytes`)
 })

@@ -2,7 +2,7 @@
 
 import type { SigningKey } from '../keys.ts'
 import { type Answer, TYPES } from '../wire.ts'
-import type { Target } from './target.ts'
+import type { Inbound } from './target.ts'
 
 export interface DiscoveryOptions {
   key: Promise<SigningKey>
@@ -22,7 +22,7 @@ export function createDiscovery({
   key,
   issuer,
   now,
-}: DiscoveryOptions): Readonly<Record<string, (target: Target) => Answer | Promise<Answer>>> {
+}: DiscoveryOptions): Readonly<Record<string, (inbound: Inbound) => Answer | Promise<Answer>>> {
   let certificate: Promise<string> | undefined
 
   async function certified(): Promise<string> {

@@ -2,7 +2,7 @@
 
 import type { Token } from '../token.ts'
 import type { Leaf } from '../tree.ts'
-import { badRequest, TYPES } from '../wire.ts'
+import { type Answer, badRequest, TYPES } from '../wire.ts'
 
 /** Google takes these for true, in any case, and everything else for false. */
 export function isTruthy(value: string | null): boolean {
@@ -17,7 +17,7 @@ export function identityLeaf(principal: string): Leaf {
     const format = query.get('format')?.toLowerCase() === 'full' ? 'full' : 'standard'
     return {
       request: { kind: 'id', principal, audience, format },
-      answer: ({ value }) => ({ status: 200, type: TYPES.html, body: value }),
+      answer: kept(({ value }) => ({ status: 200, type: TYPES.html, body: value })),
     }
   }
 }
@@ -32,11 +32,29 @@ export function accessLeaf(principal: string, { platform, now }: { platform: str
     const scopes = honoured ? readScopes(query.get('scopes') ?? '') : []
     return {
       request: { kind: 'access', principal, scopes },
-      answer: (token) =>
-        alt === 'text'
-          ? { status: 200, type: TYPES.text, body: asText(token, now()) }
-          : { status: 200, type: TYPES.json, body: asJson(token, now()) },
+      answer: kept(
+        (token, secondsLeft) =>
+          alt === 'text'
+            ? { status: 200, type: TYPES.text, body: asText(token, secondsLeft) }
+            : { status: 200, type: TYPES.json, body: asJson(token, secondsLeft) },
+        ({ expiresAtMs }) => secondsUntil(expiresAtMs, now()),
+      ),
     }
+  }
+}
+
+/** The last answer again while the token, and what is left of it where that is in the answer, are the same. */
+function kept(
+  write: (token: Token, secondsLeft: number) => Answer,
+  secondsLeftOf: (token: Token) => number = () => 0,
+): (token: Token) => Answer {
+  let last: { token: Token; secondsLeft: number; answer: Answer } | undefined
+  return (token) => {
+    const secondsLeft = secondsLeftOf(token)
+    if (last === undefined || last.token !== token || last.secondsLeft !== secondsLeft) {
+      last = { token, secondsLeft, answer: write(token, secondsLeft) }
+    }
+    return last.answer
   }
 }
 
@@ -50,14 +68,14 @@ function readScopes(list: string): string[] {
 }
 
 /** Exactly these fields; `expires_in` is a whole number above zero, or Java, Rust and Go refuse the answer. */
-function asJson({ value, expiresAtMs }: Token, nowMs: number): string {
-  return JSON.stringify({ access_token: value, expires_in: secondsLeft(expiresAtMs, nowMs), token_type: 'Bearer' })
+function asJson({ value }: Token, secondsLeft: number): string {
+  return JSON.stringify({ access_token: value, expires_in: secondsLeft, token_type: 'Bearer' })
 }
 
-function asText({ value, expiresAtMs }: Token, nowMs: number): string {
-  return `access_token ${value}\nexpires_in ${secondsLeft(expiresAtMs, nowMs)}\ntoken_type Bearer\n`
+function asText({ value }: Token, secondsLeft: number): string {
+  return `access_token ${value}\nexpires_in ${secondsLeft}\ntoken_type Bearer\n`
 }
 
-function secondsLeft(expiresAtMs: number, nowMs: number): number {
+function secondsUntil(expiresAtMs: number, nowMs: number): number {
   return Math.max(1, Math.floor((expiresAtMs - nowMs) / 1000))
 }

@@ -1,10 +1,9 @@
 /**
- * Google's paths: `/` and everything under `/computeMetadata`, as one middleware over the tree. A value, a listing
+ * Google's paths: `/` and everything under `/computeMetadata`, as one surface over the tree. A value, a listing
  * or a redirect is answered from data; a leaf asks the identity's tokens.
  */
 
-import type { Context, Middleware } from 'koa'
-import { type Caller, callerLabel } from '../callers.ts'
+import type { Caller } from '../callers.ts'
 import { asFailure, failure, SidemintError } from '../errors.ts'
 import type { Events, RequestEvent } from '../events.ts'
 import { createGlob } from '../glob.ts'
@@ -25,10 +24,8 @@ import {
   type Value,
 } from '../tree.ts'
 import { type Answer, badRequest, forbidden, noServiceAccount, notFound, TYPES, WireError } from '../wire.ts'
-import { writeAnswer } from './answer.ts'
-import type { GuardedState } from './guard.ts'
 import { isTruthy } from './leaves.ts'
-import type { Target } from './target.ts'
+import type { Inbound, Surface, Target } from './target.ts'
 import { createTreeData, type Place } from './tree-data.ts'
 
 /** Whoever sent a request. */
@@ -40,7 +37,7 @@ export interface Asker {
 
 export interface MetadataOptions extends Place {
   allowAudience: readonly string[]
-  whoAsks: (ctx: Context, host: string) => Asker | Promise<Asker>
+  whoAsks: (inbound: Inbound) => Asker | Promise<Asker>
   /** A failure that a test ordered for this token request. */
   ordered: () => SidemintError | undefined
   events: Events
@@ -57,36 +54,89 @@ const NO_SCOPES: readonly string[] = []
 const LEGACY_DETAIL = (path: string) =>
   `Legacy metadata endpoint accessed: ${path}\nLegacy metadata endpoints are disabled. Please use the /v1/ endpoint.`
 
-export function createMetadata(options: MetadataOptions): Middleware<GuardedState> {
+/** What a URL means in one identity's tree, read once. */
+type Responder = (asker: Asker, host: string) => Answer | Promise<Answer>
+
+/** What one identity is shown. */
+interface View {
+  tree: Directory
+  responders: WeakMap<Target, Responder>
+}
+
+export function createMetadata(options: MetadataOptions): Surface {
   const { whoAsks, ordered, events, now } = options
   const isAllowed = createGlob(options.allowAudience)
-  const trees = new Map<Identity | undefined, Directory>()
+  const views = new Map<Identity | undefined, View>()
 
-  function treeOf(identity: Identity | undefined): Directory {
-    let tree = trees.get(identity)
-    if (tree === undefined) {
-      tree = createTreeData(identity, options)
-      trees.set(identity, tree)
+  function viewOf(identity: Identity | undefined): View {
+    let view = views.get(identity)
+    if (view === undefined) {
+      view = { tree: createTreeData(identity, options), responders: new WeakMap() }
+      views.set(identity, view)
     }
-    return tree
+    return view
   }
 
-  async function answerLeaf(asker: Asker, identity: Identity, leaf: Leaf, target: Target): Promise<Answer> {
-    const startedAtMs = now()
-    let asked: TokenRequest | undefined
-    try {
-      const { request, answer } = leaf(target.query)
-      asked = request
+  function respond(asker: Asker, { target, host }: Inbound): Answer | Promise<Answer> {
+    const { tree, responders } = viewOf(asker.identity)
+    let responder = responders.get(target)
+    if (responder === undefined) {
+      responder = read(tree, asker, target)
+      responders.set(target, responder)
+    }
+    return responder(asker, host)
+  }
+
+  function read(tree: Directory, asker: Asker, target: Target): Responder {
+    const { segments = [], path, text } = target
+    const node = resolve(tree, segments)
+    if (node === undefined) {
+      if (isTokenPath(segments)) throw refuseAccount(asker, target)
+      throw isGuestAttributes(segments) ? guestAttributesDisabled() : notFound(text)
+    }
+    if (isDirectory(node) && !path.endsWith('/')) return (_, host) => redirect(host, target)
+    if (!isDirectory(node) && path.endsWith('/')) throw notFound(text)
+    if (typeof node === 'function' && asker.identity !== undefined) return readLeaf(asker.identity, node, target)
+    const answer = answerData(node, segments.at(-1) ?? '', target.query)
+    return () => answer
+  }
+
+  function readLeaf({ tokens }: Identity, leaf: Leaf, target: Target): Responder {
+    let known: ReturnType<Leaf> | undefined
+    const reading = () => (known ??= leaf(target.query))
+
+    function ask(): Token | Promise<Token> {
+      const { request } = reading()
       const failing = ordered()
       if (failing !== undefined) throw failing
       if (request.kind === 'id') checkAudience(request.audience)
-      const token = await identity.tokens.mint(request)
-      events.record(requestEvent(asker, asked, startedAtMs, token))
+      return tokens.hit(request) ?? tokens.mint(request)
+    }
+
+    function serve(asker: Asker, startedAtMs: number, token: Token): Answer {
+      const { request, answer } = reading()
+      events.record(requestEvent(asker, request, startedAtMs, token))
       return answer(token)
-    } catch (thrown) {
-      const error = asked?.kind === 'id' && asked.audience === GCLOUD_AUDIENCE ? asGcloudNeeds(thrown) : thrown
-      events.record(requestEvent(asker, asked ?? unread(target), startedAtMs, error))
+    }
+
+    function refuse(asker: Asker, startedAtMs: number, thrown: unknown): never {
+      const asked = known?.request ?? unread(target)
+      const error = 'audience' in asked && asked.audience === GCLOUD_AUDIENCE ? asGcloudNeeds(thrown) : thrown
+      events.record(requestEvent(asker, asked, startedAtMs, error))
       throw error
+    }
+
+    return (asker) => {
+      const startedAtMs = now()
+      let token: Token | Promise<Token>
+      try {
+        token = ask()
+      } catch (thrown) {
+        return refuse(asker, startedAtMs, thrown)
+      }
+      return token instanceof Promise
+        ? token.then(serve.bind(undefined, asker, startedAtMs), refuse.bind(undefined, asker, startedAtMs))
+        : serve(asker, startedAtMs, token)
     }
   }
 
@@ -105,7 +155,7 @@ export function createMetadata(options: MetadataOptions): Middleware<GuardedStat
       audience: 'audience' in asked ? asked.audience : '',
       scopes: 'scopes' in asked ? asked.scopes : NO_SCOPES,
       identity: 'principal' in asked ? asked.principal : (asker.identity?.email ?? ''),
-      caller: callerLabel(asker.caller),
+      caller: asker.caller.label,
       result,
       status,
       code,
@@ -125,26 +175,14 @@ export function createMetadata(options: MetadataOptions): Middleware<GuardedStat
     return error
   }
 
-  return async function metadata(ctx, next) {
-    const { target } = ctx.state
-    const { segments, path, text } = target
+  return (inbound) => {
+    const { segments, path, text } = inbound.target
     if (segments === undefined) throw notFound(text)
-    if (segments.length === 0) return writeAnswer(ctx, value(list(treeOf(undefined))))
-    if (segments[0] !== 'computeMetadata') return next()
+    if (segments.length === 0) return value(list(viewOf(undefined).tree))
+    if (segments[0] !== 'computeMetadata') return undefined
     if (segments[1] === 'v1beta1') throw forbidden(path, LEGACY_DETAIL(path))
-    const asking = whoAsks(ctx, target.host)
-    const asker = asking instanceof Promise ? await asking : asking
-    const node = resolve(treeOf(asker.identity), segments)
-    if (node === undefined) {
-      if (isTokenPath(segments)) throw refuseAccount(asker, target)
-      throw isGuestAttributes(segments) ? guestAttributesDisabled() : notFound(text)
-    }
-    if (isDirectory(node) && !path.endsWith('/')) return writeAnswer(ctx, redirect(target))
-    if (!isDirectory(node) && path.endsWith('/')) throw notFound(text)
-    if (typeof node === 'function' && asker.identity !== undefined) {
-      return writeAnswer(ctx, await answerLeaf(asker, asker.identity, node, target))
-    }
-    writeAnswer(ctx, answerData(node, segments.at(-1) ?? '', target.query))
+    const asker = whoAsks(inbound)
+    return asker instanceof Promise ? asker.then((known) => respond(known, inbound)) : respond(asker, inbound)
   }
 }
 
@@ -176,7 +214,7 @@ function value(body: string): Answer {
 }
 
 /** Absolute and from the request's own Host: Node's probe follows it, and a wrong port in it broke Node and .NET. */
-function redirect({ host, path, text }: Target): Answer {
+function redirect(host: string, { path, text }: Target): Answer {
   const location = `http://${host}${text.replace(/(?=\?|$)/, '/')}`
   return { status: 301, type: TYPES.html, body: `${path}/\n`, headers: ['Location', location] }
 }
@@ -192,9 +230,8 @@ function unread({ path }: Target): Asked {
   return { kind: path.endsWith('/token') ? 'access' : 'id' }
 }
 
-function strangerNotice(caller: Caller): { code: string; text: string } {
-  const label = callerLabel(caller)
-  const who = label === caller.address ? label : `${label} (${caller.address})`
+function strangerNotice({ label, address }: Caller): { code: string; text: string } {
+  const who = label === address ? label : `${label} (${address})`
   return {
     code: 'CALLER_UNKNOWN',
     text: `${who} has no identity. Fix: add "callers: [${label}]" to one under identities: in sidemint.yaml, or an entry without callers for everybody else`,

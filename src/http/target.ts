@@ -1,9 +1,10 @@
 /** What a request line asks for, read without normalising: the tree decides what a path means. */
 
-import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Answer } from '../wire.ts'
 
-/** What the URL alone says. */
-interface Asked {
+/** What a URL says. */
+export interface Target {
   /** As asked, percent-encoding and all. */
   path: string
   query: URLSearchParams
@@ -15,10 +16,16 @@ interface Asked {
   text: string
 }
 
-export interface Target extends Asked {
+/** A request, as far as answering it needs. */
+export interface Inbound {
+  target: Target
   /** The authority that the client believes it talks to. */
   host: string
+  socket: Socket
 }
+
+/** A family of paths; undefined where the path is another's. */
+export type Surface = (inbound: Inbound) => Answer | Promise<Answer> | undefined
 
 /** URLs kept at the most, and the longest that is kept: about 2 MB in all. */
 const KEPT = 1_000
@@ -26,25 +33,22 @@ const KEPT_LENGTH = 1_000
 
 /**
  * A service asks for the same few URLs all day, and reading one costs as much as the rest of a cached answer that is
- * ours: each is read once. Readers change nothing in a target.
+ * ours: each is read once, and what it means to a surface can be kept by its target. Readers change nothing in it.
  */
-export function createTargets(): (request: Pick<IncomingMessage, 'url' | 'headers'>) => Target {
-  const known = new Map<string, Asked>()
+export function createTargets(): (url: string) => Target {
+  const known = new Map<string, Target>()
 
-  function read(url: string): Asked {
-    const asked = readUrl(url)
+  function read(url: string): Target {
+    const target = readUrl(url)
     if (known.size >= KEPT) known.clear()
-    if (url.length <= KEPT_LENGTH) known.set(url, asked)
-    return asked
+    if (url.length <= KEPT_LENGTH) known.set(url, target)
+    return target
   }
 
-  return ({ url = '/', headers: { host = '' } }) => {
-    const asked = known.get(url) ?? read(url)
-    return { ...asked, host: asked.authority ?? host }
-  }
+  return (url) => known.get(url) ?? read(url)
 }
 
-function readUrl(url: string): Asked {
+function readUrl(url: string): Target {
   const absolute = /^https?:\/\/([^/?#]*)(.*)$/i.exec(url)
   const text = absolute === null ? url : absolute[2] || '/'
   const mark = text.indexOf('?')
