@@ -1,7 +1,8 @@
 /** The only place where the parts are wired. Start reads as an index of the program; close runs it backwards. */
 
+import type { Socket } from 'node:net'
 import { lintAudiences } from './audience-lint.ts'
-import { createCallers } from './callers.ts'
+import { type Caller, createCallers } from './callers.ts'
 import { createSystemNames } from './callers-system.ts'
 import { failure, type SidemintError } from './errors.ts'
 import { createEvents, type Events } from './events.ts'
@@ -84,6 +85,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const listeners = new Map<number, Identity>()
   const orders = createOrders()
   const ops = createOps({ readiness, metrics: createMetrics(events) })
+  const askerOf = (caller: Caller, host: string, { localPort = 0 }: Socket) => ({
+    caller,
+    identity: identities.find({ caller, host, listener: listeners.get(localPort) }),
+  })
   const metadata = createMetadata({
     platform: settings.platform,
     project,
@@ -94,11 +99,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     allowAudience: settings.allowAudience,
     whoAsks: ({ socket, host }) => {
       const caller = callers.of(socket)
-      const asker = () => ({
-        caller,
-        identity: identities.find({ caller, host, listener: listeners.get(socket.localPort ?? 0) }),
-      })
-      return identities.needNames && caller.naming !== undefined ? caller.naming.then(asker) : asker()
+      return identities.needNames && caller.naming !== undefined
+        ? caller.naming.then(() => askerOf(caller, host, socket))
+        : askerOf(caller, host, socket)
     },
     ordered: orders.take,
     events,

@@ -115,14 +115,14 @@ export function createMetadata(options: MetadataOptions): Surface {
 
     function serve(asker: Asker, startedAtMs: number, token: Token): Answer {
       const { request, answer } = reading()
-      events.record(requestEvent(asker, request, startedAtMs, token))
+      events.record(requestEvent(asker, request, startedAtMs, resultOf(token)))
       return answer(token)
     }
 
     function refuse(asker: Asker, startedAtMs: number, thrown: unknown): never {
       const asked = known?.request ?? unread(target)
       const error = 'audience' in asked && asked.audience === GCLOUD_AUDIENCE ? asGcloudNeeds(thrown) : thrown
-      events.record(requestEvent(asker, asked, startedAtMs, error))
+      events.record(requestEvent(asker, asked, startedAtMs, failureOf(error)))
       throw error
     }
 
@@ -145,9 +145,9 @@ export function createMetadata(options: MetadataOptions): Surface {
     throw failure('AUDIENCE_NOT_ALLOWED', { audience, allowed: options.allowAudience.join(', ') })
   }
 
-  function requestEvent(asker: Asker, asked: Asked, startedAtMs: number, outcome: unknown): RequestEvent {
+  function requestEvent(asker: Asker, asked: Asked, startedAtMs: number, outcome: Outcome): RequestEvent {
     const at = now()
-    const { result, status, first, expiresAtMs, code, reason } = resultOf(outcome)
+    const { result, status, first, expiresAtMs, code, reason } = outcome
     return {
       type: 'request',
       at,
@@ -169,7 +169,7 @@ export function createMetadata(options: MetadataOptions): Surface {
   /** Without an identity, and for an account that the identity may not name. */
   function refuseAccount(asker: Asker, target: Target): WireError {
     const error = asker.identity === undefined ? noServiceAccount() : notFound(target.text)
-    events.record(requestEvent(asker, unread(target), now(), error))
+    events.record(requestEvent(asker, unread(target), now(), failureOf(error)))
     if (asker.identity === undefined)
       events.record({ type: 'notice', at: now(), level: 'warn', ...strangerNotice(asker.caller) })
     return error
@@ -252,18 +252,14 @@ function guestAttributesDisabled(): WireError {
   return new WireError(body, { status: 403, type: TYPES.html, body })
 }
 
-type Result = Pick<RequestEvent, 'result' | 'status' | 'code' | 'reason' | 'expiresAtMs' | 'first'>
+type Outcome = Pick<RequestEvent, 'result' | 'status' | 'code' | 'reason' | 'expiresAtMs' | 'first'>
 
-function resultOf(outcome: unknown): Result {
-  if (isToken(outcome)) {
-    const { served, first, expiresAtMs } = outcome
-    return { result: served, status: 200, expiresAtMs, first }
-  }
-  if (outcome instanceof WireError) return { result: 'error', status: outcome.answer.status, reason: outcome.message }
-  const { status, code, message, fix } = asFailure(outcome)
-  return { result: 'error', status, code, reason: `${message}. Fix: ${fix}` }
+function resultOf({ served, first, expiresAtMs }: Token): Outcome {
+  return { result: served, status: 200, code: undefined, reason: undefined, expiresAtMs, first }
 }
 
-function isToken(outcome: unknown): outcome is Token {
-  return typeof outcome === 'object' && outcome !== null && 'served' in outcome
+function failureOf(thrown: unknown): Outcome {
+  if (thrown instanceof WireError) return { result: 'error', status: thrown.answer.status, reason: thrown.message }
+  const { status, code, message, fix } = asFailure(thrown)
+  return { result: 'error', status, code, reason: `${message}. Fix: ${fix}` }
 }
