@@ -10,7 +10,7 @@ import { cpuUs, freePort, launch, type Measured, type Running, SERVER_CORE } fro
 import { alternate } from './rounds.ts'
 
 /** Short and many: what else the machine does changes within a second, and then meets both of a round. */
-const ROUNDS = 101
+const ROUNDS = 121
 const REQUESTS = 800
 /** The compiler of Node.js has done its work by then. */
 const WARM = 15_000
@@ -36,10 +36,12 @@ export function request(host: string, path: string): string {
   return `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n${CLIENT_HEADERS.join('\r\n')}\r\n\r\n`
 }
 
-const BARE = new URL('bare.mjs', import.meta.url).pathname
-
 export function bareArgv(port: number, answers: string): string[] {
-  return [process.execPath, BARE, String(port), answers]
+  return [process.execPath, new URL('bare.mjs', import.meta.url).pathname, String(port), answers]
+}
+
+function koaArgv(port: number, answers: string): string[] {
+  return [process.execPath, new URL('koa.mjs', import.meta.url).pathname, String(port), answers]
 }
 
 /** A file of answers for the bare server, as long as ours, where nothing of ours was asked before. */
@@ -52,14 +54,17 @@ export function bareAnswers(directory: string, paths: readonly string[]): string
   return file
 }
 
-/** The bare server with the very bytes that ours has just answered. */
-async function launchBare(directory: string, from: Measured, paths: readonly string[]): Promise<Running> {
+/** The bare server, and Koa alone, with the very bytes that ours has just answered. */
+async function launchAlike(directory: string, from: Measured, paths: readonly string[]): Promise<[Running, Running]> {
   const file = join(directory, `answers-${paths.length}.json`)
   const answers: [string, Copy][] = []
   for (const path of paths) answers.push([path, await copy(from.port, path)])
   writeFileSync(file, JSON.stringify(answers))
-  const port = await freePort()
-  return launch('bare node:http', port, bareArgv(port, file), { core: SERVER_CORE })
+  const [barePort, koaPort] = [await freePort(), await freePort()]
+  return [
+    await launch('bare node:http', barePort, bareArgv(barePort, file), { core: SERVER_CORE }),
+    await launch('Koa alone', koaPort, koaArgv(koaPort, file), { core: SERVER_CORE }),
+  ]
 }
 
 export async function benchHits({ load, directory, sidemint, rival }: Bench): Promise<Row[]> {
@@ -88,27 +93,41 @@ export async function benchHits({ load, directory, sidemint, rival }: Bench): Pr
         connections: CONNECTIONS,
       })
     await drive(ours, paths.length)
-    const bare = await launchBare(directory, ours, paths)
-    const servers: Measured[] = [ours, bare, ...(rival === undefined ? [] : [rival])]
-    for (const server of servers) await drive(server, Math.max(WARM, paths.length))
-    const costUs = async (server: Measured) => {
+    const [bare, koa] = await launchAlike(directory, ours, paths)
+    const servers: Measured[] = [ours, bare, koa, ...(rival === undefined ? [] : [rival])]
+    const failures = new Map<string, object>()
+    const costUs = async ({ name, ...server }: Measured) => {
       const { pid } = server
       const before = pid === undefined ? 0 : cpuUs(pid)
-      const { failures, seconds } = await drive(server, REQUESTS)
-      if (server !== rival && Object.keys(failures).length > 0)
-        throw new Error(`${server.name}: ${JSON.stringify(failures)}`)
-      return (pid === undefined ? seconds * 1e6 : cpuUs(pid) - before) / REQUESTS
+      const outcome = await drive({ name, ...server }, REQUESTS)
+      if (Object.keys(outcome.failures).length > 0) failures.set(name, outcome.failures)
+      return (pid === undefined ? outcome.seconds * 1e6 : cpuUs(pid) - before) / REQUESTS
     }
+    for (const server of servers) await drive(server, Math.max(WARM, paths.length))
     const figures = await alternate(
       ROUNDS,
       Object.fromEntries(servers.map((server) => [server.name, () => costUs(server)])),
     )
-    rows.push(row({ what, unit: 'µs CPU a request', figures, ours: ours.name, base: bare.name, budget }))
-    if (rival !== undefined)
-      rows.push(
-        row({ what: `${what}, ${rival.name}`, unit: 'µs CPU a request', figures, ours: rival.name, base: bare.name }),
-      )
+    for (const { name } of [ours, bare, koa]) {
+      if (failures.has(name)) throw new Error(`${name}: ${JSON.stringify(failures.get(name))}`)
+    }
+    const line = (of: Measured, note = '', most?: number) =>
+      row({
+        what: `${what}${note}`,
+        unit: of.pid === undefined ? 'µs a request' : 'µs CPU a request',
+        figures,
+        ours: of.name,
+        base: bare.name,
+        budget: most,
+      })
+    rows.push(line(ours, '', budget))
+    if (budget !== undefined) rows.push(line(koa, ': Koa alone, which is part of it'))
+    if (rival !== undefined) {
+      const failed = failures.has(rival.name) ? `, which fails: ${JSON.stringify(failures.get(rival.name))}` : ''
+      rows.push(line(rival, `: ${rival.name}${failed}`))
+    }
     await bare.stop()
+    await koa.stop()
   }
   await ours.stop()
   return rows

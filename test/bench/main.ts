@@ -40,7 +40,7 @@ try {
     sidemint: (flags) => [process.execPath, join(import.meta.dirname, '../../dist/cli.js'), ...flags],
     rival: values.against === undefined ? undefined : stranger(values.against),
   }
-  console.log(`| what | sidemint | against | ratio (middle half) | budget |\n|---|---|---|---|---|`)
+  console.log(`| what | measured | against | ratio (middle half) | budget |\n|---|---|---|---|---|`)
   for (const [name, section] of Object.entries(SECTIONS)) {
     if (positionals.length > 0 && !positionals.includes(name)) continue
     const measured = await section(bench)

@@ -13,8 +13,9 @@ const ROUNDS = 5
 const GOOGLE_MS = 80
 /** The clock of the server and of Google in the steady load: a refresh, due after four minutes, comes every 2 s. */
 const SPEED = 120
-const STEADY_SECONDS = 10
+const STEADY_SECONDS = 15
 const STEADY_PER_SECOND = 500
+const STEADY_ROUNDS = 3
 const FAST_CLOCK = new URL('fast-clock.mjs', import.meta.url).pathname
 
 export async function benchStampede({ load, directory, sidemint }: Bench): Promise<Row[]> {
@@ -94,22 +95,24 @@ export async function benchSteady({ load, directory }: Bench): Promise<Row[]> {
         })
       for (const server of [ours, bare]) await drive(server, 1)
       const before = google.calls.length
-      const figures = await alternate(2, {
-        sidemint: async () => (await drive(ours, STEADY_SECONDS / 2)).slowestMs,
-        'bare node:http': async () => (await drive(bare, STEADY_SECONDS / 2)).slowestMs,
+      const slowest = async (server: Measured) => {
+        // While the other is measured nobody asks this one, and its token gets too old to be served.
+        await drive(server, 1 / STEADY_PER_SECOND)
+        return (await drive(server, STEADY_SECONDS / STEADY_ROUNDS)).slowestMs
+      }
+      const figures = await alternate(STEADY_ROUNDS, {
+        sidemint: () => slowest(ours),
+        'bare node:http': () => slowest(bare),
       })
       const refreshes = google.calls.length - before
       if (refreshes < 3) throw new Error(`only ${refreshes} refreshes in the steady load`)
       await ours.stop()
       await bare.stop()
+      const what = `${STEADY_PER_SECOND} requests a second through ${refreshes} refreshes of ${GOOGLE_MS} ms`
+      const worst = { sidemint: [Math.max(...figures.sidemint)] }
       return [
-        row({
-          what: `${STEADY_PER_SECOND} requests a second through ${refreshes} refreshes of ${GOOGLE_MS} ms: the slowest`,
-          unit: 'ms',
-          figures,
-          ours: 'sidemint',
-          base: 'bare node:http',
-        }),
+        row({ what: `${what}: the slowest`, unit: 'ms', figures, ours: 'sidemint', base: 'bare node:http' }),
+        row({ what: `${what}: none waits`, unit: 'ms', figures: worst, ours: 'sidemint', budget: GOOGLE_MS }),
       ]
     },
     { now },
