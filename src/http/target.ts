@@ -27,8 +27,8 @@ export interface Inbound {
 /** A family of paths; undefined where the path is another's. */
 export type Surface = (inbound: Inbound) => Answer | Promise<Answer> | undefined
 
-/** URLs kept at the most, and the longest that is kept: about 2 MB in all. */
-const KEPT = 1_000
+/** URLs kept at the most, and the longest that is kept: 1 kB each as clients ask, and at the worst 8 MB in all. */
+const KEPT = 2_000
 const KEPT_LENGTH = 1_000
 
 /**
