@@ -167,8 +167,14 @@ export function createStack(project: string, { files, variables = {} }: StackOpt
       const response = await fetch(`http://${await compose('port', 'orders', '8080')}/`)
       return { status: response.status, body: (await response.json()) as Answer }
     },
-    down: () => compose('down', '--volumes', '--rmi', 'local', '--timeout', '2', '--remove-orphans'),
+    down: () =>
+      compose('down', '--volumes', '--rmi', 'local', '--timeout', '2', '--remove-orphans').catch(sayLeftBehind),
   }
+}
+
+/** An older engine now and then keeps a network's endpoint whose container is gone, until it is started anew. */
+function sayLeftBehind({ message }: Error): void {
+  console.error(`left behind: ${message.trim().split('\n').at(-1)}`)
 }
 
 export function readToken({ status, body }: { status: number; body: string }): TokenAnswer {
