@@ -9,12 +9,15 @@ import { peerAddress } from './host.ts'
 
 export interface Caller {
   readonly address: string
-  /** For people: the service, the container or the address. */
-  label: string
   /** Absent on the host, where nobody names the address, and while it is looked up. */
   name?: ComposeName
   /** Settled when the look-up has ended; absent where there is nothing to look up. */
   naming?: Promise<void>
+}
+
+/** For people: the service, the container or the address. */
+export function callerLabel({ address, name }: Caller): string {
+  return name?.service ?? name?.container ?? address
 }
 
 export interface CallersOptions {
@@ -36,9 +39,7 @@ export function createCallers({ reverse, ownAddresses }: CallersOptions): Caller
     const isNear = ({ cidr }: { cidr: string }) => createRange([cidr])(caller.address)
     const own = [...ownAddresses()].sort((a, b) => Number(isNear(b)) - Number(isNear(a)))
     const [names, ...ownNames] = await Promise.all([caller, ...own].map(({ address }) => namesOf(address)))
-    if (names?.[0] === undefined) return
-    caller.name = readName(names[0], ownNames.flat())
-    caller.label = caller.name.service ?? caller.name.container
+    if (names?.[0] !== undefined) caller.name = readName(names[0], ownNames.flat())
   }
 
   async function namesOf(address: string): Promise<readonly string[]> {
@@ -49,8 +50,7 @@ export function createCallers({ reverse, ownAddresses }: CallersOptions): Caller
     of(socket) {
       const before = known.get(socket)
       if (before !== undefined) return before
-      const address = peerAddress(socket.remoteAddress)
-      const caller: Caller = { address, label: address }
+      const caller: Caller = { address: peerAddress(socket.remoteAddress) }
       if (!isLoopback(caller.address)) caller.naming = lookUp(caller)
       known.set(socket, caller)
       return caller

@@ -7,8 +7,7 @@ import pino from 'pino'
 import type { GateEvent, MintEvent, RequestEvent, SidemintEvent } from './events.ts'
 import type { Settings } from './settings.ts'
 
-const LEVELS = ['debug', 'info', 'warn', 'error'] as const
-export type Level = (typeof LEVELS)[number]
+export type Level = 'debug' | 'info' | 'warn' | 'error'
 
 export interface Log {
   /** Subscribes to the event stream. */
@@ -56,8 +55,6 @@ export function createLog({ format, level, colour, write, now }: LogOptions): Lo
     destination,
   )
 
-  const silent = new Set(LEVELS.filter((level) => !logger.isLevelEnabled(level)))
-
   function isRepeated(key: string): boolean {
     const last = writtenAtMs.get(key)
     if (last !== undefined && now() - last >= 0 && now() - last < REPEAT_MS) return true
@@ -69,7 +66,7 @@ export function createLog({ format, level, colour, write, now }: LogOptions): Lo
   return {
     read(event) {
       const level = levelOf(event)
-      if (level === undefined || silent.has(level)) return
+      if (level === undefined || !logger.isLevelEnabled(level)) return
       const { text, fields, repeat } = describe(event)
       if (repeat === undefined || !isRepeated(repeat)) logger[level](fields, text)
     },

@@ -35,7 +35,7 @@ async function find(
     host = 'metadata.google.internal',
     listener,
   } = asking
-  const caller = { address, label: address, ...(name === undefined ? {} : { name: { container, service: name } }) }
+  const caller = { address, ...(name === undefined ? {} : { name: { container, service: name } }) }
   const found = made.find({ caller, host, listener: made.all.find(({ email }) => email === listener) })
   return found?.email.split('@')[0]
 }

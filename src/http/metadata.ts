@@ -3,7 +3,7 @@
  * or a redirect is answered from data; a leaf asks the identity's tokens.
  */
 
-import type { Caller } from '../callers.ts'
+import { type Caller, callerLabel } from '../callers.ts'
 import { asFailure, failure, SidemintError } from '../errors.ts'
 import type { Events, RequestEvent } from '../events.ts'
 import { createGlob } from '../glob.ts'
@@ -155,7 +155,7 @@ export function createMetadata(options: MetadataOptions): Surface {
       audience: 'audience' in asked ? asked.audience : '',
       scopes: 'scopes' in asked ? asked.scopes : NO_SCOPES,
       identity: 'principal' in asked ? asked.principal : (asker.identity?.email ?? ''),
-      caller: asker.caller.label,
+      caller: callerLabel(asker.caller),
       result,
       status,
       code,
@@ -230,8 +230,9 @@ function unread({ path }: Target): Asked {
   return { kind: path.endsWith('/token') ? 'access' : 'id' }
 }
 
-function strangerNotice({ label, address }: Caller): { code: string; text: string } {
-  const who = label === address ? label : `${label} (${address})`
+function strangerNotice(caller: Caller): { code: string; text: string } {
+  const label = callerLabel(caller)
+  const who = label === caller.address ? label : `${label} (${caller.address})`
   return {
     code: 'CALLER_UNKNOWN',
     text: `${who} has no identity. Fix: add "callers: [${label}]" to one under identities: in sidemint.yaml, or an entry without callers for everybody else`,

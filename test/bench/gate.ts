@@ -2,7 +2,6 @@
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type Bench, type Row, row } from './bench.ts'
 import { bareAnswers, bareArgv, identityPath } from './hits.ts'
 import { cpuUs, freePort, launch, type Measured, residentMiB, SERVER_CORE } from './processes.ts'
@@ -12,7 +11,6 @@ const ROUNDS = 8
 const REQUESTS = 4_000
 const ONE_BY_ONE = 500
 const SERVICES = 30
-const SETTLE_MS = 400
 const AUDIENCE = 'https://service-0-abc123-uc.a.run.app'
 const CALLER = 'orders@acme-dev.iam.gserviceaccount.com'
 const PROXY = new URL('proxy.mjs', import.meta.url).pathname
@@ -70,8 +68,8 @@ export async function benchGate({ load, directory, sidemint }: Bench): Promise<R
     })
     const hosts = Array.from({ length: SERVICES }, (_, index) => `service-${index}`)
     await drive(all, SERVICES * 10, 8, hosts)
-    await sleep(SETTLE_MS)
-    const memory = { [all.name]: [residentMiB(all.pid)], httpxy: [residentMiB(proxy.pid)] }
+    const [allMiB, proxyMiB] = await Promise.all([residentMiB(all.pid), residentMiB(proxy.pid)])
+    const memory = { [all.name]: [allMiB], httpxy: [proxyMiB] }
     return [
       row({ what: 'gate, a call let through', unit: 'µs CPU', figures: costs, ours: ours.name, base: proxy.name }),
       row({ what: 'gate, one call after another', unit: 'ms', figures: latencies, ours: ours.name, base: proxy.name }),

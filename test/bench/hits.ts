@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs'
 import { Agent, get, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { DEFAULT_ACCOUNT } from '../client.ts'
 import { type Bench, type Row, row } from './bench.ts'
 import { cpuUs, freePort, launch, type Measured, type Running, SERVER_CORE } from './processes.ts'
 import { alternate } from './rounds.ts'
@@ -17,8 +18,7 @@ const WARM = 15_000
 const CONNECTIONS = 32
 /** Of a locally signed ID token. */
 const TOKEN_LENGTH = 780
-const ACCOUNT = '/computeMetadata/v1/instance/service-accounts/default'
-const TOKEN = `${ACCOUNT}/token`
+const TOKEN = `${DEFAULT_ACCOUNT}/token`
 /** What Google's libraries send; a request of theirs has about as many headers. */
 const CLIENT_HEADERS = [
   'Metadata-Flavor: Google',
@@ -29,19 +29,16 @@ const CLIENT_HEADERS = [
 ]
 
 export function identityPath(index: number): string {
-  return `${ACCOUNT}/identity?audience=${encodeURIComponent(`https://service-${index}-abc123-uc.a.run.app`)}&format=full`
+  return `${DEFAULT_ACCOUNT}/identity?audience=${encodeURIComponent(`https://service-${index}-abc123-uc.a.run.app`)}&format=full`
 }
 
 export function request(host: string, path: string): string {
   return `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n${CLIENT_HEADERS.join('\r\n')}\r\n\r\n`
 }
 
-export function bareArgv(port: number, answers: string): string[] {
-  return [process.execPath, new URL('bare.mjs', import.meta.url).pathname, String(port), answers]
-}
-
-function koaArgv(port: number, answers: string): string[] {
-  return [process.execPath, new URL('koa.mjs', import.meta.url).pathname, String(port), answers]
+/** `script` is the bare server, or another one beside it that sends the same file of answers. */
+export function bareArgv(port: number, answers: string, script = 'bare.mjs'): string[] {
+  return [process.execPath, join(import.meta.dirname, script), String(port), answers]
 }
 
 /** A file of answers for the bare server, as long as ours, where nothing of ours was asked before. */
@@ -63,7 +60,7 @@ async function launchAlike(directory: string, from: Measured, paths: readonly st
   const [barePort, koaPort] = [await freePort(), await freePort()]
   return [
     await launch('bare node:http', barePort, bareArgv(barePort, file), { core: SERVER_CORE }),
-    await launch('Koa alone', koaPort, koaArgv(koaPort, file), { core: SERVER_CORE }),
+    await launch('Koa alone', koaPort, bareArgv(koaPort, file, 'koa.mjs'), { core: SERVER_CORE }),
   ]
 }
 
@@ -96,10 +93,10 @@ export async function benchHits({ load, directory, sidemint, rival }: Bench): Pr
     const [bare, koa] = await launchAlike(directory, ours, paths)
     const servers: Measured[] = [ours, bare, koa, ...(rival === undefined ? [] : [rival])]
     const failures = new Map<string, object>()
-    const costUs = async ({ name, ...server }: Measured) => {
-      const { pid } = server
+    const costUs = async (server: Measured) => {
+      const { name, pid } = server
       const before = pid === undefined ? 0 : cpuUs(pid)
-      const outcome = await drive({ name, ...server }, REQUESTS)
+      const outcome = await drive(server, REQUESTS)
       if (Object.keys(outcome.failures).length > 0) failures.set(name, outcome.failures)
       return (pid === undefined ? outcome.seconds * 1e6 : cpuUs(pid) - before) / REQUESTS
     }

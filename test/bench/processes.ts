@@ -4,6 +4,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { type AddressInfo, connect, createServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Order, Outcome } from './load.ts'
 
 /** Servers run on the first, the load on the second. */
@@ -12,6 +13,8 @@ const LOAD_CORE = 1
 
 const CAN_PIN = spawnSync('taskset', ['-c', String(LOAD_CORE), 'true']).status === 0
 const START_TIMEOUT_MS = 20_000
+/** What a start, or a load, leaves to be collected is gone by then. */
+const SETTLE_MS = 400
 
 export interface Measured {
   name: string
@@ -70,7 +73,7 @@ async function listening(name: string, port: number, child: ChildProcess): Promi
   while (performance.now() < until) {
     if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode} before it listened`)
     if (await connects(port)) return
-    await new Promise((resolve) => setTimeout(resolve, 1))
+    await sleep(1)
   }
   child.kill('SIGKILL')
   throw new Error(`${name} did not listen on ${port} in time`)
@@ -103,7 +106,9 @@ export function cpuUs(pid: number): number {
   return ns.reduce((sum, one) => sum + one, 0) / 1000
 }
 
-export function residentMiB(pid: number): number {
+/** Once what the process did before is collected. */
+export async function residentMiB(pid: number): Promise<number> {
+  await sleep(SETTLE_MS)
   return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
 }
 

@@ -8,14 +8,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Bench, type Row, row } from './bench.ts'
 import { withGoogle } from './google.ts'
 import { bareAnswers, bareArgv, identityPath, request } from './hits.ts'
-import { bareEnv, freePort, launch, type Running, residentMiB, SERVER_CORE } from './processes.ts'
+import { bareEnv, freePort, launch, residentMiB, SERVER_CORE } from './processes.ts'
 import { alternate } from './rounds.ts'
 
 const START_ROUNDS = 9
 const MEMORY_ROUNDS = 3
 const HITS = 300_000
-/** What a start leaves to be collected is gone by then. */
-const SETTLE_MS = 400
 const GIVE_UP_MS = 20_000
 
 export async function benchStart({ sidemint, directory }: Bench): Promise<Row[]> {
@@ -100,16 +98,12 @@ async function stages(
       count,
       connections,
     })
-  const resident = async ({ pid }: Running) => {
-    await sleep(SETTLE_MS)
-    return residentMiB(pid)
-  }
-  const idle = await resident(server)
+  const idle = await residentMiB(server.pid)
   const { failures } = await ask(1, 1)
   if (Object.keys(failures).length > 0) throw new Error(`${name}: the first mint failed: ${JSON.stringify(failures)}`)
-  const minted = await resident(server)
+  const minted = await residentMiB(server.pid)
   if (hits > 0) await ask(hits, 32)
-  const loaded = hits > 0 ? { loaded: await resident(server) } : {}
+  const loaded = hits > 0 ? { loaded: await residentMiB(server.pid) } : {}
   await server.stop()
   return { idle, minted, ...loaded }
 }

@@ -3,6 +3,8 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { readClaims } from '../../src/token.ts'
+import { DEFAULT_ACCOUNT } from '../client.ts'
 
 const run = promisify(execFile)
 
@@ -116,8 +118,6 @@ export interface StackOptions {
   variables?: Readonly<Record<string, string>>
 }
 
-const IDENTITY = '/computeMetadata/v1/instance/service-accounts/default/identity'
-
 /** By node:http, since fetch sends no other Host than the URL's. */
 const GET = `
   import http from 'node:http'
@@ -128,7 +128,7 @@ const GET = `
     resolve({ status: response.statusCode, body })
   }).on('error', reject))
   const askToken = (url, audience, host) =>
-    ask(url + '${IDENTITY}?format=full&audience=' + encodeURIComponent(audience), {
+    ask(url + '${DEFAULT_ACCOUNT}/identity?format=full&audience=' + encodeURIComponent(audience), {
       'Metadata-Flavor': 'Google', ...(host === '' ? {} : { host }),
     })`
 
@@ -173,11 +173,13 @@ export function createStack(project: string, { files, variables = {} }: StackOpt
 }
 
 /** An older engine now and then keeps a network's endpoint whose container is gone, until it is started anew. */
-function sayLeftBehind({ message }: Error): void {
-  console.error(`left behind: ${message.trim().split('\n').at(-1)}`)
+function sayLeftBehind(error: Error): void {
+  const network = /^ *Network \S+ +Error$/m.exec(error.message)
+  if (network === null) throw error
+  console.error(`left behind:${network[0]}`)
 }
 
 export function readToken({ status, body }: { status: number; body: string }): TokenAnswer {
-  const payload = status === 200 ? JSON.parse(Buffer.from(body.split('.')[1] ?? '', 'base64url').toString()) : {}
-  return { status, body, email: payload.email ?? '' }
+  const claims = status === 200 ? readClaims(body) : undefined
+  return { status, body, email: String(claims?.email ?? '') }
 }
