@@ -3,7 +3,7 @@
 
 import { enableCompileCache } from 'node:module'
 import type { Command, Io } from './commands/command.ts'
-import { asFailure, type SidemintError } from './errors.ts'
+import { asFailure, type SidemintError } from './core/errors.ts'
 
 /** 0 is success; 1 a failure; 2 misuse. */
 const FAILED = 1
@@ -32,7 +32,7 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }
 async function main(argv: readonly string[], io: Io): Promise<number> {
   const [first = '', ...others] = argv
   if (first === '--version') {
-    const { version } = await import('./version.ts')
+    const { version } = await import('./core/version.ts')
     io.stdout.write(`${version}\n`)
     return 0
   }

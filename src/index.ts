@@ -3,11 +3,11 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createClientEnv } from './client-env.ts'
-import { createEvents, type RequestEvent } from './events.ts'
-import { applyVariables, withdrawVariables } from './process-env.ts'
+import { settle } from './config/settings.ts'
+import { createEvents, type RequestEvent } from './core/events.ts'
+import { createClientEnv } from './env/client.ts'
+import { applyVariables, withdrawVariables } from './env/process.ts'
 import { startServer } from './server.ts'
-import { settle } from './settings.ts'
 
 /** What may be laid over the metadata tree, in Google's key names; null removes a key. */
 export type MetadataOverlay = {

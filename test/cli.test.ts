@@ -6,10 +6,10 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import ava from 'ava'
+import { readClaims } from '../src/core/token.ts'
 import { startSidemint } from '../src/index.ts'
-import { readClaims } from '../src/token.ts'
-import { ask, DEFAULT_ACCOUNT, V1 } from './client.ts'
 import { COMPILE_CACHE } from './compile-cache.ts'
+import { ask, DEFAULT_ACCOUNT, V1 } from './http-client.ts'
 
 /** One after another: a dozen processes at once on two cores would test the cores. */
 const test = ava.serial

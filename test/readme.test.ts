@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import test from 'ava'
-import { CATALOGUE } from '../src/errors.ts'
+import { CATALOGUE } from '../src/core/errors.ts'
 import { README, withTables } from './readme.ts'
 
 const text = readFileSync(README, 'utf8')

@@ -1,8 +1,8 @@
 /** The README's tables, made from the code. `npm run readme` writes them; a test holds them equal. */
 
 import { readFileSync, writeFileSync } from 'node:fs'
-import { CATALOGUE } from '../src/errors.ts'
-import { flagOf, SETTINGS } from '../src/settings.ts'
+import { flagOf, SETTINGS } from '../src/config/settings.ts'
+import { CATALOGUE } from '../src/core/errors.ts'
 
 export const README = new URL('../README.md', import.meta.url)
 

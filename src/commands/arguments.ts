@@ -1,6 +1,7 @@
 /** Reads a command's arguments and its settings, and reports everything that is wrong with them at once. */
 
 import { parseArgs } from 'node:util'
+import { readSettingsFile } from '../config/file.ts'
 import {
   DEFAULTS,
   flagOf,
@@ -11,8 +12,7 @@ import {
   settle,
   suggest,
   type Wants,
-} from '../settings.ts'
-import { readSettingsFile } from '../settings-file.ts'
+} from '../config/settings.ts'
 
 /** A flag of one command alone. */
 export interface OwnFlag {

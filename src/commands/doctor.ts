@@ -1,6 +1,6 @@
 /** `sidemint doctor`: what stands between this machine and its tokens, each with the command that mends it. */
 
-import { checkCompose } from '../doctor/compose.ts'
+import { checkCompose } from '../doctor/compose/index.ts'
 import type { Finding } from '../doctor/finding.ts'
 import { report } from '../doctor/report.ts'
 import { checkTokens } from '../doctor/tokens.ts'

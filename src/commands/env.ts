@@ -3,8 +3,8 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { type ClientEnv, createClientEnv, createComposeEnv, loginUnderHome } from '../client-env.ts'
-import { failure } from '../errors.ts'
+import { failure } from '../core/errors.ts'
+import { type ClientEnv, createClientEnv, createComposeEnv, loginUnderHome } from '../env/client.ts'
 import { type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
 import type { Io } from './command.ts'
 

@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createClientEnv } from '../client-env.ts'
+import { createClientEnv } from '../env/client.ts'
 import { startServer } from '../server.ts'
 import { type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
 import type { Io } from './command.ts'

@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
-import { failure } from '../errors.ts'
+import { failure } from '../core/errors.ts'
 
 /** A shell reports a command that a signal ended as this plus the signal's number. */
 const SIGNAL_BASE = 128

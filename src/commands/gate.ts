@@ -1,9 +1,9 @@
 /** `sidemint gate`: Cloud Run's front door before services, until it is told to stop. */
 
-import { announceGates } from '../banner.ts'
+import { startGates } from '../gate/server.ts'
 import { checkGates } from '../gate/settings.ts'
-import { startGates } from '../gate-server.ts'
 import { type CommandShape, helpFor, readArguments } from './arguments.ts'
+import { announceGates } from './banner.ts'
 import type { Io } from './command.ts'
 import { createLoggedEvents, runUntilSignal } from './lifetime.ts'
 

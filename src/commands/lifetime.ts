@@ -1,8 +1,8 @@
 /** What the commands that serve have in common: a log, and an end by a signal. */
 
-import { createEvents, type Events } from '../events.ts'
-import { createLog, type Log } from '../log.ts'
-import type { Settings } from '../settings.ts'
+import type { Settings } from '../config/settings.ts'
+import { createEvents, type Events } from '../core/events.ts'
+import { createLog, type Log } from '../observe/log.ts'
 import type { Io } from './command.ts'
 
 /** What is in flight at a signal gets this long; a supervisor may kill us after a second. */

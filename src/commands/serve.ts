@@ -1,9 +1,9 @@
 /** `sidemint serve`: the metadata server until it is told to stop. */
 
-import { announce } from '../banner.ts'
+import type { SettingName } from '../config/settings.ts'
 import { startServer } from '../server.ts'
-import type { SettingName } from '../settings.ts'
 import { type CommandShape, helpFor, readArguments } from './arguments.ts'
+import { announce } from './banner.ts'
 import type { Io } from './command.ts'
 import { createLoggedEvents, runUntilSignal } from './lifetime.ts'
 

@@ -1,12 +1,12 @@
 /** `sidemint token`: one ID token on stdout, from the server that runs, or minted here where none does. */
 
-import { failure } from '../errors.ts'
-import { createEvents } from '../events.ts'
-import { createIdentities } from '../identities.ts'
-import { generateSigningKey, loadSigningKey } from '../keys.ts'
-import { flagOf, invalid, type SettingName, type Settings } from '../settings.ts'
-import { createLocalSource } from '../sources/local.ts'
-import { readClaims } from '../token.ts'
+import { flagOf, invalid, type SettingName, type Settings } from '../config/settings.ts'
+import { failure } from '../core/errors.ts'
+import { createEvents } from '../core/events.ts'
+import { readClaims } from '../core/token.ts'
+import { createIdentities } from '../identity/identities.ts'
+import { generateSigningKey, loadSigningKey } from '../issuer/key.ts'
+import { createLocalSource } from '../issuer/local.ts'
 import { type Arguments, type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
 import type { Io } from './command.ts'
 

@@ -1,11 +1,11 @@
 /** The credential file: which one, whether it can be read, and whether Google still takes it. */
 
-import { type Adc, type Credential, locateAdc, readAdc, refuseMisplacedLogin } from '../adc.ts'
-import { asFailure } from '../errors.ts'
-import { BOUNDS } from '../sources/bounded.ts'
-import type { Route } from '../sources/google/mint.ts'
-import { describeCredential } from '../sources/google.ts'
-import { readClaims } from '../token.ts'
+import { asFailure } from '../core/errors.ts'
+import { readClaims } from '../core/token.ts'
+import { type Adc, type Credential, locateAdc, readAdc, refuseMisplacedLogin } from '../mint/adc.ts'
+import { BOUNDS } from '../mint/bounded.ts'
+import type { Route } from '../mint/google/mint.ts'
+import { describeCredential } from '../mint/google.ts'
 import { type Finding, failed, ok } from './finding.ts'
 
 export interface Credentials {
@@ -34,7 +34,7 @@ export async function checkCredentials(env: NodeJS.ProcessEnv): Promise<Credenti
  */
 async function refresh(credential: Exclude<Credential, { kind: 'impersonated' }>): Promise<Finding> {
   const check = 'refresh'
-  const { createMinter } = await import('../sources/google/mint.ts')
+  const { createMinter } = await import('../mint/google/mint.ts')
   const { mint } = createMinter({
     credential,
     quotaProject: undefined,

@@ -1,6 +1,6 @@
 /** What one check of `sidemint doctor` found. */
 
-import type { SidemintError } from '../errors.ts'
+import type { SidemintError } from '../core/errors.ts'
 
 export interface Finding {
   /** What was looked at: `ADC`, `clock`, an account, `compose:SERVICE`. */

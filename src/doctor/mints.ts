@@ -1,8 +1,8 @@
 /** One ID token for each identity, minted and thrown away: only its claims are kept. */
 
-import { asFailure } from '../errors.ts'
-import { type Identity, OWN_PRINCIPAL } from '../identities.ts'
-import { readClaims } from '../token.ts'
+import { asFailure } from '../core/errors.ts'
+import { readClaims } from '../core/token.ts'
+import { type Identity, OWN_PRINCIPAL } from '../identity/identities.ts'
 import { type Finding, failed, ok } from './finding.ts'
 import { within } from './within.ts'
 

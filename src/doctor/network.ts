@@ -1,6 +1,6 @@
 /** The way to Google, and Google's clock. Asked only where tokens come from Google. */
 
-import { describeSkew, SKEW_REFUSED_MS, SKEW_WARNED_MS } from '../readiness.ts'
+import { describeSkew, SKEW_REFUSED_MS, SKEW_WARNED_MS } from '../observe/readiness.ts'
 import { type Finding, fail, failed, ok } from './finding.ts'
 import { type Obstacle, reach } from './reach.ts'
 

@@ -1,6 +1,6 @@
 /** The projects behind the calls: the one that they are counted for, and whether the API is on. Mints tell of both. */
 
-import type { Adc } from '../adc.ts'
+import type { Adc } from '../mint/adc.ts'
 import { type Finding, ok, warn } from './finding.ts'
 
 export function checkProjects(adc: Adc, mints: readonly Finding[], env: NodeJS.ProcessEnv): Finding[] {

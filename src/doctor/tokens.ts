@@ -1,10 +1,10 @@
 /** Who mints here, whether it can, and the way to Google where it is Google that does. */
 
-import { asFailure } from '../errors.ts'
-import { createEvents } from '../events.ts'
-import { createIdentities } from '../identities.ts'
-import type { Settings } from '../settings.ts'
-import { type Choice, chooseSource } from '../sources/choose.ts'
+import type { Settings } from '../config/settings.ts'
+import { asFailure } from '../core/errors.ts'
+import { createEvents } from '../core/events.ts'
+import { createIdentities } from '../identity/identities.ts'
+import { type Choice, chooseSource } from '../mint/choose.ts'
 import { type Credentials, checkCredentials } from './credentials.ts'
 import { type Finding, failed, ok } from './finding.ts'
 import { checkMints } from './mints.ts'

@@ -1,9 +1,9 @@
 /** What lies between this shell's clients and a sidemint: its port, the shell's variables, Google's own name. */
 
 import { lookup } from 'node:dns/promises'
-import { asFailure } from '../errors.ts'
-import { listen } from '../listener.ts'
-import type { Settings } from '../settings.ts'
+import type { Settings } from '../config/settings.ts'
+import { asFailure } from '../core/errors.ts'
+import { listen } from '../http/listener.ts'
 import { hostAndPort } from './address.ts'
 import { type Finding, fail, failed, ok, warn } from './finding.ts'
 import { within } from './within.ts'

@@ -1,6 +1,6 @@
 /** The one token of a request, as Cloud Run's front end looks for it, and what is left of it for the service. */
 
-import { failure } from '../errors.ts'
+import { failure } from '../core/errors.ts'
 
 export type Strip = 'both' | 'serverless-only' | 'never'
 

@@ -1,10 +1,10 @@
 /** Cloud Run's decision about one request, from its head alone. */
 
-import { asFailure, failure, type SidemintError } from '../errors.ts'
-import type { Claims, Verifier } from '../verifier.ts'
+import { asFailure, failure, type SidemintError } from '../core/errors.ts'
 import { acceptsAudience } from './audience.ts'
 import { type Credential, readCredential } from './credential.ts'
 import { admits, type Invokers, type Principal } from './members.ts'
+import type { Claims, Verifier } from './verifier.ts'
 
 export interface Rules {
   audiences: readonly string[]

@@ -1,7 +1,7 @@
 /** Who may invoke: IAM's members, groups written out, as sets that one look decides. */
 
-import { accountId } from '../account-id.ts'
-import { asFailure, failure } from '../errors.ts'
+import { asFailure, failure } from '../core/errors.ts'
+import { accountId } from '../issuer/account-id.ts'
 
 /** Everybody whom a list of members admits. Emails and domains in lower case. */
 export interface Invokers {

@@ -1,6 +1,6 @@
 /** The pages of Cloud Run's front end: they say nothing of the reason, which only the log has. */
 
-import { escapeHtml } from '../wire.ts'
+import { escapeHtml } from '../http/wire.ts'
 
 export interface Page {
   status: number

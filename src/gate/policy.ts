@@ -4,8 +4,8 @@
  */
 
 import { readFileSync, statSync } from 'node:fs'
-import { asFailure, failure, type SidemintError } from '../errors.ts'
-import type { NoticeEvent } from '../events.ts'
+import { asFailure, failure, type SidemintError } from '../core/errors.ts'
+import type { NoticeEvent } from '../core/events.ts'
 import { createInvokers, type Invokers } from './members.ts'
 
 /**

@@ -1,8 +1,8 @@
 /** The gate's part of the settings table, and the gates that it amounts to. */
 
 import * as v from 'valibot'
-import { hostName } from '../host.ts'
-import { isWebUrl, listOf, objectOf, oneOf, type Setting, text, url, whole, yesOrNo } from '../schemas.ts'
+import { hostName } from '../core/host.ts'
+import { isWebUrl, listOf, objectOf, oneOf, type Setting, text, url, whole, yesOrNo } from '../core/schemas.ts'
 import { whyNotInGroup, whyUnusable } from './members.ts'
 
 /** A check whose complaint depends on the value. */

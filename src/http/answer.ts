@@ -1,7 +1,7 @@
 /** Turns an answer into HTTP: the one writer of all surfaces but the gate. */
 
 import type { Context } from 'koa'
-import { type Answer, HEADERS } from '../wire.ts'
+import { type Answer, HEADERS } from './wire.ts'
 
 /** Heads of answers that are given again: a value's, and a cached token's. */
 const heads = new WeakMap<Answer, readonly string[]>()

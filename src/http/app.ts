@@ -3,9 +3,9 @@
 import type { RequestListener } from 'node:http'
 import Router from '@koa/router'
 import Koa, { type Middleware } from 'koa'
-import type { Answer } from '../wire.ts'
 import type { GuardedState } from './guard.ts'
 import type { Inbound } from './target.ts'
+import type { Answer } from './wire.ts'
 
 export interface AppOptions {
   guard: Middleware<GuardedState>

@@ -5,13 +5,13 @@
 
 import type { IncomingMessage } from 'node:http'
 import type { Middleware } from 'koa'
-import { asFailure, errorBody, failure, SidemintError } from '../errors.ts'
-import type { Events } from '../events.ts'
-import { createGlob } from '../glob.ts'
-import { hostName } from '../host.ts'
-import { type Answer, forbidden, MARKER, methodNotAllowed, notFound, TYPES, WireError } from '../wire.ts'
+import { asFailure, errorBody, failure, SidemintError } from '../core/errors.ts'
+import type { Events } from '../core/events.ts'
+import { createGlob } from '../core/glob.ts'
+import { hostName } from '../core/host.ts'
 import { writeAnswer } from './answer.ts'
 import { createTargets, type Inbound, type Surface } from './target.ts'
+import { type Answer, forbidden, MARKER, methodNotAllowed, notFound, TYPES, WireError } from './wire.ts'
 
 /**
  * Hosts that no attacker's page can have: DNS rebinding makes a browser send the attacker's own public name.

@@ -1,7 +1,7 @@
 /** What a request line asks for, read without normalising: the tree decides what a path means. */
 
 import type { Socket } from 'node:net'
-import type { Answer } from '../wire.ts'
+import type { Answer } from './wire.ts'
 
 /** What a URL says. */
 export interface Target {

@@ -5,9 +5,9 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
-import { readClaims } from '../../src/token.ts'
+import { readClaims } from '../../src/core/token.ts'
 import { runCli } from '../command-line.ts'
-import { BILLING, freePort, keyFile, metadata, scratch, startGate, startService } from '../gate-process.ts'
+import { BILLING, freePort, keyFile, metadata, scratch, startGate, startService } from '../gate/process.ts'
 import { testWith } from './toolchain.ts'
 
 const run = promisify(execFile)

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test from 'ava'
+import { readClaims } from '../../src/core/token.ts'
 import { startSidemint } from '../../src/index.ts'
-import { readClaims } from '../../src/token.ts'
 import { testWith } from './toolchain.ts'
 
 const run = promisify(execFile)

@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { BILLING, freePort, metadata, scratch, startGate, startService } from '../gate-process.ts'
+import { BILLING, freePort, metadata, scratch, startGate, startService } from '../gate/process.ts'
 import { testWith } from './toolchain.ts'
 
 const run = promisify(execFile)

@@ -6,7 +6,7 @@ import test from 'ava'
 import { help } from '../../src/commands/gate.ts'
 import { help as serveHelp } from '../../src/commands/serve.ts'
 import { runCli } from '../command-line.ts'
-import { scratch, startGate, startService } from '../gate-process.ts'
+import { scratch, startGate, startService } from '../gate/process.ts'
 
 test('a gate stops within a second, also over an open event stream, an upload and a WebSocket', async (t) => {
   const { url, service } = await startService(t, (req, res) => {

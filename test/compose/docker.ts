@@ -3,8 +3,8 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { readClaims } from '../../src/token.ts'
-import { DEFAULT_ACCOUNT } from '../client.ts'
+import { readClaims } from '../../src/core/token.ts'
+import { DEFAULT_ACCOUNT } from '../http-client.ts'
 
 const run = promisify(execFile)
 

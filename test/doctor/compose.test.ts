@@ -2,10 +2,10 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
-import { checkCompose } from '../../src/doctor/compose.ts'
+import { parseYaml } from '../../src/config/yaml.ts'
+import { checkCompose } from '../../src/doctor/compose/index.ts'
+import { interpolate } from '../../src/doctor/compose/interpolate.ts'
 import type { Finding } from '../../src/doctor/finding.ts'
-import { interpolate } from '../../src/doctor/interpolate.ts'
-import { parseYaml } from '../../src/yaml.ts'
 
 const DIRECTORY = new URL('compose/', import.meta.url).pathname
 /** No Docker, so that what runs on this host changes nothing. */

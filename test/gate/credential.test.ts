@@ -1,5 +1,5 @@
 import test from 'ava'
-import { asFailure } from '../../src/errors.ts'
+import { asFailure } from '../../src/core/errors.ts'
 import { readCredential, stripped } from '../../src/gate/credential.ts'
 
 const read = (...rawHeaders: string[]) => readCredential(rawHeaders, 'http://ledger:8080')

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { asFailure } from '../../src/errors.ts'
+import { asFailure } from '../../src/core/errors.ts'
 import { admits, createInvokers, type Principal } from '../../src/gate/members.ts'
 
 const ann: Principal = { email: 'ann@acme.com', hostedDomain: 'acme.com' }

@@ -2,7 +2,7 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { asFailure } from '../../src/errors.ts'
+import { asFailure } from '../../src/core/errors.ts'
 import { createPolicy } from '../../src/gate/policy.ts'
 
 const ORDERS = 'orders@acme-dev.iam.gserviceaccount.com'

@@ -1,6 +1,6 @@
 import test from 'ava'
+import { type Settings, settle } from '../../src/config/settings.ts'
 import { checkGates, gatesOf } from '../../src/gate/settings.ts'
-import { type Settings, settle } from '../../src/settings.ts'
 
 const ONE = { upstream: 'http://ledger-app:8080', audience: ['x'], invoker: ['allAuthenticatedUsers'] }
 const LEDGER = { host: 'ledger', ...ONE }

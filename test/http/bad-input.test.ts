@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
+import { readClaims } from '../../src/core/token.ts'
 import { startSidemint } from '../../src/index.ts'
-import { readClaims } from '../../src/token.ts'
-import { ask, DEFAULT_ACCOUNT, parseReply, type Reply, sendRaw, V1 } from '../client.ts'
+import { ask, DEFAULT_ACCOUNT, parseReply, type Reply, sendRaw, V1 } from '../http-client.ts'
 
 const EMAIL = 'orders@acme-dev.iam.gserviceaccount.com'
 const server = await startSidemint({ serviceAccount: EMAIL })

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { startSidemint } from '../../src/index.ts'
-import { ask, DEFAULT_ACCOUNT, FLAVOR, parseReply, sendRaw, V1 } from '../client.ts'
+import { ask, DEFAULT_ACCOUNT, FLAVOR, parseReply, sendRaw, V1 } from '../http-client.ts'
 
 const server = await startSidemint({ allowHost: ['mds.corp.example', '*.Dev.Example', 'exact'] })
 test.after.always(() => server.close())

@@ -1,0 +1,104 @@
+/**
+ * What is said at start: of a server who mints and why, each identity, the address, and what an app needs; of gates
+ * what they front, whom they admit and whom they trust.
+ */
+
+import type { Settings } from '../config/settings.ts'
+import { version } from '../core/version.ts'
+import { createClientEnv } from '../env/client.ts'
+import type { RunningGates } from '../gate/server.ts'
+import type { GateOptions } from '../gate/settings.ts'
+import type { Identity } from '../identity/identities.ts'
+import type { Log } from '../observe/log.ts'
+import type { RunningServer } from '../server.ts'
+
+/** The variables that an app needs at the least; `sidemint env` prints all. */
+const NEEDED = ['GCE_METADATA_HOST', 'GCE_METADATA_IP', 'GCE_METADATA_ROOT', 'METADATA_SERVER_DETECTION']
+
+const USER_TOKENS =
+  'a user login is served as it is (--allow-user-tokens): whoever can reach this server gets all rights of that user'
+
+/** Addresses that listen on every interface, as in a container, whose loopback its apps do not share. */
+const EVERYWHERE = ['0.0.0.0', '::']
+
+export function announce(server: RunningServer, log: Log, { host, logFormat, allowUserTokens }: Settings): void {
+  const everywhere = EVERYWHERE.includes(host)
+  const url = everywhere ? `http://metadata.google.internal:${new URL(server.url).port}` : server.url
+  const all = createClientEnv({ url, emptyDirectory: '', env: {} })
+  const needed = Object.fromEntries(NEEDED.map((name) => [name, all[name]]))
+  if (allowUserTokens && server.source.name === 'google') log.say('warn', USER_TOKENS, { event: 'start' })
+  if (logFormat === 'json') {
+    const { source, issuer } = server
+    log.say('info', 'listening', {
+      event: 'start',
+      version,
+      url: server.url,
+      source: source.name,
+      why: source.why,
+      ...(server.credentials === undefined ? {} : { credentials: server.credentials }),
+      ...(server.inherited === undefined ? {} : { inherited: server.inherited }),
+      issuer,
+      identities: server.identities.map((identity) => recordOf(identity, server.ports.get(identity))),
+      needed,
+    })
+    return
+  }
+  const lines = [
+    `sidemint ${version} at ${server.url}`,
+    `source   ${server.source.name}: ${server.source.why}`,
+    ...[server.credentials, server.inherited].flatMap((line) => (line === undefined ? [] : [`         ${line}`])),
+    ...(server.source.name === 'local'
+      ? [`         tokens are signed here as ${server.issuer}; Google's own services refuse them`]
+      : []),
+    ...server.identities
+      .map((identity) => describeIdentity(identity, server.ports.get(identity)))
+      .map((email, index) => `${index === 0 ? 'identity' : '        '} ${email}`),
+    `apps     ${Object.entries(needed)
+      .map(([name, value]) => `${name}=${value}`)
+      .join(' ')}`,
+    everywhere
+      ? '         sidemint env --format compose prints them all; none is needed where we are at 169.254.169.254'
+      : '         eval "$(sidemint env)" sets these and what else a client needs',
+  ]
+  for (const line of lines) log.say('info', line)
+}
+
+function recordOf({ email, callers, hosts, isDefault }: Identity, port: number | undefined): object {
+  return { email, callers, hosts, ...(port === undefined ? {} : { port }), default: isDefault }
+}
+
+/** Whom an identity is for: everybody else, or those who are named. */
+function describeIdentity({ email, callers, hosts, isDefault }: Identity, port: number | undefined): string {
+  const whom = [
+    ...(isDefault ? ['everybody else'] : []),
+    ...(callers.length > 0 ? [`callers ${callers.join(', ')}`] : []),
+    ...(hosts.length > 0 ? [`hosts ${hosts.join(', ')}`] : []),
+    ...(port === undefined ? [] : [`port ${port}`]),
+  ]
+  return `${email} for ${whom.join('; ')}`
+}
+
+export function announceGates({ gates, urls, adminUrl }: RunningGates, log: Log, format: 'text' | 'json'): void {
+  if (format === 'json') {
+    log.say('info', 'listening', { event: 'start', version, urls, adminUrl, gates })
+    return
+  }
+  const lines = [
+    `sidemint gate ${version} at ${urls.join(', ')}`,
+    ...gates.flatMap(describeGate),
+    `health   ${adminUrl}/_sidemint/health, /_sidemint/metrics`,
+  ]
+  for (const line of lines) log.say('info', line)
+}
+
+function describeGate({ host = 'any host', port, upstream, invokers, policy, audiences, trust, mode }: GateOptions) {
+  const whom = [...invokers, ...(policy === undefined ? [] : [`whom ${policy} names`])].join(', ')
+  const name = port === undefined ? host : `${host}:${port}`
+  return [
+    `fronts   ${name} -> ${upstream}${mode === 'report' ? ', refusing nobody (mode report)' : ''}`,
+    `         admits ${whom}`,
+    ...(invokers.includes('allUsers')
+      ? []
+      : [`         with tokens for ${audiences.join(', ')} of ${trust.join(', ')}`]),
+  ]
+}

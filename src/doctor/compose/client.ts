@@ -1,0 +1,186 @@
+/** What is looked at in a service that asks sidemint for tokens. */
+
+import { hostAndPort } from '../address.ts'
+import { type Finding, fail, ok, warn } from '../finding.ts'
+import type { Service } from './file.ts'
+import { ALIAS, isMetadataName, LINK_LOCAL, loginsOf, namesOf, POINTERS, reachesLinkLocal } from './roles.ts'
+
+export interface Stack {
+  servers: readonly Service[]
+  services: readonly Service[]
+}
+
+/** Docker's own names for the host, and what a service shares with the one whose network it joined. */
+const OTHER_WAYS = /^(host\.docker\.internal|host\.containers\.internal|localhost|127\..*|\[?::1\]?)$/
+
+type Rule = (service: Service, stack: Stack, check: string) => Finding[]
+
+const RULES: readonly Rule[] = [logins, extraHosts, schemes, pointers, addresses, proxies, order, cloudRun]
+
+export function lintClient(service: Service, stack: Stack): Finding[] {
+  const check = `compose:${service.name}`
+  const found = RULES.flatMap((rule) => rule(service, stack, check))
+  if (found.length > 0) return found
+  if (reachesLinkLocal(service, stack.servers)) return [ok(check, `asks sidemint at ${LINK_LOCAL}`)]
+  const host = service.environment.GCE_METADATA_HOST
+  if (host === undefined) return [ok(check, 'waits for sidemint, and is not pointed at it')]
+  return [ok(check, stack.servers.length > 0 ? `asks sidemint at ${host}` : `asks ${host}, which is not in this file`)]
+}
+
+/** A service that only brings its own login may do so on purpose. */
+export function lintLoggedIn(service: Service): Finding[] {
+  return loginsOf(service).map((login) =>
+    warn(
+      `compose:${service.name}`,
+      `${login}, so Google's libraries in it never ask sidemint`,
+      `remove it from ${service.name}, if its tokens shall come from sidemint`,
+    ),
+  )
+}
+
+function logins(service: Service, _: Stack, check: string): Finding[] {
+  return loginsOf(service).map((login) =>
+    fail(check, `${login}, so Google's libraries in it never ask sidemint`, `remove it from ${service.name}`),
+  )
+}
+
+function extraHosts(service: Service, { servers }: Stack, check: string): Finding[] {
+  if (!service.extraHosts.some(isMetadataName)) return []
+  const what = `extra_hosts names ${ALIAS}, which does not answer for ${ALIAS}. with the final dot that Node.js asks for`
+  const fix = `remove it, and give sidemint the name: networks: { default: { aliases: [${ALIAS}] } }`
+  const hasAnotherWay = given(service.environment).length > 0 || reachesLinkLocal(service, servers)
+  return [hasAnotherWay ? warn(check, what, fix) : fail(check, `${what}; ${service.name} has no other way`, fix)]
+}
+
+function schemes({ environment }: Service, _: Stack, check: string): Finding[] {
+  return given(environment)
+    .filter(([, value]) => value.includes('/'))
+    .map(([name, value]) =>
+      fail(check, `${name} is ${value}: clients put http:// before it themselves`, `${name}: ${hostAndPort(value)}`),
+    )
+}
+
+function pointers(service: Service, { servers }: Stack, check: string): Finding[] {
+  const { environment, networkMode } = service
+  if (reachesLinkLocal(service, servers)) return []
+  const names = given(environment).map(([name]) => name)
+  const value = environment[names[0] ?? ''] ?? ALIAS
+  if (names.length === 0) return networkMode !== '' ? [] : unpointed(service, servers, check)
+  const missing = (name: string) => !names.includes(name)
+  return [
+    ...(missing('GCE_METADATA_HOST')
+      ? [fail(check, `GCE_METADATA_HOST is missing: Go, Java, Ruby and .NET know only that`, line('HOST'))]
+      : []),
+    ...(missing('GCE_METADATA_IP')
+      ? [fail(check, `GCE_METADATA_IP is missing: Python asks ${LINK_LOCAL} first, and gives up there`, line('IP'))]
+      : []),
+    ...(missing('GCE_METADATA_ROOT')
+      ? [warn(check, 'GCE_METADATA_ROOT is missing: gcloud and C++ know only that', line('ROOT'))]
+      : []),
+  ]
+
+  function line(which: string): string {
+    return `GCE_METADATA_${which}: ${value}`
+  }
+}
+
+/** A service may wait for sidemint only because it verifies its tokens: then it names it as the issuer. */
+function unpointed(service: Service, servers: readonly Service[], check: string): Finding[] {
+  const { environment } = service
+  const what = `nothing points its clients at sidemint: without variables they ask ${LINK_LOCAL}`
+  const fix = 'put what `sidemint env --format compose` prints under its `environment:`'
+  if (environment.METADATA_SERVER_DETECTION) return [fail(check, what, fix)]
+  const issuers = namesOf(servers, service).map((name) => `://${name}`)
+  const isVerifier = Object.values(environment).some((value) => issuers.some((issuer) => value.includes(issuer)))
+  return isVerifier ? [] : [warn(check, what, `${fix}, if it asks for tokens`)]
+}
+
+function addresses(service: Service, { servers }: Stack, check: string): Finding[] {
+  if (servers.length === 0 || service.networks.length === 0) return []
+  const known = namesOf(servers, service)
+  const strangers = pointedAt(service).filter(
+    (host) => !known.includes(host) && !OTHER_WAYS.test(host) && !service.extraHosts.includes(host),
+  )
+  const networks = service.networks.map(({ network }) => network).join(', ')
+  return [...new Set(strangers)].map((host) =>
+    fail(
+      check,
+      `it is pointed at ${host}, and no sidemint has that name on a network of ${service.name} (${networks})`,
+      known.length > 0
+        ? `name one of ${[...new Set(known)].join(', ')}, or give sidemint the alias ${host}`
+        : `put ${service.name} and sidemint on one network, with the alias ${host}`,
+    ),
+  )
+}
+
+function proxies(service: Service, { servers }: Stack, check: string): Finding[] {
+  const { environment } = service
+  const either = (name: string) => [environment[name], environment[name.toLowerCase()]].filter(Boolean).join(',')
+  const proxy = ['HTTP_PROXY', 'HTTPS_PROXY'].find((name) => either(name) !== '')
+  if (proxy === undefined) return []
+  const spared = either('NO_PROXY')
+    .split(',')
+    .map((entry) => entry.trim())
+  const hosts = reachesLinkLocal(service, servers) ? [LINK_LOCAL, ALIAS] : pointedAt(service)
+  const missing = [...new Set(hosts)].filter((host) => !spared.some((entry) => covers(entry, host)))
+  if (missing.length === 0) return []
+  const whole = [...spared, ...missing].filter((entry) => entry !== '').join(',')
+  return [
+    fail(
+      check,
+      `${proxy} is set and NO_PROXY does not name ${missing.join(', ')}, so Node.js asks the proxy for tokens`,
+      `NO_PROXY: ${whole}, and the same for no_proxy`,
+    ),
+  ]
+}
+
+/** Node.js knows names and `.suffix` there, no bare suffix, no `*` and no network. */
+function covers(entry: string, host: string): boolean {
+  return entry === host || (/^\*?\./.test(entry) && host.endsWith(entry.replace('*', '')))
+}
+
+/** Waiting for a service that itself waits for sidemint will do. */
+function order(service: Service, { servers, services }: Stack, check: string): Finding[] {
+  const isServer = (name: string) => servers.some((server) => server.name === name)
+  const seen = new Set<string>()
+  const waits = (dependsOn: Service['dependsOn']): boolean =>
+    [...dependsOn].some(([name, condition]) => {
+      if (isServer(name)) return condition === 'service_healthy'
+      if (seen.has(name)) return false
+      seen.add(name)
+      return waits(services.find((each) => each.name === name)?.dependsOn ?? new Map())
+    })
+  // One that joined this service's network starts after it.
+  const [server] = servers.filter(({ networkMode }) => networkMode !== `service:${service.name}`)
+  if (server === undefined || waits(service.dependsOn)) return []
+  return [
+    warn(
+      check,
+      `it may start before ${server.name} answers, and some clients remember that nobody did`,
+      `depends_on: { ${server.name}: { condition: service_healthy } }`,
+    ),
+  ]
+}
+
+function cloudRun({ name, environment }: Service, _: Stack, check: string): Finding[] {
+  if (!environment.K_SERVICE) return []
+  return [
+    warn(
+      check,
+      "K_SERVICE is set: Node.js' gcp-metadata then waits without end for a metadata server",
+      `remove it from ${name}, if its code can do without`,
+    ),
+  ]
+}
+
+function given(environment: Service['environment']): [string, string][] {
+  return POINTERS.flatMap((name): [string, string][] => {
+    const value = environment[name]
+    return value ? [[name, value]] : []
+  })
+}
+
+/** The hosts in the variables, without scheme, port and final dot. */
+function pointedAt({ environment }: Service): string[] {
+  return given(environment).map(([, value]) => hostAndPort(value).replace(/:\d+$/, '').replace(/\.$/, ''))
+}

@@ -1,0 +1,86 @@
+/** The compose file's part of `sidemint doctor`: every service that is a sidemint, and every one that asks it. */
+
+import { BlockList } from 'node:net'
+import { asFailure } from '../../core/errors.ts'
+import { type Finding, fail, failed, ok, warn } from '../finding.ts'
+import { lintClient, lintLoggedIn } from './client.ts'
+import { type ComposeProject, readComposeFile } from './file.ts'
+import { type DockerNetwork, readDockerNetworks } from './networks.ts'
+import { ALIAS, assignRoles, LINK_LOCAL } from './roles.ts'
+import { lintServer } from './server.ts'
+
+const CHECK = 'compose'
+
+export async function checkCompose(path: string, env: NodeJS.ProcessEnv): Promise<Finding[]> {
+  let project: ComposeProject
+  try {
+    project = await readComposeFile(path, env)
+  } catch (error) {
+    return [failed(CHECK, asFailure(error))]
+  }
+  const usesLinkLocal = project.subnets.some(({ subnet }) => holdsLinkLocal(subnet))
+  return [...lint(project), ...(usesLinkLocal ? lintSubnet(project, await readDockerNetworks(env)) : [])]
+}
+
+function lint(project: ComposeProject): Finding[] {
+  const { servers, clients, loggedIn } = assignRoles(project)
+  const stack = { servers, services: project.services }
+  return [
+    ...project.unresolved.map((key) =>
+      warn(
+        CHECK,
+        `${key} takes in what is not in this file, and that is not looked at`,
+        'docker compose config | sidemint doctor --compose /dev/stdin',
+      ),
+    ),
+    ...(servers.length === 0
+      ? [
+          warn(
+            CHECK,
+            `no service is a sidemint: none has an image, build or command of that name, the alias ${ALIAS} or the address ${LINK_LOCAL}`,
+            'give the service that is one such an image name or alias',
+          ),
+        ]
+      : clients.length === 0
+        ? [
+            warn(
+              CHECK,
+              'no service asks sidemint for tokens: none is pointed at it, waits for it or shares its link-local network',
+              'put what `sidemint env --format compose` prints under the `environment:` of those that should',
+            ),
+          ]
+        : []),
+    ...servers.flatMap(lintServer),
+    ...clients.flatMap((client) => lintClient(client, stack)),
+    ...loggedIn.flatMap(lintLoggedIn),
+  ]
+}
+
+/** Networks that exist on this host are the only ones that can be in the way; a stack that is down is in nobody's. */
+function lintSubnet(project: ComposeProject, networks: readonly DockerNetwork[] | undefined): Finding[] {
+  if (networks === undefined) {
+    return [ok(CHECK, `it holds ${LINK_LOCAL}; no Docker answered here that would know of another stack that does`)]
+  }
+  const rivals = networks.filter(
+    ({ project: owner, subnets }) => owner !== project.name && subnets.some(holdsLinkLocal),
+  )
+  if (rivals.length === 0) return [ok(CHECK, `no other network of this host holds ${LINK_LOCAL}`)]
+  return rivals.map(({ name, project: owner }) =>
+    fail(
+      CHECK,
+      `the network ${name} holds ${LINK_LOCAL} already, and a host can have that subnet only once`,
+      owner === '' ? `docker network rm ${name}` : `docker compose --project-name ${owner} down`,
+    ),
+  )
+}
+
+function holdsLinkLocal(subnet: string): boolean {
+  const [address = '', prefix = ''] = subnet.split('/')
+  const list = new BlockList()
+  try {
+    list.addSubnet(address, Number(prefix || 32), 'ipv4')
+  } catch {
+    return false
+  }
+  return list.check(LINK_LOCAL)
+}

@@ -1,0 +1,128 @@
+/**
+ * Which services of a compose file are a sidemint, and which ask it for tokens. Compose has no word for either, so
+ * both are read from what the service is made of and from what it says.
+ */
+
+import type { ComposeProject, Service } from './file.ts'
+
+export const LINK_LOCAL = '169.254.169.254'
+export const ALIAS = 'metadata.google.internal'
+
+export interface Roles {
+  /** Metadata servers. */
+  servers: Service[]
+  /** Services that ask one for tokens. */
+  clients: Service[]
+  /** Services that bring a Google login of their own and do nothing else about tokens. */
+  loggedIn: Service[]
+}
+
+/** Variables that point clients at a metadata server. */
+export const POINTERS = ['GCE_METADATA_HOST', 'GCE_METADATA_IP', 'GCE_METADATA_ROOT'] as const
+
+export function assignRoles({ services }: ComposeProject): Roles {
+  const servers = services.filter(
+    (service) => standsInForGoogle(service) || (namesSidemint(service) && verbOf(service) === 'serve'),
+  )
+  const others = services.filter(
+    (service) => !servers.includes(service) && !namesSidemint(service) && !isGate(service, servers),
+  )
+  const clients = others.filter(
+    (service) =>
+      isPointed(service) || waitsFor(service, servers) || (reachesLinkLocal(service, servers) && isApp(service)),
+  )
+  return { servers, clients, loggedIn: others.filter((service) => !clients.includes(service) && hasLogin(service)) }
+}
+
+/** The image or the build is called sidemint, or the command line begins with it. */
+function namesSidemint({ image, build, entrypoint, command }: Service): boolean {
+  const isOverridden = entrypoint.length > 0
+  const imageName = image.replace(/@.*$/, '').replace(/:[^/:]*$/, '')
+  const isImage = [imageName, build].some((name) => /(^|\/)sidemint(\.git)?(#.*)?\/?$/.test(name))
+  return (isImage && !isOverridden) || wordsAfterSidemint([...entrypoint, ...command]) !== undefined
+}
+
+/** One image is both the metadata server and the gate, and it need not have our name. */
+function isGate(service: Service, servers: readonly Service[]): boolean {
+  const { image, build, entrypoint } = service
+  const isSameImage = servers.some(
+    (server) => (image !== '' && image === server.image) || (build !== '' && build === server.build),
+  )
+  return isSameImage && entrypoint.length === 0 && verbOf(service) === 'gate'
+}
+
+function wordsAfterSidemint(words: readonly string[]): string[] | undefined {
+  const index = words.findIndex((word) => /(^|\/)sidemint(@[^/]*)?(\/(dist|src)\/cli\.[jt]s)?$/.test(word))
+  return index < 0 ? undefined : words.slice(index + 1)
+}
+
+/** sidemint's command; `serve` is the default. */
+function verbOf({ entrypoint, command }: Service): string {
+  const [verb = 'serve'] = wordsAfterSidemint([...entrypoint, ...command]) ?? command
+  return verb.startsWith('-') ? 'serve' : verb
+}
+
+function standsInForGoogle(service: Service): boolean {
+  return (
+    service.name === ALIAS ||
+    service.containerName === ALIAS ||
+    service.networks.some(({ aliases, address }) => address === LINK_LOCAL || aliases.includes(ALIAS))
+  )
+}
+
+function isPointed({ environment, extraHosts }: Service): boolean {
+  return [...POINTERS, 'METADATA_SERVER_DETECTION'].some((name) => environment[name]) || extraHosts.some(isMetadataName)
+}
+
+function waitsFor({ dependsOn }: Service, servers: readonly Service[]): boolean {
+  return servers.some(({ name }) => dependsOn.has(name))
+}
+
+/** Everything lies on the default network, databases too: there only what is built here counts as an app. */
+function isApp({ networks, build }: Service): boolean {
+  return build !== '' || networks.some(({ network }) => network !== 'default')
+}
+
+export function isMetadataName(host: string): boolean {
+  return host.replace(/\.$/, '') === ALIAS
+}
+
+/** True where Google's own address leads to a sidemint, so that no variable is needed. */
+export function reachesLinkLocal({ networks }: Service, servers: readonly Service[]): boolean {
+  const shared = new Set(networks.map(({ network }) => network))
+  return servers.some((server) =>
+    server.networks.some(({ network, address }) => address === LINK_LOCAL && shared.has(network)),
+  )
+}
+
+/** The names and addresses by which the service finds a sidemint. */
+export function namesOf(servers: readonly Service[], { networks }: Service): string[] {
+  const shared = new Set(networks.map(({ network }) => network))
+  return servers.flatMap(({ name, containerName, networks: own }) =>
+    own
+      .filter(({ network }) => shared.has(network))
+      .flatMap(({ aliases, address }) => [name, containerName, ...aliases, address].filter((each) => each !== '')),
+  )
+}
+
+export function hasLogin(service: Service): boolean {
+  return loginsOf(service).length > 0
+}
+
+/** What Google's libraries find before they ask a metadata server, as sentences. */
+export function loginsOf({ environment, mounts }: Service): string[] {
+  const { GOOGLE_APPLICATION_CREDENTIALS: file, CLOUDSDK_CONFIG: directory } = environment
+  const mounted = mounts.filter(
+    ({ source, target }) =>
+      /\/\.config\/gcloud(\/application_default_credentials\.json)?\/?$/.test(target) ||
+      (directory !== undefined && isWithin(directory, target) && /gcloud/.test(source)),
+  )
+  return [
+    ...(file ? [`GOOGLE_APPLICATION_CREDENTIALS is set to ${file}`] : []),
+    ...mounted.map(({ source, target }) => `${source || 'a volume'} is mounted at ${target}, a gcloud login`),
+  ]
+}
+
+function isWithin(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(`${directory.replace(/\/$/, '')}/`)
+}

@@ -1,0 +1,76 @@
+/** What is looked at in a service that is a sidemint. */
+
+import { basename } from 'node:path'
+import { type Finding, fail, ok, warn } from '../finding.ts'
+import type { Service } from './file.ts'
+
+/** Files that are replaced, not written to: by gcloud, and by an editor's save. */
+const REPLACED_FILES = /^(application_default_credentials\.json|sidemint\.ya?ml)$/
+const LOGIN = /(^|\/)gcloud\/?$|(^|\/)application_default_credentials\.json$/
+
+export function lintServer(service: Service): Finding[] {
+  const check = `compose:${service.name}`
+  const found = [...ports(service, check), ...singleFiles(service, check), ...owner(service, check)]
+  return found.length > 0 ? found : [ok(check, 'is a sidemint that only this host and its own networks reach')]
+}
+
+function ports({ name, ports: published, networkMode, environment }: Service, check: string): Finding[] {
+  const onHost = networkMode === 'host' && !isLoopback(environment.SIDEMINT_HOST ?? '0.0.0.0')
+  return [
+    ...(onHost
+      ? [
+          fail(
+            check,
+            'network_mode is host and it listens everywhere, so your whole network can ask it for tokens',
+            'SIDEMINT_HOST: 127.0.0.1',
+          ),
+        ]
+      : []),
+    ...published
+      .filter(({ hostAddress }) => !isLoopback(hostAddress))
+      .map(({ text, hostAddress }) =>
+        fail(
+          check,
+          `its port ${text} is published on ${hostAddress || 'every address'}, so your whole network can ask it for tokens`,
+          `remove it from \`ports:\` of ${name}, or write "127.0.0.1:16925:80"`,
+        ),
+      ),
+  ]
+}
+
+function isLoopback(address: string): boolean {
+  return /^127\.|^::1$|^localhost$/.test(address)
+}
+
+/** A bind of one file keeps the file that was there when the container started. */
+function singleFiles({ mounts, environment, command }: Service, check: string): Finding[] {
+  const { SIDEMINT_CONFIG, GOOGLE_APPLICATION_CREDENTIALS } = environment
+  const isNamed = (target: string) =>
+    [SIDEMINT_CONFIG, GOOGLE_APPLICATION_CREDENTIALS].includes(target) ||
+    command.some((word) => word === target || word === `--config=${target}`)
+  return mounts
+    .filter(
+      ({ source, target }) =>
+        REPLACED_FILES.test(basename(target)) || REPLACED_FILES.test(basename(source)) || isNamed(target),
+    )
+    .map(({ source }) =>
+      warn(
+        check,
+        `${source} is mounted as a single file: when it is replaced, the container keeps the old one`,
+        'mount its directory in its place, read-only',
+      ),
+    )
+}
+
+/** gcloud writes a login with mode 0600, and the image does not run as its owner. */
+function owner({ mounts, user }: Service, check: string): Finding[] {
+  const login = mounts.find(({ source, target }) => LOGIN.test(source) || LOGIN.test(target))
+  if (login === undefined || user !== '') return []
+  return [
+    warn(
+      check,
+      `${login.source} belongs to you with mode 0600, and the image runs as uid 65532: on Linux it cannot read it`,
+      `user: "\${UID:-1000}"`,
+    ),
+  ]
+}

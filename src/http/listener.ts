@@ -1,0 +1,127 @@
+/** An HTTP listener with the limits that every surface has. */
+
+import type { IncomingMessage, RequestListener, Server } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { failure } from '../core/errors.ts'
+import { TYPES } from './wire.ts'
+
+/** The ESM face of node:http loads undici with it, 13 MB and 25 ms; this way it stays unloaded. */
+const { createServer, STATUS_CODES } = process.getBuiltinModule('node:http')
+
+/** An 8 kB audience, percent-encoded three times its size, still fits. */
+const MAX_HEADER_BYTES = 32 * 1024
+/** Go keeps idle connections for 60 s, and reuses one that we close at the same moment. */
+const KEEP_ALIVE_MS = 75_000
+/** How long a client that was refused may go on sending. */
+const LINGER_MS = 200
+/** How soon after its last answer a connection ends while the server closes. */
+const SWEEP_MS = 20
+
+export interface Listener {
+  /** The port in use, also where a free one was asked for. */
+  port: number
+  /** Stops accepting, gives requests in flight and WebSockets `graceMs`, then cuts them off. */
+  close(graceMs: number): Promise<void>
+}
+
+export type UpgradeListener = (req: IncomingMessage, socket: Duplex, head: Buffer) => void
+
+export interface ListenOptions {
+  host: string
+  /** 0: a free one. */
+  port: number
+  handler: RequestListener
+  /** What becomes of a WebSocket; without it, as with every other upgrade, the offer is passed over. */
+  upgrade?: UpgradeListener
+  /** How long an idle connection is kept. Default 75 s. */
+  keepAliveMs?: number
+  /** Name and value by turns: sent with the answer to a request that cannot be read. */
+  headers: readonly string[]
+}
+
+/** Listens, or throws PORT_TAKEN or ADDRESS_UNAVAILABLE. */
+export async function listen(options: ListenOptions): Promise<Listener> {
+  const { host, port, handler, upgrade, headers } = options
+  const limits = { maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: options.keepAliveMs ?? KEEP_ALIVE_MS }
+  const upgrades = { shouldUpgradeCallback: (req: IncomingMessage) => upgrade !== undefined && isWebSocket(req) }
+  const server = createServer({ ...limits, ...upgrades, requireHostHeader: false }, handler)
+  // The size is limited above; a limit on their number drops headers unseen, X-Forwarded-For among them.
+  server.maxHeadersCount = 0
+  // Node answers these itself, bare; the handler knows what to say to a request without a Host, and expects nothing.
+  server.on('checkExpectation', handler)
+  if (upgrade !== undefined) {
+    server.on('upgrade', (req, socket, head) => {
+      // From here the socket is nobody's: a client that goes away while it waits must not end the process.
+      socket.on('error', () => socket.destroy())
+      upgrade(req, socket, head)
+    })
+  }
+  server.on('connect', (_, socket: Duplex) => refuse(socket, 405, headers))
+  server.on('clientError', ({ code }: NodeJS.ErrnoException, socket) => refuse(socket, statusFor(code), headers))
+  // Node's own list of connections lacks those that were upgraded.
+  const open = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(error, host, port)))
+    server.listen(port, host, resolve)
+  })
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: (graceMs) => close(server, open, graceMs),
+  }
+}
+
+function isWebSocket(req: IncomingMessage): boolean {
+  return req.headers.upgrade?.toLowerCase() === 'websocket'
+}
+
+function cannotListen(error: NodeJS.ErrnoException, host: string, port: number): Error {
+  const address = `${host}:${port}`
+  return error.code === 'EADDRINUSE'
+    ? failure('PORT_TAKEN', { address }, { cause: error })
+    : failure('ADDRESS_UNAVAILABLE', { address, reason: error.code ?? error.message }, { cause: error })
+}
+
+/**
+ * Connections without a request in flight end at once: clients keep them open for the next request. Node counts those
+ * that asked nothing yet among the busy, and knows by itself which of the others are idle: looking now and then costs
+ * a request nothing, where a listener on each answer costs two percent of a cached one.
+ */
+async function close(server: Server, open: ReadonlySet<Socket>, graceMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+  for (const socket of open) if (socket.bytesRead === 0) socket.destroy()
+  const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS)
+  const timer = setTimeout(() => {
+    for (const socket of open) socket.destroy()
+  }, graceMs)
+  await closed
+  clearInterval(sweep)
+  clearTimeout(timer)
+}
+
+/** Said where no request came about that the handler could answer. */
+const REFUSALS = {
+  400: 'the request cannot be read. Fix: percent-encode its URL, and look at its headers',
+  405: 'CONNECT is for proxies, and this is none. Fix: add this host to NO_PROXY',
+  408: 'the request did not arrive in time. Fix: send it at once',
+  431: `the request has more than ${MAX_HEADER_BYTES / 1024} kB of URL and headers. Fix: send less`,
+} as const
+
+function statusFor(code: string | undefined): keyof typeof REFUSALS {
+  return code === 'HPE_HEADER_OVERFLOW' ? 431 : code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400
+}
+
+/** The rest of what is sent is left to the end of the answer: a socket closed over unread bytes loses the answer too. */
+function refuse(socket: Duplex, status: keyof typeof REFUSALS, headers: readonly string[]): void {
+  if (socket.writableEnded) return
+  socket.on('error', () => socket.destroy())
+  setTimeout(() => socket.destroy(), LINGER_MS).unref()
+  const body = `${REFUSALS[status]}\n`
+  const all = [...headers, 'Content-Type', TYPES.html, 'Content-Length', String(body.length), 'Connection', 'close']
+  const lines = all.flatMap((name, index) => (index % 2 === 0 ? [`${name}: ${all[index + 1]}`] : []))
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('\r\n')}\r\n\r\n${body}`)
+}

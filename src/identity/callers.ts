@@ -1,0 +1,83 @@
+/**
+ * Who is at the other end of a connection. The address is what counts; its name is looked up once per TCP connection
+ * and kept no longer, since a compose restart swaps two services' addresses within a second.
+ */
+
+import { BlockList, isIP, isIPv4, type Socket } from 'node:net'
+import { peerAddress } from '../core/host.ts'
+import { type ComposeName, readName } from './compose-names.ts'
+
+export interface Caller {
+  readonly address: string
+  /** Absent on the host, where nobody names the address, and while it is looked up. */
+  name?: ComposeName
+  /** Settled when the look-up has ended; absent where there is nothing to look up. */
+  naming?: Promise<void>
+}
+
+/** For people: the service, the container or the address. */
+export function callerLabel({ address, name }: Caller): string {
+  return name?.service ?? name?.container ?? address
+}
+
+export interface CallersOptions {
+  /** The names that DNS gives an address. Throws or answers none where it has none. */
+  reverse: (address: string) => Promise<readonly string[]>
+  /** Our own addresses, each with its network in CIDR notation. */
+  ownAddresses: () => readonly { address: string; cidr: string }[]
+}
+
+export interface Callers {
+  /** The same one for every request of a connection. */
+  of(socket: Socket): Caller
+}
+
+export function createCallers({ reverse, ownAddresses }: CallersOptions): Callers {
+  const known = new WeakMap<Socket, Caller>()
+
+  async function lookUp(caller: Caller): Promise<void> {
+    const isNear = ({ cidr }: { cidr: string }) => createRange([cidr])(caller.address)
+    const own = [...ownAddresses()].sort((a, b) => Number(isNear(b)) - Number(isNear(a)))
+    const [names, ...ownNames] = await Promise.all([caller, ...own].map(({ address }) => namesOf(address)))
+    if (names?.[0] !== undefined) caller.name = readName(names[0], ownNames.flat())
+  }
+
+  async function namesOf(address: string): Promise<readonly string[]> {
+    return reverse(address).catch(() => [])
+  }
+
+  return {
+    of(socket) {
+      const before = known.get(socket)
+      if (before !== undefined) return before
+      const caller: Caller = { address: peerAddress(socket.remoteAddress) }
+      if (!isLoopback(caller.address)) caller.naming = lookUp(caller)
+      known.set(socket, caller)
+      return caller
+    },
+  }
+}
+
+/** Whether an address lies in one of the ranges; a bare address is a range of one. */
+export function createRange(cidrs: readonly string[]): (address: string) => boolean {
+  const ranges = new BlockList()
+  for (const cidr of cidrs) {
+    const [network = '', bits] = cidr.split('/')
+    const family = isIPv4(network) ? 'ipv4' : 'ipv6'
+    ranges.addSubnet(network, bits === undefined ? (family === 'ipv4' ? 32 : 128) : Number(bits), family)
+  }
+  return (address) => isIP(address) !== 0 && ranges.check(address, isIPv4(address) ? 'ipv4' : 'ipv6')
+}
+
+/** Whether a text is an address or a range of them. */
+export function isCidr(text: string): boolean {
+  const [network = '', bits, ...more] = text.split('/')
+  const most = isIPv4(network) ? 32 : 128
+  return (
+    isIP(network) !== 0 && more.length === 0 && (bits === undefined || (/^\d+$/.test(bits) && Number(bits) <= most))
+  )
+}
+
+function isLoopback(address: string): boolean {
+  return address === '::1' || address.startsWith('127.')
+}

@@ -1,0 +1,92 @@
+/**
+ * Signs tokens itself, shaped as Google's: for a machine without credentials. Receivers verify them by the issuer's
+ * discovery document; Google's own services refuse them.
+ */
+
+import { randomBytes } from 'node:crypto'
+import jsonwebtoken from 'jsonwebtoken'
+import type { Token, TokenRequest, TokenSource } from '../core/token.ts'
+import { accountId } from './account-id.ts'
+import type { SigningKey } from './key.ts'
+
+const LIFETIME_SECONDS = 3600
+
+export interface LocalOptions {
+  key: Promise<SigningKey>
+  /** The `iss` claim; asked at each mint, since the port is known only once the server listens. */
+  issuer: () => string
+  /** Epoch ms. */
+  now: () => number
+}
+
+/** Whom a token speaks for: a service account, or a person as gcloud has it, whose audience is gcloud's own. */
+export type Speaker = { principal: string; audience: string; format: 'standard' | 'full' } | { user: string }
+
+export type IssueOptions = Speaker & {
+  /** Laid over the claims that the token would have; undefined leaves one out. */
+  claims?: Record<string, unknown>
+  /** Seconds until `exp`; negative for an expired token, whose `iat` then lies before it. Default 3600. */
+  expiresInSeconds?: number
+}
+
+export interface LocalSource extends TokenSource {
+  /** Signs an ID token with any claims: for tests of the receiving side. */
+  issue(options: IssueOptions): Promise<Token>
+}
+
+export function createLocalSource({ key, issuer, now }: LocalOptions): LocalSource {
+  async function issue(options: IssueOptions): Promise<Token> {
+    const { kid, privateKey } = await key
+    const lifetimeSeconds = options.expiresInSeconds ?? LIFETIME_SECONDS
+    const exp = Math.floor(now() / 1000) + lifetimeSeconds
+    const claims = {
+      ...('user' in options ? userClaims(options.user) : accountClaims(options)),
+      exp,
+      iat: exp - (lifetimeSeconds > 0 ? lifetimeSeconds : LIFETIME_SECONDS),
+      iss: issuer(),
+      ...options.claims,
+    }
+    const value = jsonwebtoken.sign(JSON.stringify(claims), privateKey, {
+      algorithm: 'RS256',
+      header: { alg: 'RS256', kid, typ: 'JWT' },
+    })
+    return { value, expiresAtMs: exp * 1000, served: 'mint' }
+  }
+
+  async function mint(request: TokenRequest): Promise<Token> {
+    if (request.kind === 'id') return issue(request)
+    const value = `sidemint-local-access-token.${randomBytes(24).toString('base64url')}`
+    return { value, expiresAtMs: now() + LIFETIME_SECONDS * 1000, served: 'mint' }
+  }
+
+  return { mint, issue }
+}
+
+function accountClaims({ principal, audience, format }: Extract<Speaker, { principal: string }>) {
+  return {
+    aud: audience,
+    azp: accountId(principal),
+    ...(format === 'full' ? { email: principal, email_verified: true } : {}),
+    sub: accountId(principal),
+  }
+}
+
+/** The client id of gcloud: `aud` and `azp` of what `gcloud auth print-identity-token` prints for a person. */
+const GCLOUD_CLIENT_ID = '32555940559.apps.googleusercontent.com'
+
+/** Domains whose accounts are no Google Workspace's. */
+const CONSUMER_DOMAINS = ['gmail.com', 'googlemail.com']
+
+/** `at_hash` is that of an access token which nobody has: gcloud gets both at once. */
+function userClaims(user: string) {
+  const domain = user.slice(user.lastIndexOf('@') + 1)
+  return {
+    aud: GCLOUD_CLIENT_ID,
+    azp: GCLOUD_CLIENT_ID,
+    sub: accountId(user),
+    ...(CONSUMER_DOMAINS.includes(domain) ? {} : { hd: domain }),
+    email: user,
+    email_verified: true,
+    at_hash: randomBytes(16).toString('base64url'),
+  }
+}

@@ -1,0 +1,91 @@
+/** The tree of one identity as data: what a Cloud Run instance or a VM shows. Adding a key is adding a line. */
+
+import { createHash } from 'node:crypto'
+import type { Overlay } from '../config/settings.ts'
+import type { Identity } from '../identity/identities.ts'
+import { accessLeaf, identityLeaf } from './leaves.ts'
+import { type Directory, type Leaf, overlay } from './tree.ts'
+
+export interface Place {
+  platform: 'gce' | 'cloud-run'
+  project: string
+  projectNumber: string
+  region: string
+  /** Absent: the pseudo zone that Cloud Run shows, or the region's first on a VM. */
+  zone?: string | undefined
+  /** Laid over the tree. */
+  metadata: Overlay
+  /** Epoch ms. */
+  now: () => number
+}
+
+const SCOPES = ['https://www.googleapis.com/auth/cloud-platform', 'https://www.googleapis.com/auth/userinfo.email']
+
+/** Everything under `/`. */
+export function createTreeData(identity: Identity | undefined, place: Place): Directory {
+  const base: Directory = {
+    instance: { ...instance(place), 'service-accounts': serviceAccounts(identity, place) },
+    oslogin: {},
+    project: {
+      attributes: {},
+      'numeric-project-id': BigInt(place.projectNumber),
+      'project-id': place.project,
+    },
+    universe: { 'universe-domain': 'googleapis.com' },
+  }
+  return { '0.1': {}, computeMetadata: { v1: overlay(base, place.metadata), v1beta1: {} } }
+}
+
+function instance({ platform, project, projectNumber, region, zone }: Place): Directory {
+  const path = (rest: string) => `projects/${projectNumber}/${rest}`
+  const digest = createHash('sha512').update(`instance of ${project}`).digest('hex')
+  if (platform === 'cloud-run') {
+    return {
+      attributes: {},
+      id: `00${digest.slice(0, 62)}`,
+      region: path(`regions/${region}`),
+      zone: path(`zones/${zone ?? `${region}-1`}`),
+    }
+  }
+  return {
+    attributes: {},
+    'cpu-platform': 'Intel Broadwell',
+    description: '',
+    disks: [
+      { 'device-name': 'persistent-disk-0', index: 0, interface: 'SCSI', mode: 'READ_WRITE', type: 'PERSISTENT' },
+    ],
+    hostname: `sidemint.c.${project}.internal`,
+    id: BigInt(`0x${digest.slice(0, 15)}`) + 10n ** 18n,
+    image: 'projects/debian-cloud/global/images/debian-12-bookworm-v20260101',
+    licenses: [{ id: '2147286739765738111' }],
+    'machine-type': path('machineTypes/e2-standard-2'),
+    'maintenance-event': 'NONE',
+    name: 'sidemint',
+    'network-interfaces': [
+      { ip: '10.128.0.2', mac: '42:01:0a:80:00:02', mtu: 1460, network: path('networks/default') },
+    ],
+    preempted: false,
+    'remaining-cpu-time': -1,
+    scheduling: { 'automatic-restart': true, 'on-host-maintenance': 'MIGRATE', preemptible: false },
+    tags: [],
+    'virtual-clock': { 'drift-token': 0 },
+    zone: path(`zones/${zone ?? `${region}-a`}`),
+  }
+}
+
+/** gcloud needs the line with the email, gsutil the one with `default`; both directories are complete. */
+function serviceAccounts(identity: Identity | undefined, place: Place): Directory {
+  if (identity === undefined) return {}
+  const accounts = identity.accounts.map((email) => [email, serviceAccount(email, place)] as const)
+  return { ...Object.fromEntries(accounts), default: serviceAccount(identity.email, place, ['default']) }
+}
+
+function serviceAccount(email: string, place: Place, aliases = ['default']): Record<string, string | string[] | Leaf> {
+  return {
+    aliases,
+    email,
+    identity: identityLeaf(email),
+    scopes: SCOPES,
+    token: accessLeaf(email, place),
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * The metadata tree as plain data, in Google's own key names. Adding a key is adding a line where the data is made;
+ * listing, recursion, formats and look-up are written once, here. Knows no HTTP.
+ */
+
+import { createHash } from 'node:crypto'
+import type { Overlay, Value } from '../config/settings.ts'
+import type { Token, TokenRequest } from '../core/token.ts'
+import type { Answer } from '../http/wire.ts'
+
+/** A key whose value is minted: it reads the query, and turns the token into an answer. Left out of recursion. */
+export type Leaf = (query: URLSearchParams) => { request: TokenRequest; answer: (token: Token) => Answer }
+export type Node = Value | Leaf | Directory | readonly Directory[]
+export interface Directory {
+  readonly [key: string]: Node
+}
+
+/** Keys whose lists are JSON unless text is asked for; other lists are one element a line. */
+const JSON_LISTS = new Set(['tags'])
+/** Directories whose children are named by users, so recursion keeps their names as they are. */
+const VERBATIM = new Set(['attributes', 'guest-attributes', 'partner-attributes', 'service-accounts'])
+
+export function isDirectory(node: Node): node is Directory | readonly Directory[] {
+  if (Array.isArray(node)) return node.some((child) => typeof child === 'object')
+  return typeof node === 'object'
+}
+
+/** The node under these path segments, or undefined. Only own keys count, so `__proto__` is no key. */
+export function resolve(root: Directory, segments: readonly string[]): Node | undefined {
+  let node: Node | undefined = root
+  for (const segment of segments) {
+    if (node === undefined || !isDirectory(node)) return undefined
+    if (Array.isArray(node) && !/^\d+$/.test(segment)) return undefined
+    node = Object.hasOwn(node, segment) ? (node as Directory)[segment] : undefined
+  }
+  return node
+}
+
+/** The children of a directory in byte order, one a line, directories with a slash. */
+export function list(directory: Directory | readonly Directory[]): string {
+  return entries(directory)
+    .map(([key, child]) => `${key}${isDirectory(child) ? '/' : ''}\n`)
+    .join('')
+}
+
+/** The value as text: lists one element a line, everything else without a newline. */
+export function toText(value: Value): string {
+  if (typeof value === 'boolean') return value ? 'TRUE' : 'FALSE'
+  if (typeof value === 'object') return value.map((element) => `${element}\n`).join('')
+  return String(value)
+}
+
+/** Compact JSON with camelCase keys; numbers are written as they are, whatever their size. `key` is the node's own. */
+export function toJson(node: Node, key = ''): string {
+  if (typeof node === 'function') return 'null'
+  if (typeof node === 'number' || typeof node === 'bigint') return String(node)
+  if (typeof node === 'boolean') return JSON.stringify(toText(node))
+  if (typeof node === 'string') return JSON.stringify(node)
+  if (Array.isArray(node)) return `[${node.map((element: Node) => toJson(element)).join(',')}]`
+  const members = entries(node as Directory)
+    .filter(([, child]) => typeof child !== 'function')
+    .map(([name, child]) => `${JSON.stringify(VERBATIM.has(key) ? name : camelCase(name))}:${toJson(child, name)}`)
+  return `{${members.join(',')}}`
+}
+
+/** One line a value: its path, a space, the value; a list repeats its path for each element. */
+export function toTextLines(node: Node, path = ''): string {
+  if (typeof node === 'function') return ''
+  if (isDirectory(node)) {
+    return entries(node)
+      .map(([key, child]) => toTextLines(child, path === '' ? key : `${path}/${key}`))
+      .join('')
+  }
+  if (typeof node === 'object') return (node as readonly string[]).map((element) => `${path} ${element}\n`).join('')
+  return `${path} ${toText(node)}\n`
+}
+
+/** The format of a value where none is asked for. */
+export function defaultFormat(key: string): 'json' | 'text' {
+  return JSON_LISTS.has(key) ? 'json' : 'text'
+}
+
+/** 16 lower-case hex digits: the same for JSON and text, different for recursive answers. */
+export function etag(node: Node, recursive: boolean): string {
+  return createHash('sha256')
+    .update(recursive ? 'recursive ' : 'plain ')
+    .update(toJson(node))
+    .digest('hex')
+    .slice(0, 16)
+}
+
+/** The tree with the user's data over it. Lists are replaced as a whole. */
+export function overlay(base: Directory, over: Overlay): Directory {
+  const merged = new Map<string, Node>(Object.entries(base))
+  for (const [key, value] of Object.entries(over)) {
+    if (value === null) merged.delete(key)
+    else merged.set(key, overlaid(merged.get(key), value))
+  }
+  return Object.fromEntries(merged)
+}
+
+function overlaid(base: Node | undefined, value: NonNullable<Overlay[string]>): Node {
+  if (typeof value !== 'object') return value
+  if (Array.isArray(value)) {
+    return value.map((element) => (typeof element === 'object' ? overlay({}, element) : element)) as Node
+  }
+  const under = base !== undefined && isDirectory(base) && !Array.isArray(base) ? (base as Directory) : {}
+  return overlay(under, value as Overlay)
+}
+
+function entries(directory: Directory | readonly Directory[]): [string, Node][] {
+  const all = Object.entries(directory) as [string, Node][]
+  return Array.isArray(directory) ? all : all.sort(([a], [b]) => (a < b ? -1 : 1))
+}
+
+function camelCase(key: string): string {
+  return key.replace(/-([a-z0-9])/g, (_, character: string) => character.toUpperCase())
+}

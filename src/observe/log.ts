@@ -1,0 +1,185 @@
+/**
+ * Events as log lines: one short line for people, or one JSON record. What is logged at which level is decided
+ * here. A hit is worth a line only the first time; a line that repeats is held back for a while.
+ */
+
+import pino from 'pino'
+import type { GateEvent, MintEvent, RequestEvent, SidemintEvent } from '../core/events.ts'
+
+export type Level = 'debug' | 'info' | 'warn' | 'error'
+
+export interface Log {
+  /** Subscribes to the event stream. */
+  read(event: SidemintEvent): void
+  /** A line that is no event: the banner. `fields` are for the JSON record. */
+  say(level: Level, text: string, fields?: object): void
+}
+
+export interface LogOptions {
+  format: 'text' | 'json'
+  level: Level | 'silent'
+  /** True on a terminal. */
+  colour: boolean
+  write: (line: string) => void
+  /** Epoch ms. */
+  now: () => number
+}
+
+interface Line {
+  text: string
+  fields: object
+  /** Lines with the same key within `REPEAT_MS` are written once. */
+  repeat?: string
+}
+
+/** A failing service retries several times a second; one line in this time tells as much. */
+const REPEAT_MS = 10_000
+const REPEATS_KEPT = 1_000
+/** Longer audiences are cut in a line; the JSON record has them up to FIELD_LIMIT. */
+const TEXT_LIMIT = 100
+const FIELD_LIMIT = 2_000
+
+const COLOURS: Record<Level, string> = { debug: '\x1b[2m', info: '', warn: '\x1b[33m', error: '\x1b[31m' }
+
+export function createLog({ format, level, colour, write, now }: LogOptions): Log {
+  const writtenAtMs = new Map<string, number>()
+  const destination = format === 'json' ? { write } : { write: (record: string) => write(asText(record, colour)) }
+  const logger = pino(
+    {
+      level,
+      base: null,
+      timestamp: () => `,"time":"${new Date(now()).toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    destination,
+  )
+
+  function isRepeated(key: string): boolean {
+    const last = writtenAtMs.get(key)
+    if (last !== undefined && now() - last >= 0 && now() - last < REPEAT_MS) return true
+    if (writtenAtMs.size >= REPEATS_KEPT) writtenAtMs.clear()
+    writtenAtMs.set(key, now())
+    return false
+  }
+
+  return {
+    read(event) {
+      const level = levelOf(event)
+      if (level === undefined || !logger.isLevelEnabled(level)) return
+      const { text, fields, repeat } = describe(event)
+      if (repeat === undefined || !isRepeated(repeat)) logger[level](fields, text)
+    },
+    say: (at, text, fields = {}) => logger[at](fields, text),
+  }
+}
+
+function asText(record: string, colour: boolean): string {
+  const { level, time, msg } = JSON.parse(record) as { level: Level; time: string; msg: string }
+  const label = level === 'info' || level === 'debug' ? '' : `${level.toUpperCase()} `
+  const paint = colour ? COLOURS[level] : ''
+  return `${time.slice(11, 19)} ${paint}${label}${msg}${paint === '' ? '' : '\x1b[0m'}\n`
+}
+
+/** Decided before a line is made: most events are hits, and no line at `info`. Undefined where another event tells of it. */
+function levelOf(event: SidemintEvent): Level | undefined {
+  if (event.type === 'notice') return event.level
+  if (event.type === 'gate') return event.decision === 'allow' ? 'info' : 'warn'
+  if (event.type === 'mint') return event.behind ? (event.code === undefined ? 'info' : 'warn') : undefined
+  const { result, first } = event
+  if (result === 'error' || (result === 'stale' && first)) return 'warn'
+  return result === 'mint' || first ? 'info' : 'debug'
+}
+
+function describe(event: SidemintEvent): Line {
+  if (event.type === 'request') return describeRequest(event)
+  if (event.type === 'mint') return describeRefresh(event)
+  if (event.type === 'gate') return describeGate(event)
+  const { code, text } = event
+  return {
+    text: `${code}: ${printable(text, FIELD_LIMIT)}`,
+    fields: { event: 'notice', code },
+    repeat: `${code} ${text}`,
+  }
+}
+
+function describeRequest(event: RequestEvent): Line {
+  const { result, code, identity, caller } = event
+  const asked = `${name(event)} ${event.status} ${printable(caller)} -> ${subject(event)}${identity === '' ? '' : ` as ${shortEmail(identity)}`}`
+  const line = {
+    text: `${asked} ${outcome(event)}`,
+    fields: { event: 'request', caller: printable(caller), status: event.status, ...fields(event) },
+  } as const
+  return result === 'error'
+    ? { ...line, repeat: [code, caller, identity, event.status, subject(event)].join(' ') }
+    : line
+}
+
+function describeRefresh(event: MintEvent): Line {
+  const failed = event.code !== undefined
+  const text = `refresh ${name(event)} ${subject(event)} as ${shortEmail(event.identity)} ${outcome({ ...event, result: failed ? 'error' : 'mint' })}`
+  const line = { text, fields: { event: 'refresh', ...fields(event) } }
+  return failed ? { ...line, repeat: `refresh ${event.code} ${event.identity} ${subject(event)}` } : line
+}
+
+/** Every decision is a line: whoever counts them must find them all. */
+function describeGate({ type, at: _, ...event }: GateEvent): Line {
+  const { decision, code, status, caller, host, audience, principal, reason } = event
+  const as = principal === '' ? '' : ` as ${shortEmail(principal)} for ${printable(audience)}`
+  const outcome = { allow: 'admitted', refuse: `refused ${status}`, report: `admitted, would be refused ${status}` }[
+    decision
+  ]
+  return {
+    text: `${[`gate ${printable(host)}`, printable(caller), '->', `${outcome}${as}`, code].join(' ')}${reason === '' ? '' : `: ${printable(reason, FIELD_LIMIT)}`}`,
+    fields: {
+      event: type,
+      ...event,
+      audience: printable(audience, FIELD_LIMIT),
+      reason: printable(reason, FIELD_LIMIT),
+    },
+  }
+}
+
+function fields(event: RequestEvent | (MintEvent & { result?: string })): object {
+  return {
+    kind: event.kind,
+    ...(event.kind === 'id'
+      ? { audience: printable(event.audience, FIELD_LIMIT) }
+      : { scopes: event.scopes.map((scope) => printable(scope)) }),
+    identity: event.identity,
+    result: event.result ?? (event.code === undefined ? 'mint' : 'error'),
+    tookMs: event.tookMs,
+    ...(event.expiresAtMs === undefined ? {} : { expiresInSeconds: Math.round((event.expiresAtMs - event.at) / 1000) }),
+    ...(event.code === undefined ? {} : { code: event.code }),
+    ...(event.reason === undefined ? {} : { reason: printable(event.reason, FIELD_LIMIT) }),
+  }
+}
+
+function name({ kind }: { kind: 'id' | 'access' }): string {
+  return kind === 'id' ? 'identity' : 'token'
+}
+
+function subject(event: RequestEvent | MintEvent): string {
+  if (event.kind === 'id') return printable(event.audience) || '(no audience)'
+  return (
+    event.scopes.map((scope) => printable(scope).replace(/^https:\/\/www\.googleapis\.com\/auth\//, '')).join(',') ||
+    'default scopes'
+  )
+}
+
+function outcome(event: Pick<RequestEvent, 'result' | 'code' | 'reason' | 'tookMs' | 'expiresAtMs' | 'at'>): string {
+  if (event.result === 'error') {
+    return [event.code, printable(event.reason ?? '', FIELD_LIMIT)].filter((part) => part).join(': ')
+  }
+  const minutes = Math.round(((event.expiresAtMs ?? event.at) - event.at) / 60_000)
+  return `${event.result} ${event.tookMs}ms exp ${minutes}m`
+}
+
+function shortEmail(email: string): string {
+  return printable(email).replace(/(?:\.iam)?\.gserviceaccount\.com$/, '')
+}
+
+/** What a caller sent, made harmless for a terminal and for a line-by-line reader. */
+function printable(text: string, limit = TEXT_LIMIT): string {
+  const cut = text.length > limit ? `${text.slice(0, limit)}…` : text
+  return cut.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}

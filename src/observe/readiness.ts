@@ -1,0 +1,48 @@
+/** Whether the last mint failed for good or the clock is off; told by events and answers, so asking never mints. */
+
+import { failure, type SidemintError } from '../core/errors.ts'
+import type { Events } from '../core/events.ts'
+
+export interface Readiness {
+  /** The code of what stands in the way, or undefined. */
+  failing(): { code: string; reason: string } | undefined
+  /** Other credentials are there: what failed before says nothing any more. */
+  reset(): void
+  /** Compares our clock with the one of whoever mints, epoch ms. */
+  compareClock(theirMs: number): void
+}
+
+/** Python accepts no skew at all, and Google's verifiers accept five minutes. */
+export const SKEW_WARNED_MS = 5_000
+export const SKEW_REFUSED_MS = 30_000
+
+export function createReadiness(events: Events, now: () => number): Readiness {
+  let failing: { code: string; reason: string } | undefined
+  let skew: { code: string; reason: string } | undefined
+  let warned = false
+  events.subscribe((event) => {
+    if (event.type !== 'mint') return
+    if (event.code === undefined) failing = undefined
+    else if (!event.transient) failing = { code: event.code, reason: event.reason ?? '' }
+  })
+  return {
+    failing: () => skew ?? failing,
+    reset() {
+      failing = undefined
+    },
+    compareClock(theirMs) {
+      const skewMs = now() - theirMs
+      const { code, message, fix } = describeSkew(skewMs)
+      skew = Math.abs(skewMs) > SKEW_REFUSED_MS ? { code, reason: `${message}. Fix: ${fix}` } : undefined
+      if (warned || Math.abs(skewMs) <= SKEW_WARNED_MS) return
+      warned = true
+      events.record({ type: 'notice', at: now(), level: 'warn', code, text: `${message}. Fix: ${fix}` })
+    },
+  }
+}
+
+/** `skewMs`: how far our clock is ahead. */
+export function describeSkew(skewMs: number): SidemintError {
+  const seconds = String(Math.round(Math.abs(skewMs) / 1000))
+  return failure('CLOCK_SKEW', { seconds, direction: skewMs > 0 ? 'ahead of' : 'behind' })
+}

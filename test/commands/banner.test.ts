@@ -1,0 +1,31 @@
+import test from 'ava'
+import { announce } from '../../src/commands/banner.ts'
+import { settle } from '../../src/config/settings.ts'
+import { createLog } from '../../src/observe/log.ts'
+import { startServer } from '../../src/server.ts'
+
+async function bannerOf(host: string): Promise<string> {
+  const settings = settle({ options: { source: 'local', host, port: 0 } })
+  const server = await startServer({ settings, env: {} })
+  const lines: string[] = []
+  const write = (line: string) => lines.push(line)
+  announce(server, createLog({ format: 'text', level: 'info', colour: false, write, now: Date.now }), settings)
+  await server.close()
+  return lines.join('').replaceAll(`:${new URL(server.url).port}`, ':PORT')
+}
+
+test('the banner of a server on loopback names the variables with its own address', async (t) => {
+  const banner = await bannerOf('127.0.0.1')
+  t.regex(banner, /apps +GCE_METADATA_HOST=127\.0\.0\.1:PORT GCE_METADATA_IP=127\.0\.0\.1:PORT /)
+  t.regex(banner, /eval "\$\(sidemint env\)"/)
+})
+
+for (const host of ['0.0.0.0', '::']) {
+  test(`the banner of a server on ${host}, as in a container, names the alias: loopback is another place for its apps`, async (t) => {
+    const banner = await bannerOf(host)
+    t.regex(banner, /apps +GCE_METADATA_HOST=metadata\.google\.internal:PORT /)
+    t.notRegex(banner, /GCE_METADATA_\w+=(127|\[)/)
+    t.regex(banner, /sidemint env --format compose/)
+    t.regex(banner, /none is needed .*169\.254\.169\.254/)
+  })
+}

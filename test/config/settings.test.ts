@@ -1,0 +1,410 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test from 'ava'
+import { type CommandShape, readArguments } from '../../src/commands/arguments.ts'
+import {
+  DEFAULTS,
+  flagOf,
+  SETTINGS,
+  type SettingName,
+  type Settings,
+  settle,
+  variableOf,
+} from '../../src/config/settings.ts'
+import { SidemintError } from '../../src/core/errors.ts'
+
+const root = await mkdtemp(join(tmpdir(), 'sidemint-settings-'))
+test.after.always(() => rm(root, { recursive: true, force: true }))
+
+const SHAPE: CommandShape = {
+  usage: '',
+  summary: '',
+  settings: (Object.keys(SETTINGS) as SettingName[]).filter((name) => SETTINGS[name].kind !== 'tree'),
+  flags: {},
+  takes: 'nothing',
+}
+
+let made = 0
+async function file(text: string): Promise<string> {
+  const path = join(root, `${made++}.yaml`)
+  await writeFile(path, text)
+  return path
+}
+
+async function read(argv: string[], env: NodeJS.ProcessEnv = {}): Promise<Settings> {
+  return (await readArguments(SHAPE, { argv, env })).settings
+}
+
+/** Every problem, one an element. */
+async function problems(argv: string[], env: NodeJS.ProcessEnv = {}): Promise<string[]> {
+  try {
+    await readArguments(SHAPE, { argv, env })
+  } catch (error) {
+    if (error instanceof SidemintError && error.code === 'SETTINGS_INVALID') return error.message.split('\n')
+    throw error
+  }
+  return []
+}
+
+/** Each setting with two values, as they are typed and as they are meant. */
+const SAMPLES: Record<string, [first: [string, unknown], second: [string, unknown]]> = {
+  host: [
+    ['0.0.0.0', '0.0.0.0'],
+    ['::1', '::1'],
+  ],
+  port: [
+    ['8080', 8080],
+    ['0', 0],
+  ],
+  server: [
+    ['http://mds:80', 'http://mds:80'],
+    ['https://a.example', 'https://a.example'],
+  ],
+  source: [
+    ['local', 'local'],
+    ['metadata=10.0.0.1', 'metadata=10.0.0.1'],
+  ],
+  impersonateServiceAccount: [
+    ['a@x.example,b@x.example', ['a@x.example', 'b@x.example']],
+    ['c@x.example', ['c@x.example']],
+  ],
+  serviceAccount: [
+    ['a@x.example', 'a@x.example'],
+    ['b@x.example', 'b@x.example'],
+  ],
+  project: [
+    ['acme-dev', 'acme-dev'],
+    ['acme-test', 'acme-test'],
+  ],
+  projectNumber: [
+    ['123', '123'],
+    ['739419398126', '739419398126'],
+  ],
+  region: [
+    ['europe-west1', 'europe-west1'],
+    ['asia-east1', 'asia-east1'],
+  ],
+  zone: [
+    ['europe-west1-b', 'europe-west1-b'],
+    ['x', 'x'],
+  ],
+  platform: [
+    ['gce', 'gce'],
+    ['cloud-run', 'cloud-run'],
+  ],
+  allowAudience: [
+    ['https://*,api', ['https://*', 'api']],
+    ['b', ['b']],
+  ],
+  allowHost: [
+    ['a.example, b.example', ['a.example', 'b.example']],
+    ['c', ['c']],
+  ],
+  allowUserTokens: [
+    ['true', true],
+    ['false', false],
+  ],
+  issuer: [
+    ['https://accounts.google.com', 'https://accounts.google.com'],
+    ['http://a', 'http://a'],
+  ],
+  keyFile: [
+    ['/keys/key.pem', '/keys/key.pem'],
+    ['key.pem', 'key.pem'],
+  ],
+  cacheEntries: [
+    ['1', 1],
+    ['500', 500],
+  ],
+  upstream: [
+    ['http://ledger:8080', 'http://ledger:8080'],
+    ['https://a.example', 'https://a.example'],
+  ],
+  audience: [
+    ['https://ledger.run.app,http://ledger:8080', ['https://ledger.run.app', 'http://ledger:8080']],
+    ['demo', ['demo']],
+  ],
+  invoker: [
+    ['user:ann@acme.com, domain:acme.com', ['user:ann@acme.com', 'domain:acme.com']],
+    ['allUsers', ['allUsers']],
+  ],
+  policy: [
+    ['policy.json', 'policy.json'],
+    ['/p', '/p'],
+  ],
+  trust: [
+    ['http://metadata.google.internal', ['http://metadata.google.internal']],
+    ['google', ['google']],
+  ],
+  group: [
+    ['eng@acme.com=user:ann@acme.com', ['eng@acme.com=user:ann@acme.com']],
+    ['a@x.example=domain:x.example', ['a@x.example=domain:x.example']],
+  ],
+  subject: [
+    ['113=a@x.example', ['113=a@x.example']],
+    ['114=b@x.example', ['114=b@x.example']],
+  ],
+  strip: [
+    ['never', 'never'],
+    ['serverless-only', 'serverless-only'],
+  ],
+  mode: [
+    ['report', 'report'],
+    ['enforce', 'enforce'],
+  ],
+  gcloudAudiences: [
+    ['false', false],
+    ['true', true],
+  ],
+  adminPort: [
+    ['8082', 8082],
+    ['0', 0],
+  ],
+  logFormat: [
+    ['json', 'json'],
+    ['text', 'text'],
+  ],
+  logLevel: [
+    ['debug', 'debug'],
+    ['silent', 'silent'],
+  ],
+}
+
+test('there is a sample for every setting', (t) => {
+  const sampled = [...Object.keys(SAMPLES), 'config', 'gates', 'identities', 'metadata'].sort()
+  t.deepEqual(Object.keys(SETTINGS).sort(), sampled)
+})
+
+for (const [name, [[text, value], [otherText, otherValue]]] of Object.entries(SAMPLES) as [
+  SettingName,
+  (typeof SAMPLES)[string],
+][]) {
+  const [flag, variable] = [flagOf(name), variableOf(name)]
+  test(`${name} is ${flag}, ${variable} and ${name}: alike, in that order, before its default`, async (t) => {
+    const fallback: unknown = name in DEFAULTS ? DEFAULTS[name as keyof typeof DEFAULTS] : undefined
+    const path = await file(`${name}: ${JSON.stringify(value)}\n`)
+    t.deepEqual((await read([]))[name], fallback)
+    t.deepEqual((await read(['--config', path]))[name], value)
+    t.deepEqual((await read([], { SIDEMINT_CONFIG: path }))[name], value)
+    t.deepEqual((await read([], { [variable]: text }))[name], value)
+    t.deepEqual((await read([`${flag}=${text}`]))[name], value)
+    t.deepEqual(
+      (await read(['--config', path], { [variable]: otherText }))[name],
+      otherValue,
+      'a variable before the file',
+    )
+    t.deepEqual(
+      (await read([`${flag}=${otherText}`], { [variable]: text }))[name],
+      otherValue,
+      'a flag before a variable',
+    )
+    t.deepEqual((await read([`--config=${path}`, `${flag}=${otherText}`]))[name], otherValue, 'a flag before the file')
+    t.deepEqual((await read([], { [variable]: '' }))[name], fallback, 'an empty variable is not set')
+    if (SETTINGS[name].kind !== 'boolean') t.deepEqual((await read([flag, text]))[name], value, 'with a space')
+  })
+}
+
+test('a named file goes before a variable that names another', async (t) => {
+  const [one, two] = [await file('project: one'), await file('project: two')]
+  t.is((await read(['--config', one], { SIDEMINT_CONFIG: two })).project, 'one')
+})
+
+test('a list is a repeated flag, commas, a YAML list or a YAML string with commas', async (t) => {
+  const expected = ['a', 'b', 'c']
+  t.deepEqual((await read(['--allow-audience', 'a', '--allow-audience=b,c'])).allowAudience, expected)
+  t.deepEqual((await read(['--allow-audience', ' a , b ,, c '])).allowAudience, expected)
+  t.deepEqual((await read([], { SIDEMINT_ALLOW_AUDIENCE: 'a,b,c' })).allowAudience, expected)
+  t.deepEqual((await read(['--config', await file('allowAudience: [a, b, c]')])).allowAudience, expected)
+  t.deepEqual((await read(['--config', await file('allowAudience: a, b,c')])).allowAudience, expected)
+})
+
+test('a flag that is no list takes its last value', async (t) => {
+  t.is((await read(['--port', '1', '--port', '2'])).port, 2)
+})
+
+test('a boolean is --x, --no-x, --x=false, and the last one counts', async (t) => {
+  for (const [argv, value] of [
+    [['--allow-user-tokens'], true],
+    [['--no-allow-user-tokens'], false],
+    [['--allow-user-tokens=true'], true],
+    [['--allow-user-tokens=false'], false],
+    [['--allow-user-tokens', '--no-allow-user-tokens'], false],
+    [['--no-allow-user-tokens', '--allow-user-tokens'], true],
+  ] as const) {
+    t.is((await read([...argv])).allowUserTokens, value, argv.join(' '))
+  }
+  t.false((await read(['--no-allow-user-tokens'], { SIDEMINT_ALLOW_USER_TOKENS: 'true' })).allowUserTokens)
+})
+
+const WRONG: [argv: string[], problem: RegExp][] = [
+  [['--prot=80'], /^--prot: unknown flag \(did you mean --port\?\)$/],
+  [['--allow-audiences=x'], /^--allow-audiences: unknown flag \(did you mean --allow-audience\?\)$/],
+  [['--something-else'], /^--something-else: unknown flag$/],
+  [['-p'], /^--p: unknown flag/],
+  [['--port'], /^--port: needs a value$/],
+  [['--port', '--host', 'x'], /^--port: needs a value$/],
+  [['--port', 'eighty'], /^--port: must be a whole number from 0 to 65535, not "eighty"$/],
+  [['--port=65536'], /^--port: must be a whole number from 0 to 65535, not "65536"$/],
+  [['--port=-1'], /^--port: must be a whole number .*, not "-1"$/],
+  [['--port=1.5'], /^--port: must be a whole number .*, not "1\.5"$/],
+  [['--port='], /^--port: must be a whole number .*, not ""$/],
+  [['--cache-entries=0'], /^--cache-entries: must be a whole number from 1/],
+  [['--host='], /^--host: must not be empty/],
+  [['--server', 'localhost:80'], /^--server: must be a URL with http:\/\/ or https:\/\//],
+  [['--issuer', 'ftp://a'], /^--issuer: must be a URL/],
+  [['--source', 'gogle'], /^--source: must be auto, google, metadata, metadata=HOST or local, not "gogle"$/],
+  [['--platform', 'gke'], /^--platform: must be gce or cloud-run, not "gke"$/],
+  [['--log-level', 'trace'], /^--log-level: must be debug, info, warn, error or silent, not "trace"$/],
+  [['--log-format', 'xml'], /^--log-format: must be text or json, not "xml"$/],
+  [['--service-account', 'orders'], /^--service-account: must be an email, not "orders"$/],
+  [
+    ['--impersonate-service-account', 'a@x.example,b'],
+    /^--impersonate-service-account\[1\]: must be an email, not "b"$/,
+  ],
+  [['--project-number', '12a'], /^--project-number: must be digits, not "12a"$/],
+  [['--allow-user-tokens=yes'], /^--allow-user-tokens: must be true or false, not "yes"$/],
+  [
+    ['--no-allow-user-tokens=true'],
+    /^--no-allow-user-tokens: only yes-or-no settings can be negated, and without a value$/,
+  ],
+  [['--no-port'], /^--no-port: only yes-or-no settings can be negated, and without a value$/],
+  [['serve'], /^serve: this command takes no arguments$/],
+  [['--metadata={}'], /^--metadata: unknown flag/],
+  [
+    ['--service-account', 'a@x.example', '--impersonate-service-account', 'b@x.example'],
+    /^--impersonate-service-account and --service-account both name the default identity/,
+  ],
+]
+for (const [argv, problem] of WRONG) {
+  test(`${argv.join(' ')} is one problem, in plain words`, async (t) => {
+    const found = await problems(argv)
+    t.is(found.length, 1, found.join('\n'))
+    t.regex(found[0] ?? '', problem)
+  })
+}
+
+const WRONG_FILES: [yaml: string, problem: RegExp][] = [
+  ['prot: 80', /: prot: unknown setting \(did you mean port\?\)$/],
+  ['allow-audience: x', /: allow-audience: unknown setting \(did you mean allowAudience\?\)$/],
+  ['__proto__: x', /: __proto__: unknown setting$/],
+  ['constructor: x', /: constructor: unknown setting$/],
+  ['port: "80"', /: port: must be a whole number from 0 to 65535, not "80"$/],
+  ['port: 99999999999999999999', /: port: must be a whole number from 0 to 65535/],
+  ['port: [80]', /: port: must be a whole number/],
+  ['port:', /: port: must be a whole number/],
+  ['host: 1', /: host: must be text, not "1"$/],
+  ['project: 123', /: project: must be text, not "123"$/],
+  ['project: null', /: project: must be text/],
+  ['serviceAccount: [a@x.example]', /: serviceAccount: must be an email$/],
+  ['issuer: true', /: issuer: must be a URL with http:\/\/ or https:\/\/, not "true"$/],
+  ['allowUserTokens: "true"', /: allowUserTokens: must be true or false, not "true"$/],
+  ['allowAudience: 5', /: allowAudience: must be a list, not "5"$/],
+  ['allowAudience: [a, 5]', /: allowAudience\[1\]: must be text, not "5"$/],
+  ['allowAudience: [""]', /: allowAudience\[0\]: must not be empty/],
+  ['metadata: text', /: metadata: must be an object of values, not "text"$/],
+  ['metadata: { a/b: 1 }', /: metadata\.a\/b: must be a key without a slash/],
+  ['- a\n- b', /: must hold settings, one key a line$/],
+  ['text', /: must hold settings, one key a line$/],
+  ['project: [half', /: .*line 1/],
+  ['project: "half', /: .*line 1/],
+  ['project: a\nproject: b', /: .*unique.*line 2|: .*line 2.*unique/],
+  ['a: 1\n---\nb: 2', /: .*document/],
+  ['project: *unknown', /: .*alias is unknown/],
+  ['metadata: &a { b: *a }', /: .*alias .*refers to itself/],
+]
+for (const [yaml, problem] of WRONG_FILES) {
+  test(`a file with ${JSON.stringify(yaml)} is one problem that names the file`, async (t) => {
+    const path = await file(yaml)
+    const found = await problems(['--config', path])
+    t.is(found.length, 1, found.join('\n'))
+    t.true(found[0]?.startsWith(path))
+    t.regex(found[0] ?? '', problem)
+    t.false(/\bat .*:\d+:\d+\)?$|Invalid type/.test(found[0] ?? ''))
+  })
+}
+
+test('an empty file and one of comments set nothing', async (t) => {
+  for (const yaml of ['', '# nothing\n', '---\n', 'null', '\ufeff']) {
+    t.deepEqual({ ...(await read(['--config', await file(yaml)])), config: '' }, { ...(await read([])), config: '' })
+  }
+})
+
+test('a named file that is missing or unreadable is one problem', async (t) => {
+  const missing = join(root, 'missing.yaml')
+  t.deepEqual(await problems(['--config', missing]), [`${missing}: cannot be read (ENOENT)`])
+  t.deepEqual(await problems([], { SIDEMINT_CONFIG: missing }), [`${missing}: cannot be read (ENOENT)`])
+  t.deepEqual(await problems(['--config', root]), [`${root}: cannot be read (EISDIR)`])
+})
+
+test('a variable that is misspelt is a problem with the closest name', async (t) => {
+  t.deepEqual(await problems([], { SIDEMINT_PROT: '80' }), [
+    'SIDEMINT_PROT: unknown variable (did you mean SIDEMINT_PORT?)',
+  ])
+  t.regex((await problems([], { SIDEMINT_METADATA: '{}' }))[0] ?? '', /^SIDEMINT_METADATA: unknown variable/)
+  t.deepEqual(await problems([], { SIDEMINT_HOST_CLOUDSDK_CONFIG: '/x', OTHER_PROT: '1' }), [])
+  t.deepEqual(await problems([], { SIDEMINT_PORT: 'x' }), [
+    'SIDEMINT_PORT: must be a whole number from 0 to 65535, not "x"',
+  ])
+})
+
+test('all problems of all layers are reported at once', async (t) => {
+  const path = await file('port: x\nunknown: 1\nmetadata: { instance: { a/b: 1 } }')
+  const found = await problems(['--config', path, '--prot=1', '--log-level=loud', 'extra'], {
+    SIDEMINT_PORT: 'y',
+    SIDEMINT_HSOT: 'z',
+  })
+  t.is(found.length, 8, found.join('\n'))
+  for (const name of ['--prot', '--log-level', 'extra', 'SIDEMINT_PORT', 'SIDEMINT_HSOT', 'port', 'unknown', 'a/b']) {
+    t.true(
+      found.some((problem) => problem.includes(name)),
+      name,
+    )
+  }
+})
+
+test('metadata keeps every digit, and lists, booleans, floats and null', async (t) => {
+  const path = await file(`metadata:
+  instance:
+    id: 5775171277418378001
+    remaining-cpu-time: -1
+    big: 123456789012345678901234567890
+    safe: 9007199254740991
+    half: 0.5
+    flag: true
+    tags: [a, b]
+    numbers: [1, 9007199254740993]
+    description: null
+    disks: [{ index: 0 }, { index: 1 }]
+`)
+  t.deepEqual((await read(['--config', path])).metadata, {
+    instance: {
+      id: 5775171277418378001n,
+      'remaining-cpu-time': -1,
+      big: 123456789012345678901234567890n,
+      safe: Number.MAX_SAFE_INTEGER,
+      half: 0.5,
+      flag: true,
+      tags: ['a', 'b'],
+      numbers: [1, 9007199254740993n],
+      description: null,
+      disks: [{ index: 0 }, { index: 1 }],
+    },
+  })
+})
+
+test('a project number may be a number in YAML, of any size', async (t) => {
+  t.is((await read(['--config', await file('projectNumber: 739419398126')])).projectNumber, '739419398126')
+  t.is(
+    (await read(['--config', await file('projectNumber: 99999999999999999999')])).projectNumber,
+    '99999999999999999999',
+  )
+})
+
+test("the image's defaults lie under the file, and count only in the image", (t) => {
+  const wants = { defaults: { port: 8080 }, imageDefaults: { host: '0.0.0.0', port: 80 } }
+  const inImage = { env: { SIDEMINT_IMAGE: 'true' } }
+  t.like(settle(inImage, [], wants), { host: '0.0.0.0', port: 80 })
+  t.like(settle({ ...inImage, file: { path: 'a', data: { port: 90 } } }, [], wants), { host: '0.0.0.0', port: 90 })
+  t.like(settle({}, [], wants), { host: '127.0.0.1', port: 8080 })
+})

@@ -1,0 +1,230 @@
+import { createPublicKey } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import test from 'ava'
+import { JWT } from 'google-auth-library'
+import jsonwebtoken from 'jsonwebtoken'
+import { asFailure } from '../../src/core/errors.ts'
+import { createVerifier, type Verifier } from '../../src/gate/verifier.ts'
+import { startFakeGoogle } from '../google/start.ts'
+import { newKey, startIssuer } from './issuer.ts'
+
+const CLAIMS = { aud: 'http://ledger:8080', email: 'billing@acme-dev.iam.gserviceaccount.com', email_verified: true }
+
+/** A verifier that trusts one new issuer, both on a clock that the test moves. */
+async function setUp() {
+  const time = { ms: 1_790_000_000_000 }
+  const now = () => time.ms
+  const issuer = await startIssuer({ now })
+  return { time, issuer, verifier: createVerifier({ trust: [issuer.url], now }) }
+}
+
+/** The code and the sentence of the refusal. */
+async function refusal(verifier: Verifier, token: string) {
+  try {
+    await verifier.verify(token)
+  } catch (error) {
+    const { code, status, message } = asFailure(error)
+    return { code, status, message }
+  }
+  return { code: 'none', status: 200, message: 'the token was taken' }
+}
+
+test('a good token of a trusted issuer gives its claims', async (t) => {
+  const { issuer, verifier } = await setUp()
+  const claims = await verifier.verify(issuer.sign(CLAIMS))
+  t.is(claims.email, CLAIMS.email)
+  t.is(claims.iss, issuer.url)
+})
+
+test.serial(
+  "Google's tokens are verified by Google's keys, fetched once, through the proxy of HTTPS_PROXY",
+  async (t) => {
+    const google = await startFakeGoogle()
+    t.teardown(google.close)
+    google.applyEnv()
+    const key = await google.serviceAccountKey(CLAIMS.email)
+    const client = new JWT({ email: CLAIMS.email, key: String(key.private_key) })
+    const verifier = createVerifier({ trust: ['google'] })
+    const token = await client.fetchIdToken(CLAIMS.aud)
+    t.like(await verifier.verify(token), { ...CLAIMS, iss: 'https://accounts.google.com' })
+    await verifier.verify(await client.fetchIdToken('https://other.example'))
+    t.is(google.count({ host: 'www.googleapis.com', path: '/oauth2/v3/certs' }), 1)
+  },
+)
+
+test('a key vouches for no issuer but its own', async (t) => {
+  const one = await startIssuer()
+  const other = await startIssuer()
+  const verifier = createVerifier({ trust: ['google', one.url, other.url] })
+  t.is((await verifier.verify(other.sign(CLAIMS))).iss, other.url)
+  const forged = other.sign({ ...CLAIMS, iss: one.url })
+  t.is((await refusal(verifier, forged)).code, 'KEY_UNKNOWN')
+  const borrowedName = other.sign({ ...CLAIMS, iss: one.url }, { header: { kid: one.keys[0]?.kid } })
+  t.is((await refusal(verifier, borrowedName)).code, 'TOKEN_INVALID')
+})
+
+test('a bad token is refused with its own code and 401', async (t) => {
+  const { issuer, verifier, time } = await setUp()
+  const seconds = time.ms / 1000
+  const good = issuer.sign(CLAIMS)
+  const publicPem = createPublicKey(issuer.keys[0]?.privateKey ?? '').export({ type: 'spki', format: 'pem' })
+  const header = { alg: 'RS256', kid: issuer.keys[0]?.kid ?? '' }
+  const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const [head = '', , signature = ''] = good.split('.')
+  const rows: [name: string, token: string, code: string][] = [
+    ['an access token', 'ya29.a0AfH6SMBx', 'TOKEN_INVALID'],
+    ['junk', 'junk', 'TOKEN_INVALID'],
+    ['three empty parts', '..', 'TOKEN_INVALID'],
+    ['broken JSON', `${Buffer.from('{').toString('base64url')}.e30.AA`, 'TOKEN_INVALID'],
+    ['a payload that is a list', `${head}.${encode([1])}.${signature}`, 'TOKEN_INVALID'],
+    ['alg none', `${encode({ ...header, alg: 'none' })}.${good.split('.')[1]}.`, 'TOKEN_INVALID'],
+    [
+      'the public key used as an HMAC secret',
+      `${encode({ ...header, alg: 'HS256' })}.${good.split('.')[1]}.${jsonwebtoken
+        .sign(CLAIMS, publicPem.toString(), {
+          algorithm: 'HS256',
+          keyid: header.kid,
+          allowInvalidAsymmetricKeyTypes: true,
+        })
+        .replace(/.*\./, '')}`,
+      'TOKEN_INVALID',
+    ],
+    ['no kid', issuer.sign(CLAIMS, { header: { kid: undefined } }), 'TOKEN_INVALID'],
+    ['an unknown kid', issuer.sign(CLAIMS, { header: { kid: 'nobody' } }), 'KEY_UNKNOWN'],
+    ['a stranger as issuer', issuer.sign({ ...CLAIMS, iss: 'https://stranger.example' }), 'ISSUER_NOT_TRUSTED'],
+    ['no issuer', issuer.sign({ ...CLAIMS, iss: undefined }), 'TOKEN_INVALID'],
+    ['a changed payload', `${head}.${encode({ ...CLAIMS, iss: issuer.url })}.${signature}`, 'TOKEN_INVALID'],
+    ['a stripped signature', `${good.replace(/[^.]*$/, '')}SIGNATURE_REMOVED_BY_GOOGLE`, 'TOKEN_INVALID'],
+    ['no subject', issuer.sign({ ...CLAIMS, sub: undefined }), 'TOKEN_INVALID'],
+    ['no exp', issuer.sign({ ...CLAIMS, exp: undefined }), 'TOKEN_INVALID'],
+    ['no iat', issuer.sign({ ...CLAIMS, iat: undefined }), 'TOKEN_INVALID'],
+    ['expired ten minutes ago', issuer.sign({ ...CLAIMS, iat: seconds - 4200, exp: seconds - 600 }), 'TOKEN_EXPIRED'],
+    ['expired 61 s ago', issuer.sign({ ...CLAIMS, exp: seconds - 61 }), 'TOKEN_EXPIRED'],
+    ['issued in ten minutes', issuer.sign({ ...CLAIMS, iat: seconds + 600 }), 'TOKEN_EXPIRED'],
+    ['not before ten minutes', issuer.sign({ ...CLAIMS, nbf: seconds + 600 }), 'TOKEN_EXPIRED'],
+  ]
+  for (const [name, token, code] of rows) {
+    const refused = await refusal(verifier, token)
+    t.is(refused.code, code, name)
+    t.is(refused.status, 401, name)
+    t.false(refused.message.includes(token), name)
+  }
+})
+
+test('clocks may differ by a minute', async (t) => {
+  const { issuer, verifier, time } = await setUp()
+  const seconds = time.ms / 1000
+  await t.notThrowsAsync(verifier.verify(issuer.sign({ ...CLAIMS, exp: seconds - 59 })))
+  await t.notThrowsAsync(verifier.verify(issuer.sign({ ...CLAIMS, iat: seconds + 59 })))
+})
+
+test('a hundred first requests at once fetch the keys once', async (t) => {
+  const { issuer, verifier } = await setUp()
+  const token = issuer.sign(CLAIMS)
+  await Promise.all(Array.from({ length: 100 }, () => verifier.verify(token)))
+  t.deepEqual(issuer.asked, ['/.well-known/openid-configuration', '/oauth2/v3/certs'])
+})
+
+test('a new key of the issuer is found five seconds after the last fetch, and a flood of unknown ones costs one fetch', async (t) => {
+  const { issuer, verifier, time } = await setUp()
+  await verifier.verify(issuer.sign(CLAIMS))
+  issuer.keys = [newKey(), ...issuer.keys]
+  const rotated = issuer.sign(CLAIMS)
+  t.is((await refusal(verifier, rotated)).code, 'KEY_UNKNOWN')
+  t.is(issuer.asked.length, 2)
+  time.ms += 5_000
+  await t.notThrowsAsync(verifier.verify(rotated))
+  t.is(issuer.asked.length, 4)
+  time.ms += 5_000
+  const forged = Array.from({ length: 50 }, (_, n) => issuer.sign(CLAIMS, { header: { kid: `forged-${n}` } }))
+  const codes = await Promise.all(forged.map(async (token) => (await refusal(verifier, token)).code))
+  t.deepEqual(new Set(codes), new Set(['KEY_UNKNOWN']))
+  t.is(issuer.asked.length, 6)
+})
+
+test('a clock that is set back does not stretch the pause before the next fetch', async (t) => {
+  const { issuer, verifier, time } = await setUp()
+  await verifier.verify(issuer.sign(CLAIMS))
+  time.ms -= 3_600_000
+  issuer.keys = [newKey()]
+  await t.notThrowsAsync(verifier.verify(issuer.sign(CLAIMS)))
+})
+
+test('keys outlive a failing fetch; a key that nobody could look up is 503 and not 401', async (t) => {
+  const { issuer, verifier, time } = await setUp()
+  const token = issuer.sign({ ...CLAIMS, exp: time.ms / 1000 + 90_000 })
+  await verifier.verify(token)
+  issuer.fault = { status: 500, body: '' }
+  time.ms += 24 * 3_600_000
+  await t.notThrowsAsync(verifier.verify(token))
+  const unknown = await refusal(verifier, issuer.sign(CLAIMS, { key: newKey() }))
+  t.is(unknown.code, 'KEYS_UNAVAILABLE')
+  t.is(unknown.status, 503)
+  t.true(unknown.message.includes('openid-configuration answered 500'), unknown.message)
+  await t.notThrowsAsync(verifier.verify(token))
+})
+
+test('keys are fetched again when Cache-Control says so, at least a minute apart', async (t) => {
+  const { issuer, verifier, time } = await setUp()
+  issuer.cacheControl = 'public, max-age=1, must-revalidate'
+  const token = issuer.sign(CLAIMS)
+  await verifier.verify(token)
+  time.ms += 59_000
+  await verifier.verify(token)
+  t.is(issuer.asked.length, 2)
+  time.ms += 1_000
+  issuer.keys = [newKey()]
+  await verifier.verify(token)
+  await t.notThrowsAsync(verifier.verify(issuer.sign(CLAIMS)), 'the new key')
+  t.is((await refusal(verifier, token)).code, 'KEY_UNKNOWN', 'the withdrawn key')
+  t.is(issuer.asked.length, 4)
+})
+
+test('an issuer that was down is asked again after a second', async (t) => {
+  const { issuer, verifier, time } = await setUp()
+  const token = issuer.sign(CLAIMS)
+  issuer.fault = { status: 503, body: '' }
+  t.is((await refusal(verifier, token)).code, 'KEYS_UNAVAILABLE')
+  issuer.fault = undefined
+  t.is((await refusal(verifier, token)).code, 'KEYS_UNAVAILABLE')
+  t.is(issuer.asked.length, 1)
+  time.ms += 1_000
+  await t.notThrowsAsync(verifier.verify(token))
+})
+
+test('the reason says what is wrong with an issuer', async (t) => {
+  const issuer = await startIssuer()
+  const token = issuer.sign(CLAIMS)
+  const reason = async () => (await refusal(createVerifier({ trust: [issuer.url] }), token)).message
+  issuer.fault = { status: 200, body: '<html>' }
+  t.regex(await reason(), /answered no JSON/)
+  issuer.fault = { status: 200, body: 'null' }
+  t.regex(await reason(), /answered no JSON object/)
+  issuer.fault = { status: 200, body: '{}' }
+  t.regex(await reason(), /names the issuer undefined/)
+  issuer.fault = { status: 200, body: JSON.stringify({ issuer: issuer.url }) }
+  t.regex(await reason(), /names no jwks_uri/)
+  issuer.fault = {
+    status: 200,
+    body: JSON.stringify({ issuer: issuer.url, jwks_uri: `${issuer.url}/${'x'.repeat(8)}` }),
+  }
+  t.regex(await reason(), /is no JWKS/)
+  issuer.fault = { status: 200, body: ' '.repeat(1_000_001) }
+  t.regex(await reason(), /more than 1000000 bytes/)
+  issuer.close()
+  t.regex(await reason(), /ECONNREFUSED/)
+})
+
+test('an issuer that does not answer is given up after five seconds', async (t) => {
+  const server = createServer(() => {}).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const issuer = await startIssuer()
+  const started = performance.now()
+  const refused = await refusal(createVerifier({ trust: [url] }), issuer.sign({ ...CLAIMS, iss: url }))
+  t.regex(refused.message, /did not answer within 5 s/)
+  t.true(performance.now() - started < 7_000)
+  server.close().closeAllConnections()
+})

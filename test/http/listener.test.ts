@@ -1,0 +1,83 @@
+import { once } from 'node:events'
+import type { RequestListener } from 'node:http'
+import { connect } from 'node:net'
+import test from 'ava'
+import { SidemintError } from '../../src/core/errors.ts'
+import { listen } from '../../src/http/listener.ts'
+import { ask } from '../http-client.ts'
+
+const start = (handler: RequestListener, host = '127.0.0.1', port = 0) => listen({ host, port, handler, headers: [] })
+const urlOf = ({ port }: { port: number }) => `http://127.0.0.1:${port}`
+
+test('closing waits for what is in flight, and takes nothing new', async (t) => {
+  const entered = Promise.withResolvers<void>()
+  const released = Promise.withResolvers<void>()
+  const listener = await start(async (_, response) => {
+    entered.resolve()
+    await released.promise
+    response.end('done')
+  })
+  const asking = ask(urlOf(listener), '/')
+  await entered.promise
+  const closing = listener.close(30_000)
+  await t.throwsAsync(ask(urlOf(listener), '/'), { code: 'ECONNREFUSED' })
+  released.resolve()
+  t.is((await asking).body, 'done')
+  await closing
+})
+
+test('what is still in flight after the grace is cut off', async (t) => {
+  const entered = Promise.withResolvers<void>()
+  const listener = await start(() => entered.resolve())
+  const failing = t.throwsAsync(ask(urlOf(listener), '/'), { code: 'ECONNRESET' })
+  await entered.promise
+  await listener.close(100)
+  await failing
+})
+
+test('connections on which nothing was asked, or nothing more, end at once', async (t) => {
+  const listener = await start((_, response) => response.end('done'))
+  for (const bytes of ['', 'GET / HTTP/1.1\r\nHost: a\r\n\r\n']) {
+    const socket = connect(listener.port, '127.0.0.1')
+    socket.on('error', () => {}).resume()
+    await once(socket, 'connect')
+    socket.write(bytes)
+  }
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  const startedAt = performance.now()
+  await listener.close(30_000)
+  t.true(performance.now() - startedAt < 10_000)
+})
+
+test('a kept connection ends with the answer that was in flight on it', async (t) => {
+  const entered = Promise.withResolvers<void>()
+  const listener = await start((_, response) => {
+    entered.resolve()
+    setTimeout(() => response.end('done'), 150)
+  })
+  const socket = connect(listener.port, '127.0.0.1')
+  socket.on('error', () => {}).resume()
+  await once(socket, 'connect')
+  socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+  await entered.promise
+  const startedAt = performance.now()
+  await listener.close(30_000)
+  t.true(performance.now() - startedAt < 10_000)
+})
+
+test('an address that cannot be listened on is an error with a code, the address and the reason', async (t) => {
+  const taken = await start(() => {})
+  for (const [host, port, code] of [
+    ['127.0.0.1', taken.port, 'PORT_TAKEN'],
+    ['192.0.2.1', 0, 'ADDRESS_UNAVAILABLE'],
+    ['no-such-host.invalid', 0, 'ADDRESS_UNAVAILABLE'],
+  ] as const) {
+    const error = await t.throwsAsync(
+      start(() => {}, host, port),
+      { instanceOf: SidemintError },
+    )
+    t.is((error as SidemintError).code, code)
+    t.true(error?.message.includes(`${host}:${port}`))
+  }
+  await taken.close(0)
+})

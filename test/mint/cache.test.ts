@@ -1,0 +1,583 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import test from 'ava'
+import { failure, SidemintError } from '../../src/core/errors.ts'
+import type { MintEvent } from '../../src/core/events.ts'
+import type { Token, TokenRequest } from '../../src/core/token.ts'
+import { createCache } from '../../src/mint/cache.ts'
+import { createClock, HOUR, MINUTE, SECOND } from '../clock.ts'
+
+const EMAIL = 'orders@acme-dev.iam.gserviceaccount.com'
+
+const id = (audience = 'https://a.example'): TokenRequest => ({
+  kind: 'id',
+  principal: EMAIL,
+  audience,
+  format: 'standard',
+})
+const access = (...scopes: string[]): TokenRequest => ({ kind: 'access', principal: EMAIL, scopes })
+
+const transient = () => failure('INJECTED', { left: '0' })
+const permanent = () => failure('AUDIENCE_NOT_ALLOWED', { audience: 'a', allowed: 'b' })
+
+interface Call {
+  request: TokenRequest
+  signal: AbortSignal | undefined
+  succeed(lifeMs?: number): void
+  fail(error: unknown): void
+}
+
+/** A cache around a source that does with each mint what the test says; it succeeds until told otherwise. */
+function setUp({ entries = 100 } = {}) {
+  const clock = createClock()
+  const calls: Call[] = []
+  const events: MintEvent[] = []
+  const behaviour = { onMint: (call: Call) => call.succeed() }
+  const cache = createCache({
+    source: {
+      mint: (request, signal) =>
+        new Promise<Token>((resolve, reject) => {
+          const value = `token ${calls.length + 1}`
+          const call: Call = {
+            request,
+            signal,
+            succeed: (lifeMs = HOUR) => resolve({ value, expiresAtMs: clock.now() + lifeMs, served: 'mint' }),
+            fail: reject,
+          }
+          calls.push(call)
+          behaviour.onMint(call)
+        }),
+    },
+    entries,
+    now: clock.now,
+    onMint: (event) => events.push(event),
+  })
+  const hang = () => {
+    behaviour.onMint = () => {}
+  }
+  const failWith = (make: () => unknown) => {
+    behaviour.onMint = (call) => call.fail(make())
+  }
+  const recover = () => {
+    behaviour.onMint = (call) => call.succeed()
+  }
+  return { clock, cache, calls, events, behaviour, hang, failWith, recover }
+}
+
+/** Lets everything that is ready happen. */
+const settled = () => sleep(1)
+
+async function errorOf(promise: Promise<unknown>): Promise<SidemintError> {
+  try {
+    await promise
+  } catch (error) {
+    if (error instanceof SidemintError) return error
+    throw error
+  }
+  throw new Error('it did not fail')
+}
+
+const AGES = [
+  { age: 0, served: 'hit', refreshed: false },
+  { age: 4 * MINUTE - 1, served: 'hit', refreshed: false },
+  { age: 4 * MINUTE, served: 'hit', refreshed: true },
+  { age: 5 * MINUTE, served: 'hit', refreshed: true },
+  { age: 5 * MINUTE + 1, served: 'mint', refreshed: true },
+  { age: 59 * MINUTE, served: 'mint', refreshed: true },
+] as const
+for (const { age, served, refreshed } of AGES) {
+  test(`an ID token of ${age} ms is a ${served} and ${refreshed ? 'minted anew' : 'left as it is'}`, async (t) => {
+    const { clock, cache, calls } = setUp()
+    await cache.mint(id())
+    clock.advance(age)
+    t.is((await cache.mint(id())).served, served)
+    await settled()
+    t.is(calls.length, refreshed ? 2 : 1)
+  })
+}
+
+const LIVES_LEFT = [
+  { left: 10 * MINUTE + 1, served: 'hit', refreshed: false },
+  { left: 10 * MINUTE, served: 'hit', refreshed: true },
+  { left: 5 * MINUTE + 1, served: 'hit', refreshed: true },
+  { left: 5 * MINUTE, served: 'mint', refreshed: true },
+  { left: 1, served: 'mint', refreshed: true },
+] as const
+for (const { left, served, refreshed } of LIVES_LEFT) {
+  test(`an access token with ${left} ms left is a ${served} and ${refreshed ? 'minted anew' : 'left as it is'}`, async (t) => {
+    const { clock, cache, calls } = setUp()
+    await cache.mint(access())
+    clock.advance(HOUR - left)
+    t.is((await cache.mint(access())).served, served)
+    await settled()
+    t.is(calls.length, refreshed ? 2 : 1)
+  })
+}
+
+test('a request during a refresh never waits, and the refresh runs once', async (t) => {
+  const { clock, cache, calls, hang } = setUp()
+  await cache.mint(id())
+  clock.advance(4 * MINUTE)
+  hang()
+  const served = await Promise.all(Array.from({ length: 50 }, () => cache.mint(id())))
+  t.true(served.every((token) => token.value === 'token 1' && token.served === 'hit'))
+  t.is(calls.length, 2)
+  calls[1]?.succeed()
+  await settled()
+  t.is((await cache.mint(id())).value, 'token 2')
+})
+
+test('a refresh that fails is not tried again while its failure is remembered, and the token is still served', async (t) => {
+  const { clock, cache, calls, failWith } = setUp()
+  await cache.mint(id())
+  clock.advance(4 * MINUTE)
+  failWith(transient)
+  for (let request = 0; request < 5; request++) {
+    t.is((await cache.mint(id())).served, 'hit')
+    await settled()
+  }
+  t.is(calls.length, 2)
+  clock.advance(3 * SECOND)
+  await cache.mint(id())
+  t.is(calls.length, 3)
+})
+
+for (const [kind, request, ageMs] of [
+  ['ID', id(), 6 * MINUTE],
+  ['access', access(), 56 * MINUTE],
+] as const) {
+  test(`an ${kind} token past its limit is served stale where no fresh one comes within 300 ms`, async (t) => {
+    const { clock, cache, calls, hang } = setUp()
+    await cache.mint(request)
+    clock.advance(ageMs)
+    hang()
+    const startedAt = performance.now()
+    const first = await cache.mint(request)
+    t.true(performance.now() - startedAt > 280, 'it was given the time')
+    t.like(first, { value: 'token 1', served: 'stale', first: true })
+    const second = await cache.mint(request)
+    t.is(second.served, 'stale')
+    t.falsy(second.first, 'said once')
+    t.is(calls.length, 2, 'both waited for the same mint')
+    calls[1]?.succeed()
+    await settled()
+    t.like(await cache.mint(request), { value: 'token 2', served: 'hit', first: true })
+  })
+
+  test(`an ${kind} token past its limit is served stale at once where its mint fails for a passing reason`, async (t) => {
+    const { clock, cache, calls, failWith } = setUp()
+    await cache.mint(request)
+    clock.advance(ageMs)
+    failWith(transient)
+    const patience = sleep(250, { served: 'late' })
+    t.is((await Promise.race([cache.mint(request), patience])).served, 'stale')
+    t.is(
+      (await Promise.race([cache.mint(request), patience])).served,
+      'stale',
+      'and so while the failure is remembered',
+    )
+    t.is(calls.length, 2)
+  })
+
+  test(`an ${kind} token past its limit is not served where its mint fails for good`, async (t) => {
+    const { clock, cache, failWith } = setUp()
+    await cache.mint(request)
+    clock.advance(ageMs)
+    failWith(permanent)
+    t.is((await errorOf(cache.mint(request))).code, 'AUDIENCE_NOT_ALLOWED')
+    t.is((await errorOf(cache.mint(request))).code, 'AUDIENCE_NOT_ALLOWED', 'remembered')
+  })
+}
+
+test('a token that comes within 300 ms is waited for', async (t) => {
+  const { clock, cache, behaviour } = setUp()
+  await cache.mint(id())
+  clock.advance(6 * MINUTE)
+  behaviour.onMint = (call) => setTimeout(call.succeed, 100)
+  t.like(await cache.mint(id()), { value: 'token 2', served: 'mint' })
+})
+
+test('a stale token is served while it is valid for a minute, and never below', async (t) => {
+  const { clock, cache, failWith } = setUp()
+  await cache.mint(id())
+  failWith(transient)
+  clock.advance(59 * MINUTE)
+  t.is((await cache.mint(id())).served, 'stale')
+  clock.advance(1)
+  t.is((await errorOf(cache.mint(id()))).code, 'INJECTED')
+})
+
+test('a request waits for its mint where the token at hand has less than a minute left', async (t) => {
+  const { clock, cache, behaviour } = setUp()
+  await cache.mint(id())
+  clock.advance(59 * MINUTE + 1)
+  behaviour.onMint = (call) => setTimeout(call.succeed, 400)
+  t.like(await cache.mint(id()), { value: 'token 2', served: 'mint' })
+})
+
+for (const [name, make, memoryMs] of [
+  ['transient', transient, 3 * SECOND],
+  ['permanent', permanent, 10 * SECOND],
+  ['unforeseen', () => new TypeError('a bug of ours'), 3 * SECOND],
+] as const) {
+  test(`${name} failures are remembered for ${memoryMs} ms`, async (t) => {
+    const { clock, cache, calls, failWith, recover } = setUp()
+    failWith(make)
+    const first = await errorOf(cache.mint(id()))
+    recover()
+    clock.advance(memoryMs - 1)
+    t.is((await errorOf(cache.mint(id()))).code, first.code)
+    t.is(calls.length, 1)
+    t.is((await cache.mint(id('https://other.example'))).served, 'mint', 'other keys do not share it')
+    clock.advance(1)
+    t.is((await cache.mint(id())).served, 'mint')
+  })
+}
+
+test('a failure is forgotten by a clock that goes backwards', async (t) => {
+  const { clock, cache, failWith, recover } = setUp()
+  failWith(permanent)
+  await errorOf(cache.mint(id()))
+  recover()
+  clock.advance(-HOUR)
+  t.is((await cache.mint(id())).served, 'mint')
+})
+
+test('1,000 requests at once for one new audience are one mint and 1,000 equal tokens', async (t) => {
+  const { cache, calls, behaviour } = setUp()
+  behaviour.onMint = (call) => setTimeout(call.succeed, 20)
+  const tokens = await Promise.all(Array.from({ length: 1_000 }, () => cache.mint(id())))
+  t.is(calls.length, 1)
+  t.deepEqual([...new Set(tokens.map(({ value }) => value))], ['token 1'])
+  t.is(tokens.filter(({ served }) => served === 'mint').length, 1, 'the others are hits')
+})
+
+test('1,000 requests at once for ten audiences are ten mints', async (t) => {
+  const { cache, calls, behaviour } = setUp()
+  behaviour.onMint = (call) => setTimeout(call.succeed, 20)
+  await Promise.all(Array.from({ length: 1_000 }, (_, index) => cache.mint(id(`https://${index % 10}.example`))))
+  t.is(calls.length, 10)
+})
+
+test('1,000 requests at once share one failure', async (t) => {
+  const { cache, calls, behaviour } = setUp()
+  behaviour.onMint = (call) => setTimeout(() => call.fail(permanent()), 20)
+  const codes = await Promise.all(Array.from({ length: 1_000 }, async () => (await errorOf(cache.mint(id()))).code))
+  t.deepEqual([...new Set(codes)], ['AUDIENCE_NOT_ALLOWED'])
+  t.is(calls.length, 1)
+})
+
+test('requests that differ in any field are different tokens', async (t) => {
+  const { cache, calls } = setUp()
+  const requests: TokenRequest[] = [
+    id('a'),
+    id('b'),
+    { kind: 'id', principal: EMAIL, audience: 'a', format: 'full' },
+    { kind: 'id', principal: 'other@acme-dev.iam.gserviceaccount.com', audience: 'a', format: 'standard' },
+    access(),
+    access('a'),
+    access('b'),
+    access('a', 'b'),
+    { kind: 'access', principal: 'other@acme-dev.iam.gserviceaccount.com', scopes: [] },
+  ]
+  for (const request of requests) await cache.mint(request)
+  t.is(calls.length, requests.length)
+  for (const request of requests) t.is((await cache.mint(request)).served, 'hit')
+})
+
+test('free text cannot be made to share the key of another request', async (t) => {
+  const { cache, calls } = setUp()
+  const requests: TokenRequest[] = [
+    ...['__proto__', 'constructor', 'toString', 'hasOwnProperty', '', '\0', 'a\0b', ' ', 'a b'].map(id),
+    { kind: 'id', principal: '__proto__', audience: '__proto__', format: 'standard' },
+    { kind: 'access', principal: '__proto__', scopes: ['__proto__'] },
+    id(`full\0https://a.example`),
+    access('standard\0https://a.example'),
+    id('x'.repeat(8_192)),
+    id(`${'x'.repeat(8_191)}y`),
+  ]
+  for (const request of requests) t.is((await cache.mint(request)).served, 'mint')
+  for (const request of requests) t.is((await cache.mint(request)).served, 'hit')
+  t.is(calls.length, requests.length)
+})
+
+test('those who waited for a mint get its token, whatever life it has left', async (t) => {
+  const { cache, calls, hang } = setUp()
+  hang()
+  const waiting = [cache.mint(id()), cache.mint(id()), cache.mint(id())]
+  await settled()
+  calls[0]?.succeed(10 * SECOND)
+  for (const token of await Promise.all(waiting)) t.is(token.value, 'token 1')
+  t.is(calls.length, 1)
+})
+
+test('age counts from the arrival of the answer, not from the beginning of the mint', async (t) => {
+  const { clock, cache, calls, hang } = setUp()
+  hang()
+  const waiting = cache.mint(id())
+  await settled()
+  clock.advance(4 * MINUTE)
+  calls[0]?.succeed()
+  await waiting
+  clock.advance(4 * MINUTE - 1)
+  t.is((await cache.mint(id())).served, 'hit')
+  t.is(calls.length, 1)
+})
+
+test('after a jump of the clock beyond the expiry no expired token is served', async (t) => {
+  for (const request of [id(), access()]) {
+    const { clock, cache, failWith, recover } = setUp()
+    await cache.mint(request)
+    clock.advance(8 * HOUR)
+    failWith(transient)
+    t.is((await errorOf(cache.mint(request))).code, 'INJECTED')
+    recover()
+    clock.advance(3 * SECOND)
+    t.like(await cache.mint(request), { served: 'mint', expiresAtMs: clock.now() + HOUR })
+  }
+})
+
+test('after a jump of the clock backwards a token counts as old, and is served only where none can be had', async (t) => {
+  for (const request of [id(), access()]) {
+    const { clock, cache, hang, recover } = setUp()
+    await cache.mint(request)
+    clock.advance(-HOUR)
+    hang()
+    t.is((await cache.mint(request)).served, 'stale')
+    const minted = setUp()
+    await minted.cache.mint(request)
+    minted.clock.advance(-1)
+    recover()
+    t.like(await minted.cache.mint(request), { value: 'token 2', served: 'mint' })
+  }
+})
+
+test('beyond its size the cache drops the oldest, and a hit does not make a token younger', async (t) => {
+  const { cache, calls } = setUp({ entries: 3 })
+  for (const audience of ['a', 'b', 'c']) await cache.mint(id(audience))
+  await cache.mint(id('a'))
+  await cache.mint(id('d'))
+  for (const audience of ['b', 'c', 'd']) t.is((await cache.mint(id(audience))).served, 'hit', audience)
+  t.is((await cache.mint(id('a'))).served, 'mint')
+  t.is(calls.length, 5)
+})
+
+test('an update at capacity drops nothing and makes its token the youngest', async (t) => {
+  const { clock, cache } = setUp({ entries: 3 })
+  for (const audience of ['a', 'b', 'c']) await cache.mint(id(audience))
+  clock.advance(4 * MINUTE)
+  await cache.mint(id('a'))
+  await settled()
+  for (const audience of ['a', 'b', 'c']) t.is((await cache.mint(id(audience))).served, 'hit', audience)
+  await settled()
+  await cache.mint(id('d'))
+  t.is((await cache.mint(id('b'))).served, 'hit')
+  t.is((await cache.mint(id('a'))).served, 'mint')
+})
+
+for (const entries of [1, 7, 100]) {
+  test(`of thousands of audiences the last ${entries} stay, updates and clearing between them or not`, async (t) => {
+    const { clock, cache, calls } = setUp({ entries })
+    for (let index = 0; index < 3_000; index++) {
+      await cache.mint(id(String(index)))
+      if (index % 3 === 0) clock.advance(6 * MINUTE)
+      if (index % 5 === 0) await cache.mint(id(String(index)))
+      if (index === 1_000) cache.clear()
+    }
+    for (let index = 0; index < entries * 2; index++) await cache.mint(id(`last ${index}`))
+    const before = calls.length
+    for (let index = entries; index < entries * 2; index++) {
+      t.is((await cache.mint(id(`last ${index}`))).served, 'hit')
+    }
+    t.is(calls.length, before)
+    t.is((await cache.mint(id('last 0'))).served, 'mint')
+  })
+}
+
+test('remembered failures are bounded too', async (t) => {
+  const { cache, calls, failWith } = setUp({ entries: 2 })
+  failWith(permanent)
+  for (const audience of ['a', 'b', 'c']) await errorOf(cache.mint(id(audience)))
+  await errorOf(cache.mint(id('c')))
+  t.is(calls.length, 3)
+  await errorOf(cache.mint(id('a')))
+  t.is(calls.length, 4)
+})
+
+test.serial('memory does not grow with the number of refreshes of one key', async (t) => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const { clock, cache, calls, events } = setUp()
+  const refresh = async (times: number) => {
+    for (let index = 0; index < times; index++) {
+      await cache.mint(id())
+      clock.advance(59 * MINUTE + 1)
+      calls.length = 0
+      events.length = 0
+    }
+    collect()
+    return process.memoryUsage().heapUsed
+  }
+  const before = await refresh(1_000)
+  const grown = (await refresh(100_000)) - before
+  t.true(grown < 2_000_000, `grew by ${grown} bytes`)
+})
+
+for (const [name, expiresAtMs] of [
+  ['no number', Number.NaN],
+  ['the epoch', 0],
+  ['the past', Date.UTC(2026, 0, 15, 12) - 1],
+  ['this moment', Date.UTC(2026, 0, 15, 12)],
+] as const) {
+  test(`a token that expires at ${name} is answered and not stored`, async (t) => {
+    const clock = createClock()
+    let calls = 0
+    const cache = createCache({
+      source: { mint: async () => ({ value: `token ${++calls}`, expiresAtMs, served: 'mint' }) },
+      entries: 10,
+      now: clock.now,
+    })
+    t.is((await cache.mint(id())).value, 'token 1')
+    t.is((await cache.mint(id())).value, 'token 2')
+  })
+}
+
+test('a mint under way while the cache is cleared is answered but not stored', async (t) => {
+  const { cache, calls, hang } = setUp()
+  hang()
+  const before = cache.mint(id())
+  await settled()
+  cache.clear()
+  const after = cache.mint(id())
+  await settled()
+  t.is(calls.length, 2, 'who asks after it does not join a mint begun before')
+  calls[0]?.succeed()
+  t.is((await before).value, 'token 1')
+  const joined = cache.mint(id())
+  await settled()
+  t.is(calls.length, 2, 'the end of the old mint leaves the new one in flight')
+  calls[1]?.succeed()
+  t.is((await after).value, 'token 2')
+  t.is((await joined).value, 'token 2')
+  t.is((await cache.mint(id())).value, 'token 2')
+})
+
+test('a mint that fails after the cache was cleared is not remembered', async (t) => {
+  const { cache, calls, hang, recover } = setUp()
+  hang()
+  const before = errorOf(cache.mint(id()))
+  await settled()
+  cache.clear()
+  calls[0]?.fail(permanent())
+  t.is((await before).code, 'AUDIENCE_NOT_ALLOWED')
+  recover()
+  t.is((await cache.mint(id())).served, 'mint')
+})
+
+test('clearing forgets tokens and failures', async (t) => {
+  const { cache, failWith, recover } = setUp()
+  await cache.mint(id('stored'))
+  failWith(permanent)
+  await errorOf(cache.mint(id('failed')))
+  recover()
+  cache.clear()
+  t.is((await cache.mint(id('stored'))).served, 'mint')
+  t.is((await cache.mint(id('failed'))).served, 'mint')
+})
+
+test('closing aborts the mints under way', async (t) => {
+  const { cache, calls, behaviour } = setUp()
+  behaviour.onMint = (call) => call.signal?.addEventListener('abort', () => call.fail(transient()))
+  const waiting = errorOf(cache.mint(id()))
+  await settled()
+  t.false(calls[0]?.signal?.aborted)
+  cache.close()
+  t.true(calls[0]?.signal?.aborted)
+  t.is((await waiting).code, 'INJECTED')
+})
+
+test('the mint of a caller that gave up goes on, and its retry finds the token', async (t) => {
+  const { cache, calls, hang } = setUp()
+  hang()
+  const outcome = await Promise.race([cache.mint(id()), sleep(5, 'gave up')])
+  t.is(outcome, 'gave up')
+  calls[0]?.succeed()
+  await settled()
+  t.like(await cache.mint(id()), { value: 'token 1', served: 'hit' })
+})
+
+test('the first hit on a stored token is marked, later ones are not', async (t) => {
+  const { clock, cache } = setUp()
+  await cache.mint(id())
+  t.true((await cache.mint(id())).first)
+  t.falsy((await cache.mint(id())).first)
+  clock.advance(6 * MINUTE)
+  await cache.mint(id())
+  t.true((await cache.mint(id())).first, 'a newly minted one counts anew')
+})
+
+test('each mint is reported once, with whether it ran behind an answer and how it ended', async (t) => {
+  const { clock, cache, events, failWith } = setUp()
+  await cache.mint(id())
+  await cache.mint(id())
+  clock.advance(4 * MINUTE)
+  failWith(transient)
+  await cache.mint(id())
+  await settled()
+  t.deepEqual(
+    events.map(({ behind, code, transient: passing }) => ({ behind, code, passing })),
+    [
+      { behind: false, code: undefined, passing: undefined },
+      { behind: true, code: 'INJECTED', passing: true },
+    ],
+  )
+  t.like(events[0], {
+    kind: 'id',
+    audience: 'https://a.example',
+    identity: EMAIL,
+    expiresAtMs: clock.now() + 56 * MINUTE,
+  })
+})
+
+test('another version of the source drops tokens and remembered failures, and is looked for once a second at most', async (t) => {
+  const clock = createClock()
+  let version = 'first'
+  let looks = 0
+  let changes = 0
+  const calls: number[] = []
+  let failing = false
+  const cache = createCache({
+    source: {
+      async mint() {
+        calls.push(clock.now())
+        if (failing) throw permanent()
+        return { value: version, expiresAtMs: clock.now() + HOUR, served: 'mint' }
+      },
+    },
+    entries: 10,
+    now: clock.now,
+    version: async () => {
+      looks += 1
+      return version
+    },
+    onChange: () => {
+      changes += 1
+    },
+  })
+  t.teardown(() => cache.close())
+  for (let asked = 0; asked < 5; asked += 1) t.is((await cache.mint(id())).value, 'first')
+  t.deepEqual([calls.length, looks], [1, 1])
+  version = 'second'
+  clock.advance(SECOND)
+  t.is((await cache.mint(id())).value, 'first', 'the look is behind the answer')
+  await settled()
+  t.deepEqual([(await cache.mint(id())).value, changes], ['second', 1])
+  failing = true
+  clock.advance(SECOND)
+  await t.throwsAsync(cache.mint(id('https://other.example')))
+  version = 'third'
+  failing = false
+  clock.advance(SECOND)
+  t.is((await cache.mint(id('https://other.example'))).value, 'third', 'a remembered failure is not answered unlooked')
+})

@@ -1,0 +1,270 @@
+import test, { type ExecutionContext } from 'ava'
+import { settle } from '../../../src/config/settings.ts'
+import { createEvents } from '../../../src/core/events.ts'
+import type { Bounds } from '../../../src/mint/bounded.ts'
+import { createLog } from '../../../src/observe/log.ts'
+import { type RunningServer, startServer } from '../../../src/server.ts'
+import { createClock, SECOND } from '../../clock.ts'
+import { apiError, errorInfo } from '../../google/answers.ts'
+import type { Fault } from '../../google/faults.ts'
+import { type FakeGoogle, startFakeGoogle } from '../../google/start.ts'
+import { ask, DEFAULT_ACCOUNT } from '../../http-client.ts'
+import { AUDIENCE, ROWS, type Row, type Setup } from './rows.ts'
+
+/** The real ones, 12.5 times faster: two attempts fit into a mint, and half of the second is lost. */
+const SHORT: Bounds = { attemptMs: 400, totalMs: 780, retryDelaysMs: [16, 48] }
+const LONG: Bounds = { attemptMs: 5_000, totalMs: 10_000, retryDelaysMs: [5, 10] }
+
+const oauth = (body: object) => ({ kind: 'status', status: 400, body }) as const
+const reason = (name: string, metadata = {}, message = `Ordered: ${name}.`) =>
+  ({
+    kind: 'status',
+    status: 403,
+    body: apiError(403, message, [errorInfo(name, metadata)]).answer.body,
+  }) as const
+
+type Order = Fault extends infer F ? (F extends Fault ? Omit<F, 'host' | 'path'> : never) : never
+
+const FAULTS = {
+  timeout: { kind: 'hang' },
+  reset: { kind: 'reset' },
+  '429': { kind: 'status', status: 429 },
+  '500': { kind: 'status', status: 500 },
+  '503': { kind: 'status', status: 503 },
+  'one 503': { kind: 'status', status: 503, times: 1 },
+  slow: { kind: 'delay', ms: 150 },
+  garbage: { kind: 'garbage' },
+  'wrong type': { kind: 'contentType', type: 'text/plain' },
+  '404': { kind: 'status', status: 404, body: apiError(404, 'Not found; Gaia id not found.').answer.body },
+  invalid_grant: oauth({ error: 'invalid_grant', error_description: 'Token has been expired or revoked.' }),
+  invalid_rapt: oauth({
+    error: 'invalid_grant',
+    error_description: 'reauth related error (invalid_rapt)',
+    error_subtype: 'invalid_rapt',
+  }),
+  '403 page': { kind: 'status', status: 403, body: '<!DOCTYPE html><p>Forbidden' },
+  '403 permission': reason(
+    'IAM_PERMISSION_DENIED',
+    { permission: 'iam.serviceAccounts.getOpenIdToken' },
+    "Permission 'iam.serviceAccounts.getOpenIdToken' denied on resource (or it may not exist).",
+  ),
+  '403 API off': reason('SERVICE_DISABLED', { consumer: 'projects/123' }),
+  '403 gcloud project': reason('SERVICE_DISABLED', { consumer: 'projects/764086051850' }),
+  '403 quota project': reason('USER_PROJECT_DENIED', { consumer: 'projects/acme-quota' }),
+  '403 scopes': reason('ACCESS_TOKEN_SCOPE_INSUFFICIENT'),
+  '403 other': reason('SECURITY_POLICY_VIOLATED'),
+} as const satisfies Record<string, Order>
+
+type FaultName = keyof typeof FAULTS
+
+/** Status, code and how often the faulty call was made. */
+const PASSING = {
+  timeout: '503 UPSTREAM_TIMEOUT 2x',
+  reset: '503 NETWORK_DOWN 3x',
+  '429': '503 RATE_LIMITED 3x',
+  '500': '503 UPSTREAM_UNAVAILABLE 3x',
+  '503': '503 UPSTREAM_UNAVAILABLE 3x',
+  'one 503': '200 2x',
+  slow: '200 1x',
+  garbage: '503 UPSTREAM_GARBAGE 1x',
+  'wrong type': '200 1x',
+}
+const REFUSED = { '404': '403 UPSTREAM_REFUSED 1x', '403 page': '403 UPSTREAM_REFUSED 1x' }
+const KEY = {
+  ...PASSING,
+  ...REFUSED,
+  invalid_grant: '403 KEY_REFUSED 1x',
+  invalid_rapt: '403 KEY_REFUSED 1x',
+}
+const LOGIN = {
+  ...PASSING,
+  ...REFUSED,
+  invalid_grant: '403 LOGIN_EXPIRED 1x',
+  invalid_rapt: '403 REAUTH_REQUIRED 1x',
+}
+const EXCHANGE = {
+  ...PASSING,
+  ...REFUSED,
+  invalid_grant: '403 SUBJECT_TOKEN_REFUSED 1x',
+  invalid_rapt: '403 SUBJECT_TOKEN_REFUSED 1x',
+}
+const SUBJECT = {
+  ...PASSING,
+  garbage: '403 SUBJECT_TOKEN_MISSING 1x',
+  '404': '403 SUBJECT_TOKEN_MISSING 1x',
+  '403 page': '403 SUBJECT_TOKEN_MISSING 1x',
+}
+const IAM = {
+  ...PASSING,
+  '404': '404 ACCOUNT_NOT_FOUND 1x',
+  '403 page': '403 UPSTREAM_REFUSED 1x',
+  '403 permission': '403 IMPERSONATION_DENIED 1x',
+  '403 API off': '403 API_DISABLED 1x',
+  '403 gcloud project': '403 QUOTA_PROJECT_MISSING 1x',
+  '403 quota project': '403 QUOTA_PROJECT_DENIED 1x',
+  '403 scopes': '403 LOGIN_TOO_NARROW 1x',
+  '403 other': '403 UPSTREAM_REFUSED 1x',
+}
+const MACHINE = {
+  ...PASSING,
+  '404': '404 ACCOUNT_NOT_FOUND 1x',
+  '403 page': '403 UPSTREAM_REFUSED 1x',
+}
+
+const EXPECTED: Record<string, Partial<Record<FaultName, string>>> = {
+  'key: token': KEY,
+  'user + impersonation: login': LOGIN,
+  'user + impersonation: impersonate': IAM,
+  'impersonated: key': KEY,
+  'impersonated: impersonate': IAM,
+  'nested, two delegates: key': KEY,
+  'nested, two delegates: inner': IAM,
+  'nested, two delegates: outer': IAM,
+  'external account by file: exchange': EXCHANGE,
+  'external account by file: impersonate': IAM,
+  'external account by URL: subject': SUBJECT,
+  'external account by URL: exchange': EXCHANGE,
+  'external account by URL: impersonate': IAM,
+  'real metadata server: identity': MACHINE,
+}
+
+let google: FakeGoogle
+const table: string[][] = []
+
+test.before(async () => {
+  google = await startFakeGoogle()
+  google.applyEnv()
+})
+
+test.after.always(() => google.close())
+
+/** Every log line in both forms and every metric of all servers here. */
+const written: string[] = []
+
+async function serve({ settings, env }: Setup, bounds: Bounds, now = Date.now) {
+  const events = createEvents()
+  for (const format of ['text', 'json'] as const) {
+    events.subscribe(
+      createLog({ format, level: 'debug', colour: false, write: (line) => written.push(line), now }).read,
+    )
+  }
+  const server = await startServer({
+    settings: settle({ options: { port: 0, ...settings } }),
+    env,
+    bounds,
+    now,
+    events,
+  })
+  return {
+    ...server,
+    async [Symbol.asyncDispose]() {
+      written.push((await ask(server.url, '/_sidemint/metrics')).body)
+      await server.close()
+    },
+  }
+}
+
+/** What the identity request came to, its body looked over. */
+async function mint(t: ExecutionContext, { url }: RunningServer, audience = AUDIENCE): Promise<string> {
+  const { status, body } = await ask(url, `${DEFAULT_ACCOUNT}/identity?audience=${audience}&format=full`)
+  for (const secret of google.secrets) t.false(body.includes(secret), 'no secret is in an answer')
+  if (status === 200) return '200'
+  const { error, error_description: text } = JSON.parse(body)
+  t.true(body.length <= 1_000)
+  t.regex(text, /\. Fix: \S/)
+  t.notRegex(text, /undefined|\[object|\{\w+\}|eyJ|ya29/)
+  return `${status} ${error}`
+}
+
+for (const row of ROWS) {
+  for (const [name, call] of Object.entries(row.calls)) {
+    const title = `${row.credential}: ${name}`
+    test.serial(`every fault of the call is answered with its status, its code and no call too many: ${title}`, (t) =>
+      showRow(t, row, title, { ...call, host: call.host === 'idp' ? 'idp.example.com' : call.host }),
+    )
+  }
+}
+
+async function showRow(t: ExecutionContext, row: Row, title: string, call: { host: string; path?: string }) {
+  const expected = EXPECTED[title] ?? {}
+  const setup = await row.setUp(google)
+  for (const [fault, wanted] of Object.entries(expected) as [FaultName, string][]) {
+    await using server = await serve(setup, fault === 'timeout' ? SHORT : LONG)
+    const before = google.count(call)
+    const cancel = google.fault({ ...FAULTS[fault], ...call } as Fault)
+    const outcome = await mint(t, server)
+    cancel()
+    const made = `${outcome} ${google.count(call) - before}x`
+    t.is(made, wanted, fault)
+    table.push([title, fault, ...made.split(' ')])
+  }
+}
+
+/** Ours against Google's: what goes wrong with the clock, and how a new login heals it. */
+const OTHER: Record<string, { ahead: string; behind: string; replaced: string }> = {
+  key: { ahead: '403 KEY_REFUSED', behind: '200', replaced: '403 KEY_REFUSED, then 200' },
+  'user + impersonation': { ahead: '200', behind: '200', replaced: '403 LOGIN_EXPIRED, then 200' },
+  impersonated: { ahead: '403 KEY_REFUSED', behind: '200', replaced: '403 KEY_REFUSED, then 200' },
+  'nested, two delegates': { ahead: '403 KEY_REFUSED', behind: '200', replaced: '403 KEY_REFUSED, then 200' },
+  'external account by file': { ahead: '200', behind: '200', replaced: '403 SUBJECT_TOKEN_REFUSED, then 200' },
+  'external account by URL': { ahead: '200', behind: '200', replaced: '403 SUBJECT_TOKEN_REFUSED, then 200' },
+  'real metadata server': { ahead: '200', behind: '200', replaced: '-' },
+}
+
+for (const row of ROWS) {
+  test.serial(`a clock that is off, and a new login: ${row.credential}`, async (t) => {
+    const wanted = OTHER[row.credential]
+    const outcomes: Record<string, string> = {}
+    for (const [name, offsetMs] of [
+      ['ahead', -600 * SECOND],
+      ['behind', 240 * SECOND],
+    ] as const) {
+      google.clock.offsetMs = offsetMs
+      await using server = await serve(await row.setUp(google), LONG)
+      outcomes[name] = await mint(t, server)
+      const ready = await ask(server.url, '/_sidemint/ready')
+      t.is(ready.status, 503)
+      t.true(ready.body.startsWith('CLOCK_SKEW'))
+      t.regex(ready.body, name === 'ahead' ? /ahead/ : /behind/)
+    }
+    google.clock.offsetMs = 0
+    outcomes.replaced = await replaceFile(t, await row.setUp(google))
+    t.deepEqual(outcomes, { ...wanted })
+    for (const [name, outcome] of Object.entries(outcomes)) table.push([row.credential, name, outcome])
+  })
+}
+
+async function replaceFile(t: ExecutionContext, setup: Setup): Promise<string> {
+  if (setup.replace === undefined) return '-'
+  const clock = createClock(Date.now())
+  await using server = await serve(setup, LONG, clock.now)
+  const cancel = google.fault({ host: 'oauth2.googleapis.com', ...FAULTS.invalid_grant })
+  const cancelExchange = google.fault({ host: 'sts.googleapis.com', ...FAULTS.invalid_grant })
+  const broken = await mint(t, server)
+  cancel()
+  cancelExchange()
+  t.is(await mint(t, server), broken, 'a permanent failure is remembered')
+  await setup.replace()
+  clock.advance(1 * SECOND)
+  const healed = await mint(t, server)
+  t.true(server.events.recent().some((event) => event.type === 'notice' && event.code === 'CREDENTIALS_CHANGED'))
+  return `${broken}, then ${healed}`
+}
+
+test.serial('the table', (t) => {
+  const widths = [38, 20, 6, 24]
+  t.log(['', ...table.map((line) => line.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join(''))].join('\n'))
+  t.is(table.length, Object.values(EXPECTED).flatMap((row) => Object.keys(row)).length + 3 * ROWS.length)
+})
+
+test.serial('nothing was asked of anybody but Google', (t) => {
+  t.deepEqual(google.strangers, [])
+})
+
+test.serial('no log line and no metric of all these servers holds a token, a key or a secret', (t) => {
+  const all = written.join('')
+  t.true(written.length > 2 * table.length, 'each failure was logged')
+  t.true(all.includes('sidemint_mints_total'), 'the metrics are there')
+  for (const secret of google.secrets) t.false(all.includes(secret))
+  t.notRegex(all, /eyJ|ya29\.|1\/\/|GOCSPX|PRIVATE KEY/)
+})

@@ -1,0 +1,144 @@
+import { createServer } from 'node:net'
+import { getCACertificates, setDefaultCACertificates } from 'node:tls'
+import { inspect } from 'node:util'
+import test, { type ExecutionContext } from 'ava'
+import type { SidemintError } from '../../../src/core/errors.ts'
+import type { TokenRequest } from '../../../src/core/token.ts'
+import { createCache } from '../../../src/mint/cache.ts'
+import { createGoogleSource } from '../../../src/mint/google.ts'
+import { createClock, MINUTE, SECOND } from '../../clock.ts'
+import { type FakeGoogle, startFakeGoogle } from '../../google/start.ts'
+import { ANN, AUDIENCE, CREATOR, ORDERS } from './rows.ts'
+
+const REQUEST: TokenRequest = { kind: 'id', principal: ORDERS, audience: AUDIENCE, format: 'full' }
+const ACCESS: TokenRequest = { kind: 'access', principal: ORDERS, scopes: [] }
+
+let google: FakeGoogle
+
+test.before(async () => {
+  google = await startFakeGoogle()
+  google.applyEnv()
+  google.grant(ANN, CREATOR, ORDERS)
+})
+
+test.after.always(() => google.close())
+
+function source({ now = Date.now, onDate = (_: number) => {}, attemptMs = 5_000, totalMs = 10_000 } = {}) {
+  return createGoogleSource({
+    env: { GOOGLE_APPLICATION_CREDENTIALS: google.write(`${crypto.randomUUID()}.json`, google.userLogin(ANN)) },
+    ownPrincipal: 'own@sidemint.invalid',
+    delegatesOf: () => [],
+    allowUserTokens: false,
+    onDate,
+    now,
+    bounds: { attemptMs, totalMs, retryDelaysMs: [5, 10] },
+  })
+}
+
+async function failureOf(t: ExecutionContext, minting: Promise<unknown>): Promise<SidemintError> {
+  const error = (await t.throwsAsync(minting)) as SidemintError
+  for (const secret of google.secrets) t.false(inspect(error, { depth: null, showHidden: true }).includes(secret))
+  return error
+}
+
+/** Runs with another proxy, or none. */
+async function withProxy<T>(url: string | undefined, run: () => Promise<T>): Promise<T> {
+  const before = process.env.HTTPS_PROXY
+  if (url === undefined) delete process.env.HTTPS_PROXY
+  else process.env.HTTPS_PROXY = url
+  try {
+    return await run()
+  } finally {
+    process.env.HTTPS_PROXY = before
+  }
+}
+
+test.serial('a certificate that nobody trusts is told with its way out, and not asked for again', async (t) => {
+  const trusted = getCACertificates('default')
+  setDefaultCACertificates([])
+  const before = google.calls.length
+  const error = await failureOf(t, source().mint(REQUEST)).finally(() => setDefaultCACertificates(trusted))
+  t.like(error, { code: 'TLS_UNTRUSTED', status: 403 })
+  t.regex(error.message, /^the certificate of oauth2\.googleapis\.com is not trusted/)
+  t.regex(error.fix, /NODE_EXTRA_CA_CERTS/)
+  t.is(google.calls.length, before)
+})
+
+test.serial('a proxy that is away is named without its password', async (t) => {
+  const error = await withProxy('http://ann:hunter2@127.0.0.1:1', () => failureOf(t, source().mint(REQUEST)))
+  t.like(error, { code: 'NETWORK_DOWN', status: 503 })
+  t.is(error.message, 'oauth2.googleapis.com cannot be reached (ECONNREFUSED, by way of the proxy 127.0.0.1:1)')
+})
+
+test.serial('a proxy that wants a password says so, once', async (t) => {
+  let asked = 0
+  const proxy = createServer((socket) => {
+    asked += 1
+    socket
+      .on('error', () => {})
+      .once('data', () => {
+        socket.end('HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n')
+      })
+  })
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => proxy.close())
+  const { port } = proxy.address() as { port: number }
+  const error = await withProxy(`http://127.0.0.1:${port}`, () => failureOf(t, source().mint(REQUEST)))
+  t.like(error, { code: 'PROXY_REFUSED', status: 403 })
+  t.is(asked, 1)
+})
+
+test.serial('without a proxy and without a network, the reason names the host', async (t) => {
+  const error = await withProxy(undefined, () => failureOf(t, source({ totalMs: 8_000 }).mint(REQUEST)))
+  t.is(error.status, 503)
+  t.regex(error.message, /oauth2\.googleapis\.com/)
+})
+
+test.serial(
+  '200 at once while Google hangs are one chain of attempts, and the first after that finds a token',
+  async (t) => {
+    const clock = createClock(Date.now())
+    const cache = createCache({ source: source({ attemptMs: 1_000, totalMs: 1_950 }), entries: 10, now: clock.now })
+    t.teardown(() => cache.close())
+    const before = google.calls.length
+    const cancel = google.fault({ kind: 'hang' })
+    const started = Date.now()
+    const outcomes = await Promise.allSettled(Array.from({ length: 200 }, () => cache.mint(REQUEST)))
+    t.true(Date.now() - started < 5_000)
+    cancel()
+    const codes = new Set(outcomes.map((outcome) => (outcome.status === 'rejected' ? outcome.reason.code : 'minted')))
+    t.deepEqual([...codes], ['UPSTREAM_TIMEOUT'])
+    t.true(google.calls.length - before <= 2)
+    await failureOf(t, cache.mint(REQUEST))
+    clock.advance(3 * SECOND)
+    const between = google.calls.length
+    t.is((await cache.mint(REQUEST)).served, 'mint')
+    t.is(google.calls.length - between, 2, 'one refresh and one mint')
+  },
+)
+
+test.serial('a clock that is behind does not lengthen the life of a token', async (t) => {
+  for (const offsetMs of [10 * MINUTE, -10 * MINUTE]) {
+    google.clock.offsetMs = offsetMs
+    const dates: number[] = []
+    const skewed = source({ onDate: (ms) => dates.push(ms) })
+    for (const request of [REQUEST, ACCESS]) {
+      const { expiresAtMs } = await skewed.mint(request)
+      t.true(Math.abs(expiresAtMs - Date.now() - 60 * MINUTE) < 5_000, `${request.kind} ${offsetMs}`)
+    }
+    t.true(dates.length >= 3)
+    for (const ms of dates) t.true(Math.abs(ms - Date.now() - offsetMs) < 5_000)
+  }
+  google.clock.offsetMs = 0
+})
+
+test.serial('closing ends a mint that hangs', async (t) => {
+  const cache = createCache({ source: source(), entries: 10, now: Date.now })
+  const cancel = google.fault({ kind: 'hang' })
+  const minting = cache.mint(REQUEST)
+  setTimeout(() => cache.close(), 100)
+  const started = Date.now()
+  await failureOf(t, minting)
+  t.true(Date.now() - started < 2_000)
+  cancel()
+})

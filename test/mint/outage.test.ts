@@ -1,0 +1,67 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import test from 'ava'
+import { settle } from '../../src/config/settings.ts'
+import { startServer } from '../../src/server.ts'
+import { createClock, MINUTE, SECOND } from '../clock.ts'
+import type { Fault } from '../google/faults.ts'
+import { type FakeGoogle, startFakeGoogle } from '../google/start.ts'
+import { ask, DEFAULT_ACCOUNT } from '../http-client.ts'
+import { ANN, AUDIENCE, CREATOR, ORDERS } from './google/rows.ts'
+
+let google: FakeGoogle
+
+test.before(async () => {
+  google = await startFakeGoogle()
+  google.applyEnv()
+  google.grant(ANN, CREATOR, ORDERS)
+})
+
+test.after.always(() => google.close())
+
+const OUTAGES: [title: string, fault: Fault][] = [
+  ['fails', { kind: 'status', status: 503 }],
+  ['hangs', { kind: 'hang' }],
+  ['cuts connections', { kind: 'reset' }],
+]
+for (const [title, fault] of OUTAGES) {
+  test.serial(
+    `while Google ${title}, a token with 20 minutes left is served at once and said to be stale, an expired one never`,
+    async (t) => {
+      const clock = createClock(Date.now())
+      const path = google.write(`${crypto.randomUUID()}.json`, google.userLogin(ANN))
+      const server = await startServer({
+        settings: settle({ options: { port: 0, source: 'google', impersonateServiceAccount: [ORDERS] } }),
+        env: { GOOGLE_APPLICATION_CREDENTIALS: path },
+        now: clock.now,
+        bounds: { attemptMs: 1_000, totalMs: 1_900, retryDelaysMs: [5, 10] },
+      })
+      t.teardown(() => server.close())
+      const identity = () => ask(server.url, `${DEFAULT_ACCOUNT}/identity?audience=${AUDIENCE}`)
+      const results = () => server.events.recent().flatMap((event) => (event.type === 'request' ? [event.result] : []))
+      const first = await identity()
+      t.is(first.status, 200)
+      clock.advance(40 * MINUTE)
+      const cancel = google.fault(fault)
+      for (let minute = 0; minute < 10; minute += 1) {
+        const started = performance.now()
+        const { status, body } = await identity()
+        const tookMs = performance.now() - started
+        t.is(status, 200)
+        t.is(body, first.body)
+        t.true(tookMs < 400, `${tookMs} ms`)
+        clock.advance(1 * MINUTE)
+      }
+      t.deepEqual(results(), ['mint', ...Array(10).fill('stale')])
+      clock.advance(10 * MINUTE)
+      const { status, body } = await identity()
+      t.is(status, 503)
+      t.regex(JSON.parse(body).error, /^(UPSTREAM_TIMEOUT|UPSTREAM_UNAVAILABLE|NETWORK_DOWN)$/)
+      cancel()
+      await sleep(2_000)
+      clock.advance(3 * SECOND)
+      const healed = await identity()
+      t.is(healed.status, 200)
+      t.not(healed.body, first.body)
+    },
+  )
+}

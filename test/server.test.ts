@@ -1,0 +1,156 @@
+/** Everything that is kept has a limit: what a hundred thousand audiences leave behind, at each place that keeps. */
+
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import test from 'ava'
+import { failure, SidemintError } from '../src/core/errors.ts'
+import { createEvents, type RequestEvent } from '../src/core/events.ts'
+import type { Token, TokenRequest, TokenSource } from '../src/core/token.ts'
+import { createTargets } from '../src/http/target.ts'
+import { createCache } from '../src/mint/cache.ts'
+import { createLog } from '../src/observe/log.ts'
+import { createMetrics } from '../src/observe/metrics.ts'
+import { createClock, HOUR } from './clock.ts'
+
+const AUDIENCES = 100_000
+/** What half of them may add to the memory that the other half left: nothing that grows with their number. */
+const SLACK_BYTES = 4_000_000
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
+
+const audience = (index: number) => `https://service-${index}-abc123-uc.a.run.app`
+const request = (index: number): TokenRequest => ({
+  kind: 'id',
+  principal: 'orders@acme-dev.iam.gserviceaccount.com',
+  audience: audience(index),
+  format: 'full',
+})
+
+/** Does it once for each audience, and answers by how much the second half made the heap grow. */
+async function growth(once: (index: number) => unknown): Promise<number> {
+  const held = async (from: number, to: number) => {
+    for (let index = from; index < to; index += 1) await once(index)
+    collect()
+    return process.memoryUsage().heapUsed
+  }
+  const half = await held(0, AUDIENCES / 2)
+  return (await held(AUDIENCES / 2, AUDIENCES)) - half
+}
+
+function cacheAround(mint: TokenSource['mint'], now: () => number) {
+  return createCache({ source: { mint }, entries: 10_000, now })
+}
+
+test.serial('the cache keeps its entries and no more, and every audience gets its own token', async (t) => {
+  const { now } = createClock()
+  let mints = 0
+  const cache = cacheAround(async (asked) => {
+    mints += 1
+    return { value: `token for ${'audience' in asked && asked.audience}`, expiresAtMs: now() + HOUR, served: 'mint' }
+  }, now)
+  let wrong = 0
+  const grown = await growth(async (index) => {
+    const { value } = await cache.mint(request(index))
+    if (value !== `token for ${audience(index)}`) wrong += 1
+  })
+  t.is(wrong, 0)
+  t.true(grown < SLACK_BYTES, `grew by ${grown} bytes`)
+  t.is(mints, AUDIENCES)
+  for (let index = AUDIENCES - 10_000; index < AUDIENCES; index += 1) await cache.mint(request(index))
+  t.is(mints, AUDIENCES, 'the last ten thousand are hits')
+  await cache.mint(request(0))
+  t.is(mints, AUDIENCES + 1, 'the first is gone')
+  cache.close()
+})
+
+test.serial('failures are remembered for as many keys and no more', async (t) => {
+  let mints = 0
+  const { now } = createClock()
+  const cache = cacheAround(async () => {
+    mints += 1
+    throw failure('AUDIENCE_NOT_ALLOWED', { audience: 'a', allowed: 'b' })
+  }, now)
+  const refused = (index: number) =>
+    cache.mint(request(index)).then(
+      () => t.fail(),
+      () => {},
+    )
+  const grown = await growth(refused)
+  t.true(grown < SLACK_BYTES, `grew by ${grown} bytes`)
+  await refused(AUDIENCES - 1)
+  t.is(mints, AUDIENCES, 'the last is remembered')
+  await refused(0)
+  t.is(mints, AUDIENCES + 1, 'the first is not')
+  cache.close()
+})
+
+test.serial('no more than ten thousand mints are under way, and who comes after them is told so', async (t) => {
+  const { now } = createClock()
+  const waiting: ((token: Token) => void)[] = []
+  const cache = cacheAround(() => new Promise((resolve) => waiting.push(resolve)), now)
+  const codes = new Map<string, number>()
+  const asked = Array.from({ length: AUDIENCES }, (_, index) =>
+    cache.mint(request(index)).then(
+      ({ value }) => value,
+      (error) => (error instanceof SidemintError ? error.code : 'another error'),
+    ),
+  )
+  await new Promise((resolve) => setImmediate(resolve))
+  t.is(waiting.length, 10_000)
+  for (const answer of waiting) answer({ value: 'minted', expiresAtMs: now() + HOUR, served: 'mint' })
+  for (const outcome of await Promise.all(asked)) codes.set(outcome, (codes.get(outcome) ?? 0) + 1)
+  t.deepEqual(Object.fromEntries(codes), { minted: 10_000, MINTS_PENDING: AUDIENCES - 10_000 })
+  const next = cache.mint(request(AUDIENCES))
+  await new Promise((resolve) => setImmediate(resolve))
+  t.is(waiting.length, 10_001, 'and then there is room again')
+  waiting.at(-1)?.({ value: 'minted', expiresAtMs: now() + HOUR, served: 'mint' })
+  t.is((await next).value, 'minted')
+  cache.close()
+})
+
+test.serial('the log, the ring of events and the metrics stay as they are', async (t) => {
+  const { now } = createClock()
+  const events = createEvents()
+  let lines = 0
+  const write = () => {
+    lines += 1
+  }
+  events.subscribe(createLog({ format: 'text', level: 'info', colour: false, write, now }).read)
+  const metrics = createMetrics(events)
+  const failed = (index: number): RequestEvent => ({
+    type: 'request',
+    at: now(),
+    kind: 'id',
+    audience: audience(index),
+    scopes: [],
+    identity: 'orders@acme-dev.iam.gserviceaccount.com',
+    caller: `10.0.${index >> 8}.${index & 255}`,
+    result: 'error',
+    status: 403,
+    code: 'IMPERSONATION_DENIED',
+    reason: 'refused',
+    tookMs: 1,
+  })
+  const grown = await growth((index) => events.record(failed(index)))
+  t.true(grown < SLACK_BYTES, `grew by ${grown} bytes`)
+  t.is(lines, AUDIENCES, 'each is told once')
+  t.is(events.recent().length, 500)
+  const { body } = await metrics.scrape()
+  t.true(body.length < 10_000, `${body.length} bytes of metrics`)
+  t.false(body.includes('service-'))
+})
+
+test.serial('URLs that were read are kept up to a number and a length', async (t) => {
+  const targetOf = createTargets()
+  const url = (index: number) =>
+    `/computeMetadata/v1/instance/service-accounts/default/identity?audience=${audience(index)}`
+  let wrong = 0
+  const grown = await growth((index) => {
+    if (targetOf(url(index)).query.get('audience') !== audience(index)) wrong += 1
+  })
+  t.is(wrong, 0)
+  t.true(grown < SLACK_BYTES, `grew by ${grown} bytes`)
+  const long = await growth((index) => targetOf(`${url(index)}&${'x'.repeat(8_000)}`))
+  t.true(long < SLACK_BYTES, `grew by ${long} bytes`)
+})
