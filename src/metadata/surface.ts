@@ -12,6 +12,7 @@ import type { Inbound, Surface, Target } from '../http/target.ts'
 import { type Answer, badRequest, forbidden, noServiceAccount, notFound, TYPES, WireError } from '../http/wire.ts'
 import { type Caller, callerLabel } from '../identity/callers.ts'
 import type { Identity } from '../identity/identities.ts'
+import type { InjectedFailures } from './failures.ts'
 import { createTreeData, type Place } from './keys.ts'
 import { isTruthy } from './leaves.ts'
 import {
@@ -28,8 +29,8 @@ import {
   toTextLines,
 } from './tree.ts'
 
-/** Whoever sent a request. */
-export interface Asker {
+/** Who sent a request, and as whom it is answered. */
+export interface IdentifiedCaller {
   caller: Caller
   /** None: the tree is shown without service accounts. */
   identity: Identity | undefined
@@ -37,9 +38,8 @@ export interface Asker {
 
 export interface MetadataOptions extends Place {
   allowAudience: readonly string[]
-  whoAsks: (inbound: Inbound) => Asker | Promise<Asker>
-  /** A failure that a test ordered for this token request. */
-  ordered: () => SidemintError | undefined
+  identify: (inbound: Inbound) => IdentifiedCaller | Promise<IdentifiedCaller>
+  injected: Pick<InjectedFailures, 'next'>
   events: Events
 }
 
@@ -55,7 +55,7 @@ const LEGACY_DETAIL = (path: string) =>
   `Legacy metadata endpoint accessed: ${path}\nLegacy metadata endpoints are disabled. Please use the /v1/ endpoint.`
 
 /** What a URL means in one identity's tree, read once. */
-type Responder = (asker: Asker, host: string) => Answer | Promise<Answer>
+type Responder = (asker: IdentifiedCaller, host: string) => Answer | Promise<Answer>
 
 /** What one identity is shown. */
 interface View {
@@ -64,7 +64,7 @@ interface View {
 }
 
 export function createMetadata(options: MetadataOptions): Surface {
-  const { whoAsks, ordered, events, now } = options
+  const { identify, injected, events, now } = options
   const isAllowed = createGlob(options.allowAudience)
   const views = new Map<Identity | undefined, View>()
 
@@ -77,7 +77,7 @@ export function createMetadata(options: MetadataOptions): Surface {
     return view
   }
 
-  function respond(asker: Asker, { target, host }: Inbound): Answer | Promise<Answer> {
+  function respond(asker: IdentifiedCaller, { target, host }: Inbound): Answer | Promise<Answer> {
     const { tree, responders } = viewOf(asker.identity)
     let responder = responders.get(target)
     if (responder === undefined) {
@@ -87,7 +87,7 @@ export function createMetadata(options: MetadataOptions): Surface {
     return responder(asker, host)
   }
 
-  function read(tree: Directory, asker: Asker, target: Target): Responder {
+  function read(tree: Directory, asker: IdentifiedCaller, target: Target): Responder {
     const { segments = [], path, text } = target
     const node = resolve(tree, segments)
     if (node === undefined) {
@@ -107,19 +107,19 @@ export function createMetadata(options: MetadataOptions): Surface {
 
     function ask(): Token | Promise<Token> {
       const { request } = reading()
-      const failing = ordered()
+      const failing = injected.next()
       if (failing !== undefined) throw failing
       if (request.kind === 'id') checkAudience(request.audience)
       return tokens.hit(request) ?? tokens.mint(request)
     }
 
-    function serve(asker: Asker, startedAtMs: number, token: Token): Answer {
+    function serve(asker: IdentifiedCaller, startedAtMs: number, token: Token): Answer {
       const { request, answer } = reading()
       events.record(requestEvent(asker, request, startedAtMs, resultOf(token)))
       return answer(token)
     }
 
-    function refuse(asker: Asker, startedAtMs: number, thrown: unknown): never {
+    function refuse(asker: IdentifiedCaller, startedAtMs: number, thrown: unknown): never {
       const asked = known?.request ?? unread(target)
       const error = 'audience' in asked && asked.audience === GCLOUD_AUDIENCE ? asGcloudNeeds(thrown) : thrown
       events.record(requestEvent(asker, asked, startedAtMs, failureOf(error)))
@@ -145,7 +145,7 @@ export function createMetadata(options: MetadataOptions): Surface {
     throw failure('AUDIENCE_NOT_ALLOWED', { audience, allowed: options.allowAudience.join(', ') })
   }
 
-  function requestEvent(asker: Asker, asked: Asked, startedAtMs: number, outcome: Outcome): RequestEvent {
+  function requestEvent(asker: IdentifiedCaller, asked: Asked, startedAtMs: number, outcome: Outcome): RequestEvent {
     const at = now()
     const { result, status, first, expiresAtMs, code, reason } = outcome
     return {
@@ -167,7 +167,7 @@ export function createMetadata(options: MetadataOptions): Surface {
   }
 
   /** Without an identity, and for an account that the identity may not name. */
-  function refuseAccount(asker: Asker, target: Target): WireError {
+  function refuseAccount(asker: IdentifiedCaller, target: Target): WireError {
     const error = asker.identity === undefined ? noServiceAccount() : notFound(target.text)
     events.record(requestEvent(asker, unread(target), now(), failureOf(error)))
     if (asker.identity === undefined)
@@ -181,7 +181,7 @@ export function createMetadata(options: MetadataOptions): Surface {
     if (segments.length === 0) return value(list(viewOf(undefined).tree))
     if (segments[0] !== 'computeMetadata') return undefined
     if (segments[1] === 'v1beta1') throw forbidden(path, LEGACY_DETAIL(path))
-    const asker = whoAsks(inbound)
+    const asker = identify(inbound)
     return asker instanceof Promise ? asker.then((known) => respond(known, inbound)) : respond(asker, inbound)
   }
 }
