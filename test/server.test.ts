@@ -109,7 +109,7 @@ test.serial('no more than ten thousand mints are under way, and who comes after 
   cache.close()
 })
 
-test.serial('the log, the ring of events and the metrics stay as they are', async (t) => {
+test.serial('the log and the metrics stay as they are', async (t) => {
   const { now } = createClock()
   const events = createEvents()
   let lines = 0
@@ -135,7 +135,6 @@ test.serial('the log, the ring of events and the metrics stay as they are', asyn
   const grown = await growth((index) => events.record(failed(index)))
   t.true(grown < SLACK_BYTES, `grew by ${grown} bytes`)
   t.is(lines, AUDIENCES, 'each is told once')
-  t.is(events.recent().length, 500)
   const { body } = await metrics.scrape()
   t.true(body.length < 10_000, `${body.length} bytes of metrics`)
   t.false(body.includes('service-'))

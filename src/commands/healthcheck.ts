@@ -1,8 +1,8 @@
 /** `sidemint healthcheck`: for a container's HEALTHCHECK, so it loads nothing but node:http. */
 
+import { get } from 'node:http'
+import { parseArgs } from 'node:util'
 import type { Io } from './command.ts'
-
-const { get } = process.getBuiltinModule('node:http')
 
 const TIMEOUT_MS = 2_000
 const DEFAULT_PORTS = ['16925']
@@ -17,7 +17,7 @@ Asks SIDEMINT_PORT, or for a gate SIDEMINT_ADMIN_PORT where that is set; in the 
 `
 
 export async function run(argv: readonly string[], { env, stderr }: Io): Promise<number> {
-  const { values, positionals } = process.getBuiltinModule('node:util').parseArgs({
+  const { values, positionals } = parseArgs({
     args: [...argv],
     options: { ready: { type: 'boolean' }, port: { type: 'string' } },
     strict: false,

@@ -86,24 +86,16 @@ export type SidemintEvent = RequestEvent | MintEvent | GateEvent | NoticeEvent
 
 export interface Events {
   record(event: SidemintEvent): void
-  /** The last events, oldest first. */
-  recent(): SidemintEvent[]
   /** Calls the reader with every event from now on. Readers never throw. */
   subscribe(reader: (event: SidemintEvent) => void): void
 }
 
-/** `keep` is how many events `recent` holds. */
-export function createEvents(keep = 500): Events {
-  const ring: SidemintEvent[] = []
-  let next = 0
+export function createEvents(): Events {
   const readers: ((event: SidemintEvent) => void)[] = []
   return {
     record(event) {
-      ring[next] = event
-      next = (next + 1) % keep
       for (const reader of readers) reader(event)
     },
-    recent: () => (ring.length < keep ? ring.slice() : [...ring.slice(next), ...ring.slice(0, next)]),
     subscribe(reader) {
       readers.push(reader)
     },

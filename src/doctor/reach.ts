@@ -1,13 +1,9 @@
 /** One connection to a host as Google's library makes it, step by step, so that the step that fails can be named. */
 
-import type { IncomingMessage } from 'node:http'
-import type { Socket } from 'node:net'
-import type { TLSSocket } from 'node:tls'
-
-const { request: requestHttp } = process.getBuiltinModule('node:http')
-const { request: requestHttps } = process.getBuiltinModule('node:https')
-const { connect } = process.getBuiltinModule('node:net')
-const { connect: connectTls } = process.getBuiltinModule('node:tls')
+import { type IncomingMessage, request as requestHttp } from 'node:http'
+import { request as requestHttps } from 'node:https'
+import { connect, type Socket } from 'node:net'
+import { connect as connectTls, type TLSSocket } from 'node:tls'
 
 export type Step = 'name' | 'proxy' | 'connection' | 'TLS' | 'answer'
 

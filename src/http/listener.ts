@@ -1,13 +1,10 @@
 /** An HTTP listener with the limits that every surface has. */
 
-import type { IncomingMessage, RequestListener, Server } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server, STATUS_CODES } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { failure } from '../core/errors.ts'
 import { TYPES } from './wire.ts'
-
-/** The ESM face of node:http loads undici with it, 13 MB and 25 ms; this way it stays unloaded. */
-const { createServer, STATUS_CODES } = process.getBuiltinModule('node:http')
 
 /** An 8 kB audience, percent-encoded three times its size, still fits. */
 const MAX_HEADER_BYTES = 32 * 1024

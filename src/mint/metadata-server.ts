@@ -3,15 +3,13 @@
  * itself and by no proxy, since the library's client reads GCE_METADATA_HOST, which may point back at us.
  */
 
-import type { IncomingMessage } from 'node:http'
+import { type IncomingMessage, request } from 'node:http'
 import { failure } from '../core/errors.ts'
 import { readClaims, type Token, type TokenRequest, type TokenSource } from '../core/token.ts'
 import { MARKER } from '../http/wire.ts'
 import { BOUNDS, type Bounds, OutOfTime, retrying, within } from './bounded.ts'
 import { explainRefusal, explainThrown, garbage, isPassing, Refusal } from './google/failures.ts'
 import type { Minter } from './google/mint.ts'
-
-const { request } = process.getBuiltinModule('node:http')
 
 export interface MetadataSourceOptions {
   /** Where the standard variables are read from. */

@@ -16,22 +16,6 @@ const mint = (more: Partial<MintEvent> = {}): MintEvent => ({
   ...more,
 })
 
-test('the last events are kept, oldest first', (t) => {
-  const events = createEvents(3)
-  t.deepEqual(events.recent(), [])
-  const seen: string[] = []
-  for (const text of ['a', 'b', 'c', 'd', 'e']) {
-    events.record(notice(text))
-    seen.push(
-      events
-        .recent()
-        .map((event) => (event as NoticeEvent).text)
-        .join(''),
-    )
-  }
-  t.deepEqual(seen, ['a', 'ab', 'abc', 'bcd', 'cde'])
-})
-
 test('every reader gets every event from then on, in order', (t) => {
   const events = createEvents()
   const [early, late]: SidemintEvent[][] = [[], []]

@@ -6,6 +6,7 @@ import { JWT, UserRefreshClient } from 'google-auth-library'
 import { createEvents } from '../../src/core/events.ts'
 import type { GateOptions } from '../../src/gate/settings.ts'
 import { startFakeGoogle } from '../google/start.ts'
+import { recordEvents } from '../recorder.ts'
 import { newKey } from './issuer.ts'
 import { BILLING, bearer, issuer, listenGates, RUN, send, startGate, startService, token } from './stack.ts'
 
@@ -448,6 +449,7 @@ test('one process fronts many services, chosen by Host, and by port where a gate
   const two = await startService(t, (_, res) => void res.end('two'))
   const other = { invokers: ['allUsers'], audiences: [] }
   const events = createEvents()
+  const seen = recordEvents(events)
   const ports = await listenGates(
     t,
     [
@@ -473,7 +475,7 @@ test('one process fronts many services, chosen by Host, and by port where a gate
     t.is(answer.status, 404, host)
     t.regex(answer.body, /The requested URL was not found on this server/)
   }
-  const unknown = events.recent().filter((event) => event.type === 'gate' && event.code === 'HOST_UNKNOWN')
+  const unknown = seen.filter((event) => event.type === 'gate' && event.code === 'HOST_UNKNOWN')
   t.is(unknown.length, 3)
   t.is(one.reached.length + two.reached.length, 4)
 })

@@ -9,6 +9,7 @@ import { createEvents, type GateEvent } from '../../src/core/events.ts'
 import { startGates } from '../../src/gate/server.ts'
 import { checkGates } from '../../src/gate/settings.ts'
 import { ask } from '../http-client.ts'
+import { recordEvents } from '../recorder.ts'
 import { BILLING, freePort, metadata, scratch, startService } from './process.ts'
 
 const AUDIENCE = 'http://ledger:8080'
@@ -27,9 +28,10 @@ async function start(t: ExecutionContext, argv: readonly string[]) {
   const all = ['--port=0', '--admin-port=0', '--trust', metadata.issuer, ...argv]
   const { settings } = await readArguments(SHAPE, { argv: all, env: {} })
   const events = createEvents()
+  const seen = recordEvents(events)
   const gates = await startGates({ settings, events })
   t.teardown(() => gates.close())
-  const decisions = () => events.recent().filter((event): event is GateEvent => event.type === 'gate')
+  const decisions = () => seen.filter((event): event is GateEvent => event.type === 'gate')
   return { ...gates, front: gates.urls[0] ?? '', decisions }
 }
 

@@ -9,6 +9,7 @@ import { createEvents, type GateEvent, type NoticeEvent } from '../../src/core/e
 import { createGates, type GatesOptions } from '../../src/gate/hosts.ts'
 import type { GateOptions } from '../../src/gate/settings.ts'
 import { listen as listenHttp } from '../../src/http/listener.ts'
+import { recordEvents } from '../recorder.ts'
 import { startIssuer } from './issuer.ts'
 
 export const RUN = 'https://ledger-abc123-uc.a.run.app'
@@ -88,13 +89,14 @@ export async function listenGates(t: ExecutionContext, list: readonly GateUnderT
 export async function startGate(t: ExecutionContext, options: Partial<GateOptions> = {}, answer?: RequestListener) {
   const { service, reached, upstream } = await startService(t, answer)
   const events = createEvents()
+  const seen = recordEvents(events)
   const port = (await listenGates(t, [{ upstream, ...options }], { events })).get(options.port ?? 0) ?? 0
   return {
     port,
     service,
     reached,
-    decisions: () => events.recent().filter((event): event is GateEvent => event.type === 'gate'),
-    notices: () => events.recent().filter((event): event is NoticeEvent => event.type === 'notice'),
+    decisions: () => seen.filter((event): event is GateEvent => event.type === 'gate'),
+    notices: () => seen.filter((event): event is NoticeEvent => event.type === 'notice'),
     send: (headers: readonly string[] = [], request: Request = {}) => send(port, headers, request),
   }
 }

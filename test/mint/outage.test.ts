@@ -6,6 +6,7 @@ import { createClock, MINUTE, SECOND } from '../clock.ts'
 import type { Fault } from '../google/faults.ts'
 import { type FakeGoogle, startFakeGoogle } from '../google/start.ts'
 import { ask, DEFAULT_ACCOUNT } from '../http-client.ts'
+import { recordEvents } from '../recorder.ts'
 import { ANN, AUDIENCE, CREATOR, ORDERS } from './google/rows.ts'
 
 let google: FakeGoogle
@@ -36,8 +37,9 @@ for (const [title, fault] of OUTAGES) {
         bounds: { attemptMs: 1_000, totalMs: 1_900, retryDelaysMs: [5, 10] },
       })
       t.teardown(() => server.close())
+      const seen = recordEvents(server.events)
       const identity = () => ask(server.url, `${DEFAULT_ACCOUNT}/identity?audience=${AUDIENCE}`)
-      const results = () => server.events.recent().flatMap((event) => (event.type === 'request' ? [event.result] : []))
+      const results = () => seen.flatMap((event) => (event.type === 'request' ? [event.result] : []))
       const first = await identity()
       t.is(first.status, 200)
       clock.advance(40 * MINUTE)

@@ -9,6 +9,7 @@ import { apiError, errorInfo } from '../../google/answers.ts'
 import type { Fault } from '../../google/faults.ts'
 import { type FakeGoogle, startFakeGoogle } from '../../google/start.ts'
 import { ask, DEFAULT_ACCOUNT } from '../../http-client.ts'
+import { recordEvents } from '../../recorder.ts'
 import { AUDIENCE, ROWS, type Row, type Setup } from './rows.ts'
 
 /** The real ones, 12.5 times faster: two attempts fit into a mint, and half of the second is lost. */
@@ -238,6 +239,7 @@ async function replaceFile(t: ExecutionContext, setup: Setup): Promise<string> {
   if (setup.replace === undefined) return '-'
   const clock = createClock(Date.now())
   await using server = await serve(setup, LONG, clock.now)
+  const seen = recordEvents(server.events)
   const cancel = google.fault({ host: 'oauth2.googleapis.com', ...FAULTS.invalid_grant })
   const cancelExchange = google.fault({ host: 'sts.googleapis.com', ...FAULTS.invalid_grant })
   const broken = await mint(t, server)
@@ -247,7 +249,7 @@ async function replaceFile(t: ExecutionContext, setup: Setup): Promise<string> {
   await setup.replace()
   clock.advance(1 * SECOND)
   const healed = await mint(t, server)
-  t.true(server.events.recent().some((event) => event.type === 'notice' && event.code === 'CREDENTIALS_CHANGED'))
+  t.true(seen.some((event) => event.type === 'notice' && event.code === 'CREDENTIALS_CHANGED'))
   return `${broken}, then ${healed}`
 }
 
