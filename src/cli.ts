@@ -3,14 +3,12 @@
 
 import { enableCompileCache } from 'node:module'
 import type { Command, Io } from './commands/command.ts'
-import { asFailure, type SidemintError } from './core/errors.ts'
+import { asFailure, type SidemintError, withFix } from './core/errors.ts'
+import { METADATA_VARIABLES } from './core/google.ts'
 
 /** 0 is success; 1 a failure; 2 misuse. */
 const FAILED = 1
 const MISUSED = 2
-
-/** A sidemint that asks itself would wait for itself, so these never reach our own process. */
-const NOT_FOR_US = ['GCE_METADATA_HOST', 'GCE_METADATA_IP', 'GCE_METADATA_ROOT']
 
 const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }> = {
   serve: { summary: 'run the metadata server (the default)', load: () => import('./commands/serve.ts') },
@@ -70,8 +68,8 @@ function overview(): string {
 
 function explain(error: SidemintError): string {
   const lines = error.message.split('\n')
-  const what = lines.length === 1 ? lines[0] : `\n${lines.map((line) => `  ${line}`).join('\n')}\n`
-  return `sidemint: ${error.code}: ${what}${lines.length === 1 ? '. ' : ''}Fix: ${error.fix}\n`
+  if (lines.length === 1) return `sidemint: ${error.code}: ${withFix(error)}\n`
+  return `sidemint: ${error.code}: \n${lines.map((line) => `  ${line}\n`).join('')}Fix: ${error.fix}\n`
 }
 
 function asksForHelp(argv: readonly string[]): boolean {
@@ -79,10 +77,11 @@ function asksForHelp(argv: readonly string[]): boolean {
   return (end < 0 ? argv : argv.slice(0, end)).some((argument) => argument === '--help' || argument === '-h')
 }
 
+// A sidemint that asks itself would wait for itself, so these never reach our own process.
 const pointers: Record<string, string> = {}
 // Before any command is loaded: a start is a third shorter with its code compiled. NODE_COMPILE_CACHE names the place.
 enableCompileCache()
-for (const name of NOT_FOR_US) {
+for (const name of METADATA_VARIABLES) {
   const value = process.env[name]
   if (value !== undefined && value !== '') pointers[name] = value
   delete process.env[name]

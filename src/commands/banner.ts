@@ -4,6 +4,7 @@
  */
 
 import type { Settings } from '../config/settings.ts'
+import { METADATA_ADDRESS, METADATA_URL, METADATA_VARIABLES } from '../core/google.ts'
 import { version } from '../core/version.ts'
 import { createClientEnv } from '../env/client.ts'
 import type { RunningGates } from '../gate/server.ts'
@@ -13,7 +14,7 @@ import type { Log } from '../observe/log.ts'
 import type { RunningServer } from '../server.ts'
 
 /** The variables that an app needs at the least; `sidemint env` prints all. */
-const NEEDED = ['GCE_METADATA_HOST', 'GCE_METADATA_IP', 'GCE_METADATA_ROOT', 'METADATA_SERVER_DETECTION']
+const NEEDED = [...METADATA_VARIABLES, 'METADATA_SERVER_DETECTION']
 
 const USER_TOKENS =
   'a user login is served as it is (--allow-user-tokens): whoever can reach this server gets all rights of that user'
@@ -23,7 +24,7 @@ const EVERYWHERE = ['0.0.0.0', '::']
 
 export function announce(server: RunningServer, log: Log, { host, logFormat, allowUserTokens }: Settings): void {
   const everywhere = EVERYWHERE.includes(host)
-  const url = everywhere ? `http://metadata.google.internal:${new URL(server.url).port}` : server.url
+  const url = everywhere ? `${METADATA_URL}:${new URL(server.url).port}` : server.url
   const all = createClientEnv({ url, emptyDirectory: '', env: {} })
   const needed = Object.fromEntries(NEEDED.map((name) => [name, all[name]]))
   if (allowUserTokens && server.source.name === 'google') log.say('warn', USER_TOKENS, { event: 'start' })
@@ -57,7 +58,7 @@ export function announce(server: RunningServer, log: Log, { host, logFormat, all
       .map(([name, value]) => `${name}=${value}`)
       .join(' ')}`,
     everywhere
-      ? '         sidemint env --format compose prints them all; none is needed where we are at 169.254.169.254'
+      ? `         sidemint env --format compose prints them all; none is needed where we are at ${METADATA_ADDRESS}`
       : '         eval "$(sidemint env)" sets these and what else a client needs',
   ]
   for (const line of lines) log.say('info', line)

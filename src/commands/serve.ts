@@ -1,6 +1,7 @@
 /** `sidemint serve`: the metadata server until it is told to stop. */
 
 import type { SettingName } from '../config/settings.ts'
+import { METADATA_URL } from '../core/google.ts'
 import { startServer } from '../server.ts'
 import { type CommandShape, helpFor, readArguments } from './arguments.ts'
 import { announce } from './banner.ts'
@@ -36,7 +37,7 @@ const SHAPE: CommandShape = {
   settings: SERVER_SETTINGS,
   flags: {},
   takes: 'nothing',
-  imageDefaults: { host: '0.0.0.0', port: 80, issuer: 'http://metadata.google.internal' },
+  imageDefaults: { host: '0.0.0.0', port: 80, issuer: METADATA_URL },
 }
 
 export const help = () => helpFor(SHAPE)

@@ -1,6 +1,7 @@
 /** `sidemint token`: one ID token on stdout, from the server that runs, or minted here where none does. */
 
 import { flagOf, invalid, type SettingName, type Settings } from '../config/settings.ts'
+import { isEmail } from '../core/email.ts'
 import { failure } from '../core/errors.ts'
 import { createEvents } from '../core/events.ts'
 import { readClaims } from '../core/token.ts'
@@ -69,7 +70,7 @@ function readWanted(parsed: Arguments): Wanted {
 export function readUser(user: string, { settings, given, own }: Arguments): Wanted {
   const needless = [...Object.keys(own), ...given].filter((name) => /^(audience|format|serviceAccount)$/.test(name))
   const problems = [
-    ...(/^[^@\s]+@[^@\s]+$/.test(user) ? [] : [`--user: must be an email, not "${user}"`]),
+    ...(isEmail(user) ? [] : [`--user: must be an email, not "${user}"`]),
     ...needless.map((name) => `${flagOf(name)}: a person's token has gcloud's own audience and form; leave it out`),
     ...(/^(auto|local)$/.test(settings.source) ? [] : [`--user: is for the local source, not for ${settings.source}`]),
   ]

@@ -148,8 +148,8 @@ export const DEFAULTS = {
 /** All settings; the ones without a default may be absent. */
 export type Settings = Readonly<Chosen & Required<Pick<Chosen, keyof typeof DEFAULTS>>>
 
-/** `SIDEMINT_*` variables that are no settings. */
-const OTHER_VARIABLES = new Set(['SIDEMINT_HOST_CLOUDSDK_CONFIG', 'SIDEMINT_IMAGE'])
+/** `SIDEMINT_*` variables that no flag and no key of the file has: secrets, and what tells us where we run. */
+const OTHER_VARIABLES = ['SIDEMINT_CREDENTIALS', 'SIDEMINT_HOST_CLOUDSDK_CONFIG', 'SIDEMINT_IMAGE']
 
 export function flagOf(name: string): string {
   return `--${kebab(name)}`
@@ -233,10 +233,11 @@ function fromVariables(env: NodeJS.ProcessEnv, problems: string[]): Chosen {
   const known = new Map(names.map((name) => [variableOf(name), name]))
   const given: [string, string][] = []
   for (const [variable, value] of Object.entries(env)) {
-    if (!variable.startsWith('SIDEMINT_') || OTHER_VARIABLES.has(variable) || value === undefined || value === '')
+    if (!variable.startsWith('SIDEMINT_') || OTHER_VARIABLES.includes(variable) || value === undefined || value === '')
       continue
     const name = known.get(variable)
-    if (name === undefined) problems.push(`${variable}: unknown variable${suggest(variable, [...known.keys()])}`)
+    if (name === undefined)
+      problems.push(`${variable}: unknown variable${suggest(variable, [...known.keys(), ...OTHER_VARIABLES])}`)
     else given.push([name, value])
   }
   return collect(

@@ -371,6 +371,11 @@ export function asFailure(thrown: unknown): SidemintError {
   return failure('INTERNAL', { reason: String(reason) }, { cause: thrown })
 }
 
+/** The failure in one sentence, with what to type. */
+export function withFix({ message, fix }: { message: string; fix: string }): string {
+  return `${message}. Fix: ${fix}`
+}
+
 /** The longest error body in bytes; PHP shows only the first 240, so the sentence comes first. */
 const BODY_LIMIT = 1000
 /** However long the sentence is, its fix has up to this much of that. */
@@ -382,7 +387,7 @@ const FIX_LIMIT = 500
  */
 export function errorBody(error: SidemintError): string {
   const head = `{"error":"${error.code}","error_description":"`
-  const fix = escapeWithin(`. Fix: ${error.fix}`, FIX_LIMIT)
+  const fix = escapeWithin(withFix({ message: '', fix: error.fix }), FIX_LIMIT)
   const room = BODY_LIMIT - head.length - fix.length - 2
   return `${head}${escapeWithin(error.message, room)}${fix}"}`
 }

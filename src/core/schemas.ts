@@ -1,6 +1,7 @@
 /** The checks of a setting's value, each with its rule in plain words. */
 
 import * as v from 'valibot'
+import { isEmail } from './email.ts'
 
 /** One setting of the table. */
 export interface Setting {
@@ -13,7 +14,7 @@ export interface Setting {
   help: string
 }
 
-export const email = v.pipe(v.string('must be an email'), v.regex(/^[^@\s,]+@[^@\s,]+$/, 'must be an email'))
+export const email = v.pipe(v.string('must be an email'), v.check(isEmail, 'must be an email'))
 export const text = v.pipe(v.string('must be text'), v.nonEmpty('must not be empty'))
 export const yesOrNo = v.boolean('must be true or false')
 
@@ -37,3 +38,21 @@ export const objectOf = <const T extends v.ObjectEntries>(entries: T) =>
     if (expected === 'never') return 'unknown key'
     return expected === 'Object' ? 'must be an object of values' : 'is missing'
   })
+
+/** PATH_MAX of Linux. */
+const LONGEST_PATH = 4096
+/** JSON, PEM, base64 of a DER key, and how Google's refresh and access tokens begin. */
+const CONTENT = /^(\{|-----BEGIN|MII[\w+/=-]{60}|1\/\/0|ya29\.)/
+/** Looks further than a brace, since the base64 of one begins as `examples/` does. */
+const ENCODED_CONTENT = /^\s*(\{\s*["}]|-----BEGIN)/
+
+/**
+ * Whether a text may be a file's path. It is not where the file's content stands in its place (a JSON credential, a
+ * PEM key, a token, or base64 of one): such a value may be a secret, and is never shown.
+ */
+export function isPathLike(text: string): boolean {
+  const unquoted = text.replace(/^\s*["']?\s*/, '')
+  const decoded = Buffer.from(/^[\w+/-]*/.exec(unquoted)?.[0] ?? '', 'base64').toString()
+  const isContent = CONTENT.test(unquoted) || ENCODED_CONTENT.test(decoded)
+  return text.length <= LONGEST_PATH && !/[\0\r\n]/.test(text) && !isContent
+}

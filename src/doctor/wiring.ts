@@ -3,12 +3,12 @@
 import { lookup } from 'node:dns/promises'
 import type { Settings } from '../config/settings.ts'
 import { asFailure } from '../core/errors.ts'
+import { METADATA_NAME as ALIAS } from '../core/google.ts'
 import { listen } from '../http/listener.ts'
 import { hostAndPort } from './address.ts'
 import { type Finding, fail, failed, ok, warn } from './finding.ts'
 import { within } from './within.ts'
 
-const ALIAS = 'metadata.google.internal'
 /** Whoever answers on this host or in this stack does so at once. */
 const ANSWER_TIMEOUT_MS = 2_000
 

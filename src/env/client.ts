@@ -6,12 +6,13 @@
 import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { METADATA_ADDRESS, METADATA_NAME, METADATA_URL, METADATA_VARIABLES } from '../core/google.ts'
 
 /** A value of undefined means: not set. */
 export type ClientEnv = Record<string, string | undefined>
 
 /** Clients reach the server by these too, where a network gives them to it. */
-const OUR_HOSTS = ['metadata.google.internal', '169.254.169.254']
+const OUR_HOSTS = [METADATA_NAME, METADATA_ADDRESS]
 
 export interface ClientEnvOptions {
   /** The server, as its clients reach it. */
@@ -36,8 +37,8 @@ export function createClientEnv({ url, emptyDirectory, env }: ClientEnvOptions):
 
 /** The block for a compose service, which reaches the server by its alias and has no login to hide. */
 export function createComposeEnv(): ClientEnv {
-  const noProxy = withHosts(undefined, 'metadata.google.internal')
-  return { ...addresses('http://metadata.google.internal'), NO_PROXY: noProxy, no_proxy: noProxy }
+  const noProxy = withHosts(undefined, METADATA_NAME)
+  return { ...addresses(METADATA_URL), NO_PROXY: noProxy, no_proxy: noProxy }
 }
 
 /** A login that hides the server from clients which look under HOME only: Go, and Node's library before 10.9. */
@@ -50,9 +51,7 @@ export function loginUnderHome(): string | undefined {
 function addresses(url: string): ClientEnv {
   const { host } = new URL(url)
   return {
-    GCE_METADATA_HOST: host,
-    GCE_METADATA_IP: host,
-    GCE_METADATA_ROOT: host,
+    ...Object.fromEntries(METADATA_VARIABLES.map((name) => [name, host])),
     METADATA_SERVER_DETECTION: 'assume-present',
   }
 }

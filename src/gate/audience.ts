@@ -1,13 +1,12 @@
 /** For whom a token is meant: which `aud` a service takes. */
 
+import { ADC_CLIENT_ID, GCLOUD_CLIENT_ID } from '../core/google.ts'
+
 /**
  * The audiences of tokens that a person gets from gcloud: of `gcloud auth print-identity-token`, and of a login by
  * `gcloud auth application-default login`. Cloud Run takes both for every service.
  */
-const GCLOUD_AUDIENCES = new Set([
-  '32555940559.apps.googleusercontent.com',
-  '764086051850-6qr4p6gpi6hn506pt8ejuq83di341hur.apps.googleusercontent.com',
-])
+const GCLOUD_AUDIENCES = new Set<string>([GCLOUD_CLIENT_ID, ADC_CLIENT_ID])
 
 /**
  * A run.app URL is compared by its origin, since Cloud Tasks and others put the whole URL that they call there;

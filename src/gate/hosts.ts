@@ -1,7 +1,7 @@
 /** Many gates in one process, each for one service, chosen by the Host that the caller asked for. */
 
 import type { IncomingMessage, RequestListener } from 'node:http'
-import { asFailure, failure } from '../core/errors.ts'
+import { asFailure, failure, withFix } from '../core/errors.ts'
 import type { Events } from '../core/events.ts'
 import type { UpgradeListener } from '../http/listener.ts'
 import { addressOf, answer, answerSocket, hostOf, pathOf } from './exchange.ts'
@@ -61,29 +61,28 @@ export function createGates(list: readonly GateOptions[], { events, now = Date.n
       const rules = { audiences, gcloudAudiences, subjects }
       gates.set(host, createGate({ upstream, rules, policy, verifier: verifierFor(trust), strip, mode, events, now }))
     } catch (error) {
-      const { message, fix } = asFailure(error)
-      problems.push(`${host === ANY_HOST ? '' : `${host}: `}${message}. Fix: ${fix}`)
+      problems.push(`${host === ANY_HOST ? '' : `${host}: `}${withFix(asFailure(error))}`)
     }
   }
   if (problems.length > 0) throw failure('SETTINGS_INVALID', { problems: problems.join('\n') })
 
   function unknownHost(req: IncomingMessage, gates: Map<string, Gate>) {
     const hosts = [...gates.keys()].join(', ')
-    const { code, status, message, fix } = failure('HOST_UNKNOWN', { host: JSON.stringify(hostOf(req)), hosts })
+    const refusal = failure('HOST_UNKNOWN', { host: JSON.stringify(hostOf(req)), hosts })
     events.record({
       type: 'gate',
       at: now(),
       decision: 'refuse',
-      status,
-      code,
+      status: refusal.status,
+      code: refusal.code,
       caller: addressOf(req),
       host: hostOf(req),
       audience: '',
       principal: '',
-      reason: `${message}. Fix: ${fix}`,
+      reason: withFix(refusal),
       tookMs: 0,
     })
-    return pageFor(status, pathOf(req))
+    return pageFor(refusal.status, pathOf(req))
   }
 
   return [...byPort].map(([port, gates]) => {

@@ -1,6 +1,7 @@
 /** Who may invoke: IAM's members, groups written out, as sets that one look decides. */
 
-import { asFailure, failure } from '../core/errors.ts'
+import { isEmail } from '../core/email.ts'
+import { asFailure, failure, withFix } from '../core/errors.ts'
 import { accountId } from '../issuer/account-id.ts'
 
 /** Everybody whom a list of members admits. Emails and domains in lower case. */
@@ -90,8 +91,7 @@ function complaint(read: () => void): string | undefined {
     read()
     return undefined
   } catch (error) {
-    const { message, fix } = asFailure(error)
-    return `${message}. Fix: ${fix}`
+    return withFix(asFailure(error))
   }
 }
 
@@ -114,7 +114,7 @@ function parse(member: string): { kind: Kind; name: string } {
     case 'user':
     case 'serviceAccount':
     case 'group':
-      if (!/^[^@\s:]+@[^@\s:]+$/.test(name)) throw unusable(member, 'it names no email')
+      if (!isEmail(name)) throw unusable(member, 'it names no email')
       if (kind === 'user' && name.endsWith('.gserviceaccount.com')) {
         throw unusable(member, `IAM wants serviceAccount:${name}`)
       }

@@ -4,7 +4,7 @@
  */
 
 import { readFileSync, statSync } from 'node:fs'
-import { asFailure, failure, type SidemintError } from '../core/errors.ts'
+import { asFailure, failure, type SidemintError, withFix } from '../core/errors.ts'
 import type { NoticeEvent } from '../core/events.ts'
 import { createInvokers, type Invokers } from './members.ts'
 
@@ -70,7 +70,7 @@ export function createPolicy({ invokers, file, groups, now, notice }: PolicyOpti
       notice('info', 'POLICY_READ', `the policy ${path} was read again`)
     } catch (error) {
       const { code, message, fix } = asFailure(error)
-      notice('error', code, `${message}; the last good policy stays in force. Fix: ${fix}`)
+      notice('error', code, withFix({ message: `${message}; the last good policy stays in force`, fix }))
     }
   }
 

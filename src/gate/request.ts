@@ -2,7 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { failure, type SidemintError } from '../core/errors.ts'
+import { failure, type SidemintError, withFix } from '../core/errors.ts'
 import type { Events } from '../core/events.ts'
 import { type Strip, stripped } from './credential.ts'
 import { type Decision, decide, type Rules } from './decision.ts'
@@ -31,8 +31,8 @@ export interface Gate {
 
 export function createGate({ upstream: url, rules, policy, verifier, strip, mode, events, now }: GateParts): Gate {
   const upstream = createUpstream(url, (reason) => {
-    const { code, message, fix } = failure('UPSTREAM_FAILED', { upstream: url, reason })
-    events.record({ type: 'notice', at: now(), level: 'warn', code, text: `${message}. Fix: ${fix}` })
+    const error = failure('UPSTREAM_FAILED', { upstream: url, reason })
+    events.record({ type: 'notice', at: now(), level: 'warn', code: error.code, text: withFix(error) })
   })
 
   /** Why the request is refused; undefined where it may go on, its headers then ready for the service. */
@@ -54,7 +54,7 @@ export function createGate({ upstream: url, rules, policy, verifier, strip, mode
       host: hostOf(req),
       audience,
       principal,
-      reason: refusal ? `${refusal.message}. Fix: ${refusal.fix}` : '',
+      reason: refusal ? withFix(refusal) : '',
       tookMs: Math.round(performance.now() - started),
     })
     if (refusal && mode === 'enforce') return refusal

@@ -1,6 +1,8 @@
 /** The gate's part of the settings table, and the gates that it amounts to. */
 
 import * as v from 'valibot'
+import { isEmail } from '../core/email.ts'
+import { METADATA_URL } from '../core/google.ts'
 import { hostName } from '../core/host.ts'
 import { isWebUrl, listOf, objectOf, oneOf, type Setting, text, url, whole, yesOrNo } from '../core/schemas.ts'
 import { whyNotInGroup, whyUnusable } from './members.ts'
@@ -15,9 +17,18 @@ const sound = (complaint: (value: string) => string | undefined) =>
 const member = v.pipe(text, sound(whyUnusable))
 const groupMember = v.pipe(
   text,
-  sound((pair) => (/^[^@\s=]+@[^@\s=]+=./.test(pair) ? whyNotInGroup(...splitPair(pair)) : 'must be GROUP=MEMBER')),
+  sound((pair) => {
+    const [name, one] = splitPair(pair)
+    return isEmail(name) && one !== '' ? whyNotInGroup(name, one) : 'must be GROUP=MEMBER'
+  }),
 )
-const subject = v.pipe(text, v.regex(/^[^\s=]+=[^@\s]+@[^@\s]+$/, 'must be SUB=EMAIL'))
+const subject = v.pipe(
+  text,
+  v.check((pair) => {
+    const [sub, email] = splitPair(pair)
+    return /^\S+$/.test(sub) && isEmail(email)
+  }, 'must be SUB=EMAIL'),
+)
 const TRUST = 'must be google or the URL of an issuer'
 const trusted = v.pipe(
   v.string(TRUST),
@@ -71,7 +82,7 @@ export const GATE_SETTINGS = {
     kind: 'list',
     value: 'google|URL',
     schema: trust,
-    help: 'whose tokens are taken (default: google, http://metadata.google.internal)',
+    help: `whose tokens are taken (default: google, ${METADATA_URL})`,
   },
   group: { kind: 'list', value: 'GROUP=MEMBER', schema: group, help: 'who is in a group' },
   subject: {
@@ -106,7 +117,7 @@ type Chosen = { [N in keyof typeof GATE_SETTINGS]?: v.InferOutput<(typeof GATE_S
 export const GATE_DEFAULTS = {
   audience: [],
   invoker: [],
-  trust: ['google', 'http://metadata.google.internal'],
+  trust: ['google', METADATA_URL],
   group: [],
   subject: [],
   strip: 'both',

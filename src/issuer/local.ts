@@ -5,6 +5,7 @@
 
 import { randomBytes } from 'node:crypto'
 import jsonwebtoken from 'jsonwebtoken'
+import { GCLOUD_CLIENT_ID } from '../core/google.ts'
 import type { Token, TokenRequest, TokenSource } from '../core/token.ts'
 import { accountId } from './account-id.ts'
 import type { SigningKey } from './key.ts'
@@ -71,13 +72,10 @@ function accountClaims({ principal, audience, format }: Extract<Speaker, { princ
   }
 }
 
-/** The client id of gcloud: `aud` and `azp` of what `gcloud auth print-identity-token` prints for a person. */
-const GCLOUD_CLIENT_ID = '32555940559.apps.googleusercontent.com'
-
 /** Domains whose accounts are no Google Workspace's. */
 const CONSUMER_DOMAINS = ['gmail.com', 'googlemail.com']
 
-/** `at_hash` is that of an access token which nobody has: gcloud gets both at once. */
+/** As `gcloud auth print-identity-token` prints it; `at_hash` is that of an access token which nobody has: gcloud gets both at once. */
 function userClaims(user: string) {
   const domain = user.slice(user.lastIndexOf('@') + 1)
   return {

@@ -4,9 +4,10 @@
  */
 
 import type { Value } from '../config/settings.ts'
-import { asFailure, failure, SidemintError } from '../core/errors.ts'
+import { asFailure, failure, SidemintError, withFix } from '../core/errors.ts'
 import type { Events, RequestEvent } from '../core/events.ts'
 import { createGlob } from '../core/glob.ts'
+import { GCLOUD_CLIENT_ID } from '../core/google.ts'
 import type { Token, TokenRequest } from '../core/token.ts'
 import type { Inbound, Surface, Target } from '../http/target.ts'
 import { type Answer, badRequest, forbidden, noServiceAccount, notFound, TYPES, WireError } from '../http/wire.ts'
@@ -42,9 +43,6 @@ export interface MetadataOptions extends Place {
   injected: Pick<InjectedFailures, 'next'>
   events: Events
 }
-
-/** gcloud asks for it before every token command, whatever the user asked. */
-const GCLOUD_AUDIENCE = '32555940559.apps.googleusercontent.com'
 
 /** What was asked for, as far as it could be read. */
 type Asked = TokenRequest | Pick<TokenRequest, 'kind'>
@@ -121,7 +119,7 @@ export function createMetadata(options: MetadataOptions): Surface {
 
     function refuse(asker: IdentifiedCaller, startedAtMs: number, thrown: unknown): never {
       const asked = known?.request ?? unread(target)
-      const error = 'audience' in asked && asked.audience === GCLOUD_AUDIENCE ? asGcloudNeeds(thrown) : thrown
+      const error = 'audience' in asked && asked.audience === GCLOUD_CLIENT_ID ? asGcloudNeeds(thrown) : thrown
       events.record(requestEvent(asker, asked, startedAtMs, failureOf(error)))
       throw error
     }
@@ -141,7 +139,8 @@ export function createMetadata(options: MetadataOptions): Surface {
   }
 
   function checkAudience(audience: string): void {
-    if (isAllowed(audience) || audience === GCLOUD_AUDIENCE) return
+    // gcloud asks for its own before every token command, whatever the user asked.
+    if (isAllowed(audience) || audience === GCLOUD_CLIENT_ID) return
     throw failure('AUDIENCE_NOT_ALLOWED', { audience, allowed: options.allowAudience.join(', ') })
   }
 
@@ -261,6 +260,6 @@ function resultOf({ served, first, expiresAtMs }: Token): Outcome {
 
 function failureOf(thrown: unknown): Outcome {
   if (thrown instanceof WireError) return { result: 'error', status: thrown.answer.status, reason: thrown.message }
-  const { status, code, message, fix } = asFailure(thrown)
-  return { result: 'error', status, code, reason: `${message}. Fix: ${fix}` }
+  const error = asFailure(thrown)
+  return { result: 'error', status: error.status, code: error.code, reason: withFix(error) }
 }

@@ -1,6 +1,6 @@
 /** Whether the last mint failed for good or the clock is off; told by events and answers, so asking never mints. */
 
-import { failure, type SidemintError } from '../core/errors.ts'
+import { failure, type SidemintError, withFix } from '../core/errors.ts'
 import type { Events } from '../core/events.ts'
 
 export interface Readiness {
@@ -32,11 +32,13 @@ export function createReadiness(events: Events, now: () => number): Readiness {
     },
     compareClock(theirMs) {
       const skewMs = now() - theirMs
-      const { code, message, fix } = describeSkew(skewMs)
-      skew = Math.abs(skewMs) > SKEW_REFUSED_MS ? { code, reason: `${message}. Fix: ${fix}` } : undefined
+      const error = describeSkew(skewMs)
+      const { code } = error
+      const text = withFix(error)
+      skew = Math.abs(skewMs) > SKEW_REFUSED_MS ? { code, reason: text } : undefined
       if (warned || Math.abs(skewMs) <= SKEW_WARNED_MS) return
       warned = true
-      events.record({ type: 'notice', at: now(), level: 'warn', code, text: `${message}. Fix: ${fix}` })
+      events.record({ type: 'notice', at: now(), level: 'warn', code, text })
     },
   }
 }

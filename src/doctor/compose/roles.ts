@@ -3,10 +3,14 @@
  * both are read from what the service is made of and from what it says.
  */
 
+import {
+  METADATA_NAME as ALIAS,
+  METADATA_ADDRESS as LINK_LOCAL,
+  METADATA_VARIABLES as POINTERS,
+} from '../../core/google.ts'
 import type { ComposeProject, Service } from './file.ts'
 
-export const LINK_LOCAL = '169.254.169.254'
-export const ALIAS = 'metadata.google.internal'
+export { ALIAS, LINK_LOCAL, POINTERS }
 
 export interface Roles {
   /** Metadata servers. */
@@ -16,9 +20,6 @@ export interface Roles {
   /** Services that bring a Google login of their own and do nothing else about tokens. */
   loggedIn: Service[]
 }
-
-/** Variables that point clients at a metadata server. */
-export const POINTERS = ['GCE_METADATA_HOST', 'GCE_METADATA_IP', 'GCE_METADATA_ROOT'] as const
 
 export function assignRoles({ services }: ComposeProject): Roles {
   const servers = services.filter(

@@ -4,6 +4,7 @@
  */
 
 import { failure, SidemintError } from '../../core/errors.ts'
+import { ADC_PROJECT, GCLOUD_PROJECT } from '../../core/google.ts'
 import type { TokenRequest } from '../../core/token.ts'
 import { OutOfTime } from '../bounded.ts'
 
@@ -115,7 +116,7 @@ function explainOauth(
 const PERMISSIONS = { id: 'iam.serviceAccounts.getOpenIdToken', access: 'iam.serviceAccounts.getAccessToken' } as const
 const DELEGATION = 'iam.serviceAccounts.implicitDelegation'
 /** gcloud's own projects, charged where a login names no quota project. */
-const GCLOUD_PROJECTS = ['764086051850', '32555940559']
+const GCLOUD_PROJECTS = [ADC_PROJECT, GCLOUD_PROJECT]
 
 function explainApi(
   { message, reasons, metadata }: NonNullable<Refusal['api']>,
