@@ -49,19 +49,11 @@ async function federated(google: FakeGoogle, from: 'file' | 'url'): Promise<Setu
   return file(google, () => google.externalAccount({ from, impersonate: ORDERS }))
 }
 
-export const ROWS: readonly Row[] = [
+export const KEYS: readonly Row[] = [
   {
     credential: 'key',
     setUp: (google) => file(google, () => google.serviceAccountKey(ORDERS)),
     calls: { token: OAUTH },
-  },
-  {
-    credential: 'user + impersonation',
-    setUp(google) {
-      google.grant(ANN, CREATOR, ORDERS)
-      return file(google, () => google.userLogin(ANN), { impersonateServiceAccount: [ORDERS] })
-    },
-    calls: { login: OAUTH, impersonate: IAM_ID },
   },
   {
     credential: 'impersonated',
@@ -70,6 +62,24 @@ export const ROWS: readonly Row[] = [
       return file(google, async () => google.impersonated(await google.serviceAccountKey(CI), ORDERS))
     },
     calls: { key: OAUTH, impersonate: IAM_ID },
+  },
+  {
+    credential: 'real metadata server',
+    async setUp(google) {
+      return { settings: { source: `metadata=${google.metadata.host}` }, env: {} }
+    },
+    calls: { identity: { host: 'metadata.google.internal', path: '/identity' } },
+  },
+]
+
+export const CHAINS: readonly Row[] = [
+  {
+    credential: 'user + impersonation',
+    setUp(google) {
+      google.grant(ANN, CREATOR, ORDERS)
+      return file(google, () => google.userLogin(ANN), { impersonateServiceAccount: [ORDERS] })
+    },
+    calls: { login: OAUTH, impersonate: IAM_ID },
   },
   {
     credential: 'nested, two delegates',
@@ -82,6 +92,9 @@ export const ROWS: readonly Row[] = [
     },
     calls: { key: OAUTH, inner: IAM_ACCESS, outer: IAM_ID },
   },
+]
+
+export const FEDERATED: readonly Row[] = [
   {
     credential: 'external account by file',
     setUp: (google) => federated(google, 'file'),
@@ -91,12 +104,5 @@ export const ROWS: readonly Row[] = [
     credential: 'external account by URL',
     setUp: (google) => federated(google, 'url'),
     calls: { subject: { host: 'idp', path: '/subject-token/' }, exchange: STS, impersonate: IAM_ID },
-  },
-  {
-    credential: 'real metadata server',
-    async setUp(google) {
-      return { settings: { source: `metadata=${google.metadata.host}` }, env: {} }
-    },
-    calls: { identity: { host: 'metadata.google.internal', path: '/identity' } },
   },
 ]

@@ -1,3 +1,5 @@
+/** Every call of every way to a token, and every fault of it: the rows that a test file shows. */
+
 import test, { type ExecutionContext } from 'ava'
 import { settle } from '../../../src/config/settings.ts'
 import { createEvents } from '../../../src/core/events.ts'
@@ -10,7 +12,7 @@ import type { Fault } from '../../google/faults.ts'
 import { type FakeGoogle, startFakeGoogle } from '../../google/start.ts'
 import { ask, DEFAULT_ACCOUNT } from '../../http-client.ts'
 import { recordEvents } from '../../recorder.ts'
-import { AUDIENCE, ROWS, type Row, type Setup } from './rows.ts'
+import { AUDIENCE, type Row, type Setup } from './rows.ts'
 
 /** The real ones, 12.5 times faster: two attempts fit into a mint, and half of the second is lost. */
 const SHORT: Bounds = { attemptMs: 400, totalMs: 780, retryDelaysMs: [16, 48] }
@@ -33,7 +35,7 @@ const FAULTS = {
   '500': { kind: 'status', status: 500 },
   '503': { kind: 'status', status: 503 },
   'one 503': { kind: 'status', status: 503, times: 1 },
-  slow: { kind: 'delay', ms: 150 },
+  slow: { kind: 'delay', ms: 50 },
   garbage: { kind: 'garbage' },
   'wrong type': { kind: 'contentType', type: 'text/plain' },
   '404': { kind: 'status', status: 404, body: apiError(404, 'Not found; Gaia id not found.').answer.body },
@@ -177,15 +179,6 @@ async function mint(t: ExecutionContext, { url }: RunningServer, audience = AUDI
   return `${status} ${error}`
 }
 
-for (const row of ROWS) {
-  for (const [name, call] of Object.entries(row.calls)) {
-    const title = `${row.credential}: ${name}`
-    test.serial(`every fault of the call is answered with its status, its code and no call too many: ${title}`, (t) =>
-      showRow(t, row, title, { ...call, host: call.host === 'idp' ? 'idp.example.com' : call.host }),
-    )
-  }
-}
-
 async function showRow(t: ExecutionContext, row: Row, title: string, call: { host: string; path?: string }) {
   const expected = EXPECTED[title] ?? {}
   const setup = await row.setUp(google)
@@ -212,27 +205,24 @@ const OTHER: Record<string, { ahead: string; behind: string; replaced: string }>
   'real metadata server': { ahead: '200', behind: '200', replaced: '-' },
 }
 
-for (const row of ROWS) {
-  test.serial(`a clock that is off, and a new login: ${row.credential}`, async (t) => {
-    const wanted = OTHER[row.credential]
-    const outcomes: Record<string, string> = {}
-    for (const [name, offsetMs] of [
-      ['ahead', -600 * SECOND],
-      ['behind', 240 * SECOND],
-    ] as const) {
-      google.clock.offsetMs = offsetMs
-      await using server = await serve(await row.setUp(google), LONG)
-      outcomes[name] = await mint(t, server)
-      const ready = await ask(server.url, '/_sidemint/ready')
-      t.is(ready.status, 503)
-      t.true(ready.body.startsWith('CLOCK_SKEW'))
-      t.regex(ready.body, name === 'ahead' ? /ahead/ : /behind/)
-    }
-    google.clock.offsetMs = 0
-    outcomes.replaced = await replaceFile(t, await row.setUp(google))
-    t.deepEqual(outcomes, { ...wanted })
-    for (const [name, outcome] of Object.entries(outcomes)) table.push([row.credential, name, outcome])
-  })
+async function showClockAndLogin(t: ExecutionContext, row: Row) {
+  const outcomes: Record<string, string> = {}
+  for (const [name, offsetMs] of [
+    ['ahead', -600 * SECOND],
+    ['behind', 240 * SECOND],
+  ] as const) {
+    google.clock.offsetMs = offsetMs
+    await using server = await serve(await row.setUp(google), LONG)
+    outcomes[name] = await mint(t, server)
+    const ready = await ask(server.url, '/_sidemint/ready')
+    t.is(ready.status, 503)
+    t.true(ready.body.startsWith('CLOCK_SKEW'))
+    t.regex(ready.body, name === 'ahead' ? /ahead/ : /behind/)
+  }
+  google.clock.offsetMs = 0
+  outcomes.replaced = await replaceFile(t, await row.setUp(google))
+  t.deepEqual(outcomes, { ...OTHER[row.credential] })
+  for (const [name, outcome] of Object.entries(outcomes)) table.push([row.credential, name, outcome])
 }
 
 async function replaceFile(t: ExecutionContext, setup: Setup): Promise<string> {
@@ -253,20 +243,37 @@ async function replaceFile(t: ExecutionContext, setup: Setup): Promise<string> {
   return `${broken}, then ${healed}`
 }
 
-test.serial('the table', (t) => {
-  const widths = [38, 20, 6, 24]
-  t.log(['', ...table.map((line) => line.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join(''))].join('\n'))
-  t.is(table.length, Object.values(EXPECTED).flatMap((row) => Object.keys(row)).length + 3 * ROWS.length)
-})
+/** The tests of these rows. A file holds some of them, so that several run at once: a fault is ordered by host. */
+export function showFaults(rows: readonly Row[]) {
+  const calls = rows.flatMap((row) =>
+    Object.entries(row.calls).map(([name, call]) => ({ row, call, title: `${row.credential}: ${name}` })),
+  )
+  for (const { row, call, title } of calls) {
+    test.serial(`every fault of the call is answered with its status, its code and no call too many: ${title}`, (t) =>
+      showRow(t, row, title, { ...call, host: call.host === 'idp' ? 'idp.example.com' : call.host }),
+    )
+  }
+  for (const row of rows) {
+    test.serial(`a clock that is off, and a new login: ${row.credential}`, (t) => showClockAndLogin(t, row))
+  }
 
-test.serial('nothing was asked of anybody but Google', (t) => {
-  t.deepEqual(google.strangers, [])
-})
+  test.serial('the table', (t) => {
+    const widths = [38, 20, 6, 24]
+    t.log(['', ...table.map((line) => line.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join(''))].join('\n'))
+    const faults = calls.flatMap(({ title }) => Object.keys(EXPECTED[title] ?? {}))
+    t.true(faults.length > 9 * calls.length, 'each call has its faults')
+    t.is(table.length, faults.length + 3 * rows.length)
+  })
 
-test.serial('no log line and no metric of all these servers holds a token, a key or a secret', (t) => {
-  const all = written.join('')
-  t.true(written.length > 2 * table.length, 'each failure was logged')
-  t.true(all.includes('sidemint_mints_total'), 'the metrics are there')
-  for (const secret of google.secrets) t.false(all.includes(secret))
-  t.notRegex(all, /eyJ|ya29\.|1\/\/|GOCSPX|PRIVATE KEY/)
-})
+  test.serial('nothing was asked of anybody but Google', (t) => {
+    t.deepEqual(google.strangers, [])
+  })
+
+  test.serial('no log line and no metric of all these servers holds a token, a key or a secret', (t) => {
+    const all = written.join('')
+    t.true(written.length > 2 * table.length, 'each failure was logged')
+    t.true(all.includes('sidemint_mints_total'), 'the metrics are there')
+    for (const secret of google.secrets) t.false(all.includes(secret))
+    t.notRegex(all, /eyJ|ya29\.|1\/\/|GOCSPX|PRIVATE KEY/)
+  })
+}

@@ -1,0 +1,4 @@
+import { showFaults } from './fault-matrix.ts'
+import { CHAINS } from './rows.ts'
+
+showFaults(CHAINS)

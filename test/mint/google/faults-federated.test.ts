@@ -1,0 +1,4 @@
+import { showFaults } from './fault-matrix.ts'
+import { FEDERATED } from './rows.ts'
+
+showFaults(FEDERATED)

@@ -1,0 +1,4 @@
+import { showFaults } from './fault-matrix.ts'
+import { KEYS } from './rows.ts'
+
+showFaults(KEYS)
