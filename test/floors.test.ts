@@ -24,6 +24,7 @@ const KNOWN_BY: [library: RegExp, files: RegExp][] = [
   [/^pino$/, /^observe\/log\.ts$/],
   [/^httpxy$/, /^gate\/upstream\.ts$/],
   [/^google-auth-library/, /^mint\/google\//],
+  [/^https-proxy-agent$/, /^http\/agent\.ts$/],
   [/^node-cache$/, /^mint\/cache\.ts$/],
   [/^jsonwebtoken$/, /^(issuer\/local|gate\/verifier)\.ts$/],
   [/^@peculiar\//, /^issuer\/certificate\.ts$/],

@@ -204,8 +204,13 @@ export const CATALOGUE = {
   },
   PROXY_REFUSED: {
     status: 403,
-    what: 'the proxy refused to lead to {host} with 407 ({proxy})',
-    fix: 'put its user and password into HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT',
+    what: 'the proxy {proxy} did not connect to {host}: {reason}',
+    fix: 'let the proxy pass {host}; where it wants a login (status 407): {variable}=http://USER:PASSWORD@HOST:PORT',
+  },
+  PROXY_UNUSABLE: {
+    status: 403,
+    what: 'the variable {variable} names no usable proxy: {reason}',
+    fix: 'set {variable}=http://HOST:PORT (or http://USER:PASSWORD@HOST:PORT), or unset it',
   },
   UPSTREAM_UNAVAILABLE: {
     status: 503,

@@ -15,7 +15,7 @@ import { createIam } from './iam.ts'
 import { createIdp, createProvider, IDP, type WorkloadProvider } from './idp.ts'
 import { createMetadata, type Machine, METADATA } from './metadata.ts'
 import { createOauth2 } from './oauth2.ts'
-import { createProxy } from './proxy.ts'
+import { type Connections, createProxy } from './proxy.ts'
 import { createSts } from './sts.ts'
 import { createAuthority } from './tls.ts'
 import { createWorld, projectNumber } from './world.ts'
@@ -42,6 +42,7 @@ export interface FakeGoogle extends Credentials {
   count(match?: Partial<Pick<Call, 'host' | 'path' | 'grant' | 'status'>>): number
   /** What else was asked of the proxy, and refused: `host:port`, or a URL. */
   strangers: string[]
+  connections: Connections
   /** Orders a fault; the function returned takes it back. */
   fault(fault: Fault): () => void
   clearFaults(): void
@@ -93,6 +94,7 @@ export async function startFakeGoogle(options: FakeGoogleOptions = {}): Promise<
   const faults = createFaults()
   const calls: Call[] = []
   const strangers: string[] = []
+  const connections: Connections = { made: 0, open: 0, most: 0 }
   const handlers: Record<string, Handler> = {
     'oauth2.googleapis.com': createOauth2(world),
     'iamcredentials.googleapis.com': createIam(world),
@@ -117,7 +119,7 @@ export async function startFakeGoogle(options: FakeGoogleOptions = {}): Promise<
     }),
   )
   const tlsPort = await listen(google, host, options.tlsPort)
-  const proxy = createProxy(hosts, () => tlsPort, strangers)
+  const proxy = createProxy(hosts, () => tlsPort, strangers, connections)
   const proxyPort = await listen(proxy, host, options.proxyPort)
   const machine: Machine = { email: 'vm@acme-dev.iam.gserviceaccount.com' }
   const metadataHandler = createMetadata(world, machine)
@@ -172,6 +174,7 @@ export async function startFakeGoogle(options: FakeGoogleOptions = {}): Promise<
           (match.status ?? call.status) === call.status,
       ).length,
     strangers,
+    connections,
     fault: faults.order,
     clearFaults: faults.clear,
     clock,

@@ -71,7 +71,8 @@ export function explainThrown(thrown: unknown, host: string): SidemintError | Re
   if (response !== undefined) {
     const { status, data } = response
     if (status === 429) return failure('RATE_LIMITED', { host })
-    if (status === 407) return failure('PROXY_REFUSED', { proxy: proxy(), host })
+    if (status === 407)
+      return failure('PROXY_REFUSED', { proxy: proxy(), host, reason: 'status 407', variable: 'HTTPS_PROXY' })
     if (isPassingStatus(status)) return failure('UPSTREAM_UNAVAILABLE', { host, status: String(status) })
     return status < 400 ? garbage(host) : new Refusal(host, status, data)
   }
