@@ -1,92 +1,61 @@
 #!/usr/bin/env node
-/** The command line: a table of commands, each loaded only when it is asked for. */
+/** The process around the command line: its compiled code, variables, streams, signals and exit code. */
 
-import { enableCompileCache } from 'node:module'
-import type { Command, Io } from './commands/command.ts'
-import { asFailure, type SidemintError, withFix } from './core/errors.ts'
+import { useCompileCache } from './commands/compile-cache.ts'
 import { METADATA_VARIABLES } from './core/google.ts'
 
-/** 0 is success; 1 a failure; 2 misuse. */
-const FAILED = 1
-const MISUSED = 2
+/** After a stop, what cannot be called off, a look-up of a name above all, keeps the process no longer than this. */
+const LINGER_MS = 100
 
-const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }> = {
-  serve: { summary: 'run the metadata server (the default)', load: () => import('./commands/serve.ts') },
-  token: { summary: 'print one ID token', load: () => import('./commands/token.ts') },
-  curl: { summary: 'run curl with a token for its URL', load: () => import('./commands/curl.ts') },
-  env: { summary: 'print the variables that point clients at a server', load: () => import('./commands/env.ts') },
-  exec: { summary: 'run a command with a server of its own', load: () => import('./commands/exec.ts') },
-  doctor: {
-    summary: 'check credentials, IAM, clock, network and wiring',
-    load: () => import('./commands/doctor.ts'),
-  },
-  gate: { summary: "Cloud Run's front door before services", load: () => import('./commands/gate.ts') },
-  healthcheck: {
-    summary: 'exit 0 when the process on this host serves',
-    load: () => import('./commands/healthcheck.ts'),
-  },
-}
-
-async function main(argv: readonly string[], io: Io): Promise<number> {
-  const [first = '', ...others] = argv
-  if (first === '--version') {
-    const { version } = await import('./core/version.ts')
-    io.stdout.write(`${version}\n`)
-    return 0
-  }
-  const isFlag = first === '' || first.startsWith('-')
-  const name = isFlag ? 'serve' : first
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-  try {
-    if (command === undefined) {
-      io.stderr.write(`sidemint: unknown command ${first}\n${overview()}`)
-      return MISUSED
-    }
-    if (first === '--help' || first === '-h') {
-      io.stdout.write(`${overview()}\n${(await command.load()).help()}`)
-      return 0
-    }
-    const loaded = await command.load()
-    const arguments_ = isFlag ? argv : others
-    if (asksForHelp(arguments_)) {
-      io.stdout.write(loaded.help())
-      return 0
-    }
-    return await loaded.run(arguments_, io)
-  } catch (thrown) {
-    const error = asFailure(thrown)
-    io.stderr.write(explain(error))
-    return error.code === 'SETTINGS_INVALID' ? MISUSED : FAILED
-  }
-}
-
-function overview(): string {
-  const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length))
-  const rows = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`)
-  return `Usage: sidemint [command] [flags]\n\n${rows.join('\n')}\n\nsidemint COMMAND --help names the command's flags.\n`
-}
-
-function explain(error: SidemintError): string {
-  const lines = error.message.split('\n')
-  if (lines.length === 1) return `sidemint: ${error.code}: ${withFix(error)}\n`
-  return `sidemint: ${error.code}: \n${lines.map((line) => `  ${line}\n`).join('')}Fix: ${error.fix}\n`
-}
-
-function asksForHelp(argv: readonly string[]): boolean {
-  const end = argv.indexOf('--')
-  return (end < 0 ? argv : argv.slice(0, end)).some((argument) => argument === '--help' || argument === '-h')
-}
-
-// A sidemint that asks itself would wait for itself, so these never reach our own process.
-const pointers: Record<string, string> = {}
-// Before any command is loaded: a start is a third shorter with its code compiled. NODE_COMPILE_CACHE names the place.
-enableCompileCache()
-for (const name of METADATA_VARIABLES) {
-  const value = process.env[name]
-  if (value !== undefined && value !== '') pointers[name] = value
-  delete process.env[name]
-}
 const { env, stdout, stderr } = process
-void main(process.argv.slice(2), { env, stdout, stderr, pointers }).then((code) => {
-  process.exitCode = code
-})
+
+/** A reader that went away (`serve 2>&1 | head -1`) ends nobody's server; data that could not be written is a failure. */
+function surviveClosedStreams(): void {
+  stderr.on('error', () => {})
+  stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+    if (code === 'EPIPE') return
+    stderr.write(`sidemint: stdout cannot be written: ${message}\n`)
+    process.exit(1)
+  })
+}
+
+/** A sidemint that asks itself would wait for itself, so these never reach our own process. */
+function takePointers(): Record<string, string> {
+  const pointers: Record<string, string> = {}
+  for (const name of METADATA_VARIABLES) {
+    const value = env[name]
+    if (value !== undefined && value !== '') pointers[name] = value
+    delete env[name]
+  }
+  return pointers
+}
+
+function stopSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    const signals = ['SIGTERM', 'SIGINT'] as const
+    const stop = (signal: NodeJS.Signals) => {
+      for (const name of signals) process.off(name, stop)
+      resolve(signal)
+    }
+    for (const name of signals) process.on(name, stop)
+  })
+}
+
+async function start(): Promise<void> {
+  surviveClosedStreams()
+  const pointers = takePointers()
+  let stopped = false
+  const { main } = await import('./commands/main.ts')
+  process.exitCode = await main(process.argv.slice(2), {
+    env,
+    stdout,
+    stderr,
+    pointers,
+    stopSignal: () => stopSignal().finally(() => (stopped = true)),
+  })
+  if (stopped) setTimeout(() => process.exit(), LINGER_MS).unref()
+}
+
+// Before any command is loaded: a start is a third shorter with its code compiled.
+useCompileCache(env)
+void start()

@@ -6,6 +6,11 @@ export interface Io {
   stderr: { write(text: string): unknown; isTTY?: boolean }
   /** The variables that point clients at a metadata server, which were taken out of `env`. */
   pointers: Readonly<Record<string, string>>
+  /**
+   * Resolves with the name of the first signal that asks to stop. A command that never calls it is ended by the signal
+   * itself, and so is one that gets a second signal.
+   */
+  stopSignal(): Promise<string>
 }
 
 export interface Command {

@@ -1,10 +1,10 @@
 /** `sidemint env`: what points every Google client at a server, in the form that a shell or a file wants. */
 
 import { mkdirSync, rmSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { failure } from '../core/errors.ts'
 import { type ClientEnv, createClientEnv, createComposeEnv, loginUnderHome } from '../env/client.ts'
+import { cacheDirectory } from '../env/directory.ts'
 import { type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
 import type { Io } from './command.ts'
 
@@ -38,22 +38,22 @@ export async function run(argv: readonly string[], { env, stdout, stderr }: Io):
     stdout.write(print(createComposeEnv()))
     return 0
   }
-  stdout.write(print(createClientEnv({ url: settings.server, emptyDirectory: emptyDirectory(), env })))
-  stderr.write(loginWarning())
+  stdout.write(print(createClientEnv({ url: settings.server, emptyDirectory: emptyDirectory(env), env })))
+  stderr.write(loginWarning(env))
   return 0
 }
 
 /** Said where a login lies that some clients find whatever the variables say. */
-export function loginWarning(): string {
-  const path = loginUnderHome()
+export function loginWarning(env: NodeJS.ProcessEnv): string {
+  const path = loginUnderHome(env)
   return path === undefined
     ? ''
     : `sidemint: ${path} is there: Go programs, and Node's google-auth-library before 10.9, look under HOME only and use that login. Fix: run those with another HOME\n`
 }
 
 /** gcloud remembers there for ten minutes whether it found a metadata server, so that is forgotten. */
-function emptyDirectory(): string {
-  const directory = join(homedir(), '.cache', 'sidemint', 'cloudsdk')
+function emptyDirectory(env: NodeJS.ProcessEnv): string {
+  const directory = join(cacheDirectory(env), 'cloudsdk')
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
     rmSync(join(directory, 'gce'), { force: true })

@@ -34,7 +34,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const server = await startServer({ settings, env, events })
   const directory = mkdtempSync(join(tmpdir(), 'sidemint-'))
   try {
-    stderr.write(loginWarning())
+    stderr.write(loginWarning(env))
     stderr.write(`sidemint: ${server.source.name} tokens as ${server.primary.email} at ${server.url}\n`)
     const pointed = createClientEnv({ url: server.url, emptyDirectory: directory, env })
     return await execute(command, parameters, { ...env, ...pointed, SIDEMINT_SERVER: server.url })

@@ -43,7 +43,7 @@ export const help = () => helpFor(SHAPE)
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   const { settings } = await readArguments(SHAPE, { argv, env: io.env })
   const { events, log } = createLoggedEvents(settings, io)
-  return runUntilSignal(log, async () => {
+  return runUntilSignal(io, log, async () => {
     const running = await startGates({ settings, events })
     announceGates(running, log, settings.logFormat)
     return running

@@ -7,8 +7,6 @@ import type { Io } from './command.ts'
 
 /** What is in flight at a signal gets this long; a supervisor may kill us after a second. */
 const GRACE_MS = 800
-/** What cannot be called off, a look-up of a name above all, does not keep the process beyond this. */
-const LINGER_MS = 100
 
 /** The events of this process, and their log on stderr. */
 export function createLoggedEvents(settings: Settings, { env, stderr }: Io): { events: Events; log: Log } {
@@ -26,15 +24,13 @@ export function createLoggedEvents(settings: Settings, { env, stderr }: Io): { e
 
 /** Runs what `start` starts until the first signal that asks to stop; a second one ends the process at once. */
 export async function runUntilSignal(
+  { stopSignal }: Io,
   log: Log,
   start: () => Promise<{ close(graceMs: number): Promise<void> }>,
 ): Promise<number> {
-  const stopped = new Promise<NodeJS.Signals>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal))
-  })
+  const stopped = stopSignal()
   const running = await start()
   log.say('info', `${await stopped}: stopping`)
   await running.close(GRACE_MS)
-  setTimeout(() => process.exit(), LINGER_MS).unref()
   return 0
 }

@@ -46,7 +46,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const { env } = io
   const { settings } = await readArguments(SHAPE, { argv, env })
   const { events, log } = createLoggedEvents(settings, io)
-  return runUntilSignal(log, async () => {
+  return runUntilSignal(io, log, async () => {
     const server = await startServer({ settings, env, events })
     announce(server, log, settings)
     return server

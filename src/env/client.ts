@@ -42,8 +42,8 @@ export function createComposeEnv(): ClientEnv {
 }
 
 /** A login that hides the server from clients which look under HOME only: Go, and Node's library before 10.9. */
-export function loginUnderHome(): string | undefined {
-  const path = join(homedir(), '.config', 'gcloud', 'application_default_credentials.json')
+export function loginUnderHome(env: NodeJS.ProcessEnv): string | undefined {
+  const path = join(env.HOME || homedir(), '.config', 'gcloud', 'application_default_credentials.json')
   return existsSync(path) ? path : undefined
 }
 

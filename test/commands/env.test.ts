@@ -1,0 +1,83 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+import { BARE, run, scratch } from './run.ts'
+
+/** The variables of a shell after it evaluated what was printed. */
+function evaluate(printed: string, env: NodeJS.ProcessEnv): Record<string, string> {
+  const out = execFileSync('sh', ['-c', `${printed}\nenv -0`], { env, encoding: 'utf8' })
+  return Object.fromEntries(
+    out.split('\0').map((line) => [line.split('=', 1)[0], line.slice(line.indexOf('=') + 1)] as const),
+  )
+}
+
+test('env in a shell sets what clients need, and evaluated twice it keeps the first directory of gcloud', async (t) => {
+  let set: Record<string, string> = {
+    ...BARE,
+    CLOUDSDK_CONFIG: "/it's mine",
+    GOOGLE_APPLICATION_CREDENTIALS: '/login.json',
+    NO_PROXY: 'corp.example',
+  }
+  for (const server of ['http://127.0.0.1:1', 'http://127.0.0.1:2']) {
+    const { code, out, err } = await run(['env', '--server', server], set)
+    t.like({ code, err }, { code: 0, err: '' })
+    set = evaluate(out, set)
+  }
+  t.is(set.SIDEMINT_HOST_CLOUDSDK_CONFIG, "/it's mine")
+  t.is(set.CLOUDSDK_CONFIG, join(BARE.HOME, '.cache', 'sidemint', 'cloudsdk'))
+  t.deepEqual(readdirSync(set.CLOUDSDK_CONFIG ?? ''), [])
+  for (const name of ['GCE_METADATA_HOST', 'GCE_METADATA_IP', 'GCE_METADATA_ROOT']) t.is(set[name], '127.0.0.1:2')
+  t.is(set.METADATA_SERVER_DETECTION, 'assume-present')
+  t.is(set.NO_PROXY, 'corp.example,127.0.0.1,metadata.google.internal,169.254.169.254')
+  t.is(set.no_proxy, set.NO_PROXY)
+  t.false('GOOGLE_APPLICATION_CREDENTIALS' in set)
+  t.false(Object.keys(set).some((name) => name.startsWith('K_')))
+})
+
+test('env forgets what gcloud remembers in that directory, where it thinks for ten minutes that there is no server', async (t) => {
+  const HOME = join(scratch, 'remembers')
+  const first = JSON.parse((await run(['env', '--format=json'], { HOME })).out)
+  writeFileSync(join(first.CLOUDSDK_CONFIG, 'gce'), 'False')
+  await run(['env'], { HOME })
+  t.deepEqual(readdirSync(first.CLOUDSDK_CONFIG), [])
+})
+
+test('env prints dotenv, compose and json, and warns of a login that some clients find anyway', async (t) => {
+  const HOME = join(scratch, 'logged-in')
+  mkdirSync(join(HOME, '.config', 'gcloud'), { recursive: true })
+  const login = join(HOME, '.config', 'gcloud', 'application_default_credentials.json')
+  writeFileSync(login, '{}')
+  const dotenv = await run(['env', '--format=dotenv'], { HOME })
+  t.is(dotenv.code, 0)
+  for (const line of dotenv.out.trimEnd().split('\n')) t.regex(line, /^[A-Za-z_]+=[^'\s]*$/)
+  t.true(dotenv.out.includes('GCE_METADATA_HOST=127.0.0.1:16925\n'))
+  t.true(dotenv.out.includes('GOOGLE_APPLICATION_CREDENTIALS=\n'))
+  t.true(dotenv.err.includes(login))
+
+  const json = await run(['env', '--format=json', '--server', 'http://127.0.0.1:3'])
+  t.is(json.err, '')
+  t.like(JSON.parse(json.out), { GCE_METADATA_ROOT: '127.0.0.1:3', GOOGLE_APPLICATION_CREDENTIALS: null })
+
+  const compose = await run(['env', '--format=compose'])
+  t.is(
+    compose.out,
+    'GCE_METADATA_HOST: metadata.google.internal\nGCE_METADATA_IP: metadata.google.internal\nGCE_METADATA_ROOT: metadata.google.internal\n' +
+      'METADATA_SERVER_DETECTION: assume-present\nNO_PROXY: metadata.google.internal,169.254.169.254\nno_proxy: metadata.google.internal,169.254.169.254\n',
+  )
+})
+
+test('an unknown format is misuse, and the known ones are named', async (t) => {
+  const { code, err } = await run(['env', '--format=toString'])
+  t.is(code, 2)
+  t.regex(err, /--format: must be shell, dotenv, compose, json/)
+})
+
+test('a home that cannot be written to is said with its path', async (t) => {
+  const HOME = join(scratch, 'a-file')
+  writeFileSync(HOME, '')
+  const { code, out, err } = await run(['env'], { HOME })
+  t.is(code, 1)
+  t.is(out, '')
+  t.regex(err, /^sidemint: DIRECTORY_UNUSABLE: .*a-file\/\.cache\/sidemint\/cloudsdk \(ENOTDIR\)\. Fix: [^\n]+\n$/)
+})

@@ -1,0 +1,58 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+import { startSidemint } from '../../src/index.ts'
+import { ask, DEFAULT_ACCOUNT, V1 } from '../http-client.ts'
+import { run, scratch } from './run.ts'
+
+const EMAIL = 'orders@acme-dev.iam.gserviceaccount.com'
+
+/** A command that writes its variables and arguments into the file that is its first one, and ends with 7. */
+const TELL = `
+  const { GCE_METADATA_HOST: host } = process.env
+  const headers = { 'Metadata-Flavor': 'Google' }
+  const { writeFileSync } = await import('node:fs')
+  const email = await fetch('http://' + host + '${DEFAULT_ACCOUNT}/email', { headers }).then((r) => r.text())
+  const [file, ...argv] = process.argv.slice(1)
+  writeFileSync(file, JSON.stringify({ host, env: process.env, email, argv }))
+  process.exit(7)`
+
+async function told(flags: readonly string[], env: NodeJS.ProcessEnv = {}, ...parameters: readonly string[]) {
+  const file = join(scratch, `${crypto.randomUUID()}.json`)
+  const command = [process.execPath, '--input-type=module', '-e', TELL, '--', file, ...parameters]
+  const outcome = await run(['exec', ...flags, '--', ...command], env)
+  return { ...outcome, told: JSON.parse(readFileSync(file, 'utf8')) }
+}
+
+test('exec points the command at a server of its own, ends with its exit code and leaves nothing behind', async (t) => {
+  const flags = ['--source', 'local', '--service-account', EMAIL]
+  const { code, err, told: was } = await told(flags, { CLOUDSDK_CONFIG: '/mine' }, '--port', 'x y')
+  t.is(code, 7)
+  t.is(was.email, EMAIL)
+  t.regex(was.host, /^127\.0\.0\.1:\d+$/)
+  t.like(was.env, { SIDEMINT_SERVER: `http://${was.host}`, SIDEMINT_HOST_CLOUDSDK_CONFIG: '/mine' })
+  t.not(was.env.CLOUDSDK_CONFIG, '/mine')
+  t.false(existsSync(was.env.CLOUDSDK_CONFIG))
+  t.deepEqual(was.argv, ['--port', 'x y'])
+  t.regex(err, /^sidemint: local tokens as orders@acme-dev\.iam\.gserviceaccount\.com at http:\/\/127\.0\.0\.1:\d+\n$/)
+  await t.throwsAsync(ask(`http://${was.host}`, `${V1}/`), { code: 'ECONNREFUSED' })
+})
+
+test('exec takes a free port where a variable or the file names the port of serve, which may be running', async (t) => {
+  await using served = await startSidemint()
+  const { port } = new URL(served.url)
+  const { code, told: was } = await told([], { SIDEMINT_PORT: port })
+  t.is(code, 7)
+  t.not(was.host, `127.0.0.1:${port}`)
+  const taken = await run(['exec', '--port', port, '--', process.execPath, '--version'])
+  t.is(taken.code, 1, 'a flag is meant')
+  t.regex(taken.err, /PORT_TAKEN/)
+})
+
+test('exec says in one line that a command cannot be run, and no command is misuse', async (t) => {
+  const unknown = await run(['exec', '--', 'no-such-command-of-ours'])
+  t.is(unknown.code, 1)
+  t.regex(unknown.err, /\nsidemint: COMMAND_NOT_RUN: cannot run no-such-command-of-ours: ENOENT\. Fix: [^\n]+\n$/)
+  t.is((await run(['exec'])).code, 2)
+  t.is((await run(['exec', '--'])).code, 2)
+})

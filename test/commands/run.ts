@@ -1,0 +1,69 @@
+/** Commands as the command line runs them, in this process. */
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test from 'ava'
+import { main } from '../../src/commands/main.ts'
+import { COMPILE_CACHE } from '../compile-cache.ts'
+
+/** Removed after the tests. */
+export const scratch = mkdtempSync(join(tmpdir(), 'sidemint-commands-'))
+test.after.always(() => rmSync(scratch, { recursive: true, force: true }))
+
+/** The variables of a machine where nobody has logged in and nothing is set. */
+export const BARE = { ...COMPILE_CACHE, PATH: process.env.PATH ?? '', HOME: join(scratch, 'home') }
+
+export interface Outcome {
+  code: number
+  out: string
+  err: string
+}
+
+export interface Running {
+  ended: Promise<Outcome>
+  /** Waits until what was said on stderr so far matches, and answers the match. */
+  said(what: RegExp): Promise<RegExpExecArray>
+  /** As the signal of that name does. */
+  stop(signal?: string): void
+}
+
+export function start(argv: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
+  let [out, err] = ['', '']
+  const { promise: stopped, resolve: stop } = Promise.withResolvers<string>()
+  const listeners = new Set<() => void>()
+  const ended = main(argv, {
+    env: { ...BARE, ...env },
+    pointers: {},
+    stopSignal: () => stopped,
+    stdout: { write: (text) => (out += text) },
+    stderr: {
+      write: (text) => {
+        err += text
+        for (const look of listeners) look()
+      },
+    },
+  }).then((code) => ({ code, out, err }))
+  const said = (what: RegExp) => {
+    const { promise, resolve, reject } = Promise.withResolvers<RegExpExecArray>()
+    const look = () => {
+      const match = what.exec(err)
+      if (match !== null) resolve(match)
+    }
+    listeners.add(look)
+    look()
+    void ended.then(() => reject(new Error(`it ended and had said only: ${err}`)))
+    return promise.finally(() => listeners.delete(look))
+  }
+  return { ended, said, stop: (signal = 'SIGTERM') => stop(signal) }
+}
+
+/** Runs a command that ends by itself. */
+export const run = (argv: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> => start(argv, env).ended
+
+/** A running `serve` on a free port, and where it is. */
+export async function serve(argv: readonly string[] = [], env: NodeJS.ProcessEnv = {}) {
+  const running = start(['serve', '--port', '0', ...argv], env)
+  const [url] = await running.said(/http:\/\/127\.0\.0\.1:\d+/)
+  return { ...running, url }
+}
