@@ -49,20 +49,25 @@ export interface MintEvent {
   expiresAtMs?: number
 }
 
-/** What a gate decided about one request, before anything reached the upstream. */
+/** What a gate decided about one request, told once the head of its answer is on its way. */
 export interface GateEvent {
   type: 'gate'
   at: number
   /** `report`: it would have been refused, and the gate was told only to say so. */
   decision: 'allow' | 'refuse' | 'report'
-  /** Status of the refusal, or what it would have been; absent where the upstream answers. */
+  /** Status of the refusal, or what it would have been; absent on `allow`. */
   status?: number
+  /** What the upstream answered, 502 where it failed; absent where it was not asked or the caller left before. */
+  upstreamStatus?: number
   /** A code of the catalogue; of an admitted request `INVOKER` or `PUBLIC`. */
   code: string
   /** Address that the request came from. */
   caller: string
   /** The gate's host as asked for. */
   host: string
+  method: string
+  /** Without its query, cut at 200 characters. */
+  path: string
   /** The verified token's audience; empty where no token was verified. */
   audience: string
   /** Email, or subject where there is none, of the verified token. */

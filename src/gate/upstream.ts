@@ -2,47 +2,122 @@
 
 import http, { type IncomingMessage, ServerResponse } from 'node:http'
 import https from 'node:https'
-import type { Duplex } from 'node:stream'
+import { isIP, type Socket } from 'node:net'
 import { createProxyServer } from 'httpxy'
-import { answer, answerSocket, pathOf } from './exchange.ts'
-import { pageFor } from './pages.ts'
+import { type Exchange, refuse } from './exchange.ts'
+import { prepareForCaller } from './headers.ts'
 
 /**
  * How long an unused connection to the upstream is kept, in ms. Shorter than any common server's own limit (gunicorn's
  * 2 s is the least): a request sent while the server closes the connection would be lost.
  */
 const IDLE_MS = 1_000
+/** Node's own limit of 16 kB is less than what services answer with their cookies and policies. */
+const MAX_HEAD_BYTES = 64 * 1024
 
-export interface Upstream {
-  request(req: IncomingMessage, res: ServerResponse): void
-  upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void
-}
+/**
+ * Settles once the head of an answer is on its way, with the service's status, 502 where it failed, and undefined
+ * where the caller left before.
+ */
+export type Forward = (exchange: Exchange) => Promise<number | undefined>
 
-/** `failed` hears in one line why a request was answered 502 or broken off. */
-export function createUpstream(url: string, failed: (reason: string) => void): Upstream {
-  const target = new URL(url)
-  const { Agent } = target.protocol === 'https:' ? https : http
-  // httpxy's own agent has at most 256 connections: so many event streams would block every further request.
-  const agent = new Agent({ keepAlive: true, timeout: IDLE_MS })
-  const proxy = createProxyServer({ target })
+type Sink = Exchange['to']
 
-  proxy.on('error', (error, req, res) => {
-    if (!req || !res || res.destroyed) return
-    failed((error as NodeJS.ErrnoException).code ?? error.message)
-    const page = pageFor(502, pathOf(req))
-    if (!(res instanceof ServerResponse)) return answerSocket(res, page)
-    if (res.headersSent) return void res.destroy()
-    answer(req, res, page)
+/** `failed` is told in one line why a request was answered 502 or broken off. */
+export function createUpstream(url: string, failed: (reason: string) => void): Forward {
+  const { target, agent, options } = connectionTo(new URL(url))
+  const proxy = createProxyServer({ target, selfHandleResponse: true })
+  /** The exchanges that nobody has answered yet. */
+  const waiting = new WeakMap<Sink, (status?: number) => void>()
+  const refused = new WeakSet<Sink>()
+
+  function settle(to: Sink, status?: number): void {
+    waiting.get(to)?.(status)
+    waiting.delete(to)
+  }
+
+  function fail(req: IncomingMessage, to: Sink, { code, message }: NodeJS.ErrnoException): void {
+    if (to.destroyed || refused.has(to)) return
+    failed(code ?? message)
+    if (!waiting.has(to)) return void to.destroy()
+    refused.add(to)
+    refuse({ req, to }, 502)
+    settle(to, 502)
+  }
+
+  proxy.on('error', (error, req, to) => {
+    if (req && to) fail(req, to as Sink, error)
+  })
+  proxy.on('proxyReq', (call, req, res) => {
+    // httpxy makes a path of what is none (RFC 9112 §3.2.4).
+    if (req.url === '*') call.path = '*'
+    call.on('upgrade', (_, socket) => {
+      socket.destroy()
+      fail(req, res, new Error('it switched protocols though nobody asked'))
+    })
+  })
+  proxy.on('proxyRes', (service, req, res) => {
+    service.on('error', (error) => fail(req, res, error))
+    try {
+      relay(service, res)
+      settle(res, service.statusCode)
+    } catch (error) {
+      fail(req, res, error as Error)
+      service.resume()
+    }
+  })
+  proxy.on('proxyReqWs', (call, req, socket) => {
+    call.on('upgrade', () => settle(socket, 101))
+    call.on('response', (service) => {
+      try {
+        checkStatus(service)
+        settle(socket, service.statusCode)
+      } catch (error) {
+        fail(req, socket, error as Error)
+      }
+    })
   })
 
-  // Each failure has come by the 'error' event; the promise says it once more.
-  const ignore = () => {}
+  return ({ req, to, head }) =>
+    new Promise((resolve) => {
+      waiting.set(to, resolve)
+      to.once('close', () => settle(to))
+      if (to.destroyed) return settle(to)
+      if (head) Object.assign(req.headers, { connection: 'Upgrade', upgrade: 'websocket' })
+      const own = { agent: head ? false : agent, ssl: { ...options } }
+      const done = to instanceof ServerResponse ? proxy.web(req, to, own) : proxy.ws(req, to as Socket, own, head)
+      // Each failure has come by the 'error' event; the promise says it once more.
+      done.catch(() => {})
+    })
+}
+
+/** How to reach a service; `options` are for node:http, to which httpxy gives its `ssl` as it is. */
+function connectionTo({ protocol, hostname, port, pathname }: URL) {
+  const secure = protocol === 'https:'
+  const { Agent } = secure ? https : http
+  const host = hostname.replace(/^\[|\]$/g, '')
   return {
-    request(req, res) {
-      proxy.web(req, res, { agent }).catch(ignore)
-    },
-    upgrade(req, socket, head) {
-      proxy.ws(req, socket as Parameters<typeof proxy.ws>[1], {}, head).catch(ignore)
-    },
+    target: { protocol, host, hostname: host, port: port || (secure ? 443 : 80), pathname },
+    // httpxy's own agent has at most 256 connections: so many event streams would block every further request.
+    agent: new Agent({ keepAlive: true, timeout: IDLE_MS }),
+    // Else the certificate would be compared with the Host that the caller asked for.
+    options: { maxHeaderSize: MAX_HEAD_BYTES, ...(secure ? { servername: isIP(host) ? '' : host } : {}) },
   }
+}
+
+function relay(service: IncomingMessage, res: ServerResponse): void {
+  checkStatus(service)
+  const { statusCode = 0, statusMessage, headers } = service
+  res.writeHead(statusCode, statusMessage || undefined, prepareForCaller(headers))
+  // The body, if there is one, comes with the head; a stream that says nothing yet has begun all the same.
+  setImmediate(() => res.flushHeaders())
+  service.pipe(res)
+}
+
+/** Throws for an answer that Node reads and cannot write, or whose body would arrive garbled. */
+function checkStatus({ statusCode = 0, statusMessage = '', headers }: IncomingMessage): void {
+  if (statusCode < 100) throw new Error(`it answered with the status ${statusCode}`)
+  if (/[^\t\x20-\x7e\x80-\xff]/.test(statusMessage)) throw new Error('the reason beside its status is not text')
+  const coding = headers['transfer-encoding'] ?? 'chunked'
+  if (coding.toLowerCase() !== 'chunked') throw new Error(`it answered in the transfer coding ${coding}`)
 }

@@ -73,7 +73,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 }
 
 function isWebSocket(req: IncomingMessage): boolean {
-  return req.headers.upgrade?.toLowerCase() === 'websocket'
+  return req.method === 'GET' && req.headers.upgrade?.toLowerCase() === 'websocket'
 }
 
 function cannotListen(error: NodeJS.ErrnoException, host: string, port: number): Error {

@@ -123,13 +123,15 @@ function describeRefresh(event: MintEvent): Line {
 
 /** Every decision is a line: whoever counts them must find them all. */
 function describeGate({ type, at: _, ...event }: GateEvent): Line {
-  const { decision, code, status, caller, host, audience, principal, reason } = event
+  const { decision, code, status, upstreamStatus, caller, host, method, path, audience, principal, reason } = event
   const as = principal === '' ? '' : ` as ${shortEmail(principal)} for ${printable(audience)}`
   const outcome = { allow: 'admitted', refuse: `refused ${status}`, report: `admitted, would be refused ${status}` }[
     decision
   ]
+  const answered = upstreamStatus === undefined ? '' : `, answered ${upstreamStatus}`
+  const asked = `gate ${printable(host)} ${printable(method)} ${printable(path, FIELD_LIMIT)} ${printable(caller)}`
   return {
-    text: `${[`gate ${printable(host)}`, printable(caller), '->', `${outcome}${as}`, code].join(' ')}${reason === '' ? '' : `: ${printable(reason, FIELD_LIMIT)}`}`,
+    text: `${asked} -> ${outcome}${as}${answered} ${code}${reason === '' ? '' : `: ${printable(reason, FIELD_LIMIT)}`}`,
     fields: {
       event: type,
       ...event,

@@ -2,7 +2,7 @@
 
 import { once } from 'node:events'
 import http, { type IncomingMessage, type RequestListener } from 'node:http'
-import { type AddressInfo, connect, type Server, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import type { ExecutionContext } from 'ava'
 import { createEvents, type GateEvent, type NoticeEvent } from '../../src/core/events.ts'
@@ -54,6 +54,25 @@ export async function startService(t: ExecutionContext, answer: RequestListener 
   const port = await listen(service)
   t.teardown(() => stop(service))
   return { service, reached, upstream: `http://127.0.0.1:${port}` }
+}
+
+/** A service that answers every request with these bytes as they are, whatever they are, and then closes. */
+export async function startRawService(t: ExecutionContext, bytes: string | Buffer | ((head: string) => string)) {
+  const heads: string[] = []
+  const service = createServer((socket) => {
+    let received = ''
+    socket.on('error', () => {})
+    socket.setEncoding('latin1').on('data', (chunk) => {
+      received += chunk
+      if (!received.includes('\r\n\r\n')) return
+      heads.push(received)
+      const answer = typeof bytes === 'function' ? bytes(received) : bytes
+      socket.removeAllListeners('data').resume().end(answer, 'latin1')
+    })
+  })
+  const port = await listen(service)
+  t.teardown(() => stop(service))
+  return { heads, upstream: `http://127.0.0.1:${port}` }
 }
 
 /** What a gate of these tests is, where it says nothing else: it admits billing alone, by the test's issuer alone. */
@@ -129,9 +148,17 @@ export async function send(
   return { status: res.statusCode ?? 0, headers: res.headers, body: await text(res) }
 }
 
-/** Writes bytes to the gate as they are and answers all that comes back until it closes. */
-export async function sendRaw(port: number, bytes: string): Promise<string> {
-  const socket = connect(port, '127.0.0.1')
-  socket.write(bytes)
-  return text(socket)
+/** Writes bytes to the gate as they are and answers all that comes back until it closes; `end` says that no more come. */
+export async function sendRaw(port: number, bytes: string, { end = false } = {}): Promise<string> {
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  let received = ''
+  socket.on('error', () => {})
+  socket.setEncoding('latin1').on('data', (chunk) => {
+    received += chunk
+  })
+  socket.write(bytes, 'latin1')
+  if (end) socket.end()
+  socket.on('end', () => socket.end())
+  await new Promise((closed) => socket.on('close', closed))
+  return received
 }

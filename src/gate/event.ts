@@ -1,0 +1,40 @@
+/** What a gate decided about a request, as the event that log, metrics and inspector read. */
+
+import type { IncomingMessage } from 'node:http'
+import { type SidemintError, withFix } from '../core/errors.ts'
+import type { GateEvent } from '../core/events.ts'
+import { addressOf, hostOf, pathOf } from './exchange.ts'
+
+export interface Outcome {
+  /** Why it was refused, or would have been. */
+  refusal?: SidemintError
+  /** False where the gate lets pass what it would refuse. */
+  enforced: boolean
+  /** Of the verified token; absent where nobody asks for one. */
+  audience: string
+  principal: string
+  tookMs: number
+}
+
+/** `at` in epoch ms. */
+export function gateEvent(req: IncomingMessage, at: number, outcome: Outcome): GateEvent {
+  const { refusal, enforced, audience, principal, tookMs } = outcome
+  return {
+    type: 'gate',
+    at,
+    decision: refusal === undefined ? 'allow' : enforced ? 'refuse' : 'report',
+    ...(refusal === undefined ? {} : { status: refusal.status }),
+    code: refusal?.code ?? (principal === '' ? 'PUBLIC' : 'INVOKER'),
+    caller: addressOf(req),
+    host: hostOf(req),
+    method: req.method ?? '',
+    path: pathOf(req).slice(0, PATH_LIMIT),
+    audience,
+    principal,
+    reason: refusal === undefined ? '' : withFix(refusal),
+    tookMs,
+  }
+}
+
+/** What a caller sends goes into the log. */
+const PATH_LIMIT = 200
