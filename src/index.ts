@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { settle } from './config/settings.ts'
+import { settle } from './config/layers.ts'
 import { createEvents, type RequestEvent } from './core/events.ts'
 import { createClientEnv } from './env/client.ts'
 import { applyVariables, withdrawVariables } from './env/process.ts'
@@ -26,15 +26,15 @@ export type MetadataOverlay = {
 export interface IdentityOptions {
   serviceAccount: string
   /** Compose services, containers, addresses or CIDRs. */
-  callers?: string[]
+  callers?: string[] | undefined
   /** Host names under which this identity is asked for. */
-  hosts?: string[]
+  hosts?: string[] | undefined
   /** A listener that always means this identity; 0 takes a free port. */
-  port?: number
+  port?: number | undefined
   /** Further accounts that it may name by path. */
-  accounts?: string[]
+  accounts?: string[] | undefined
   /** With Google credentials: the delegation chain to `serviceAccount`. */
-  delegates?: string[]
+  delegates?: string[] | undefined
 }
 
 /** The settings of the command line in camelCase, and the clock. */
@@ -52,7 +52,7 @@ export interface StartOptions {
   /** Default: `sidemint-local`. */
   project?: string
   /** Digits. */
-  projectNumber?: string
+  projectNumber?: string | number | bigint
   /** Default: `us-central1`. */
   region?: string
   zone?: string
@@ -155,7 +155,7 @@ const REQUESTS_KEPT = 10_000
  */
 export async function startSidemint(options: StartOptions = {}): Promise<Sidemint> {
   const { now, ...chosen } = options
-  const settings = settle({ options: chosen }, [], { defaults: { port: 0, source: 'local' } })
+  const settings = settle({ options: chosen }, [], { taker: 'library' })
   const events = createEvents()
   const requests: RecordedRequest[] = []
   events.subscribe((event) => {

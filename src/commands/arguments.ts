@@ -2,17 +2,9 @@
 
 import { parseArgs } from 'node:util'
 import { readSettingsFile } from '../config/file.ts'
-import {
-  DEFAULTS,
-  flagOf,
-  invalid,
-  SETTINGS,
-  type SettingName,
-  type Settings,
-  settle,
-  suggest,
-  type Wants,
-} from '../config/settings.ts'
+import { invalid, settle, suggest } from '../config/layers.ts'
+import { defaultsOf, flagOf, SETTINGS, type SettingName, type Settings, settingsOf } from '../config/settings.ts'
+import type { Taker } from '../core/schemas.ts'
 
 /** A flag of one command alone. */
 export interface OwnFlag {
@@ -21,13 +13,16 @@ export interface OwnFlag {
   help: string
 }
 
-export interface CommandShape extends Wants {
+export interface CommandShape {
+  /** Its settings are those that the table gives to this one. */
+  name: Taker
   /** After `sidemint`, in the help. */
   usage: string
   summary: string
-  settings: readonly SettingName[]
   flags: Readonly<Record<string, OwnFlag>>
   /** What may stand beside flags: nothing, a command after `--`, or one argument and whatever follows it. */
+  /** What it cannot do with the settings, as problems. */
+  check?: (settings: Settings) => string[]
   takes: 'nothing' | 'a command' | 'an argument and the rest'
 }
 
@@ -51,7 +46,7 @@ export async function readArguments(shape: CommandShape, { argv, env }: Argument
   const problems: string[] = []
   const flags = new Map<string, (string | boolean)[]>()
   const own: Record<string, string | boolean> = {}
-  const names = new Map(shape.settings.map((name) => [flagOf(name).slice(2), name]))
+  const names = new Map(settingsOf(shape.name).map((name) => [flagOf(name).slice(2), name]))
   const known = [...names.keys(), ...Object.keys(shape.flags), 'help']
   const { tokens, rest } = tokenize(shape, names, argv)
   if (shape.takes === 'nothing')
@@ -80,7 +75,10 @@ export async function readArguments(shape: CommandShape, { argv, env }: Argument
     } else own[flag] = value ?? true
   }
   const file = await readSettingsFile(String(flags.get('config')?.at(-1) ?? env.SIDEMINT_CONFIG ?? ''), problems)
-  const settings = settle({ flags, env, ...(file === undefined ? {} : { file }) }, problems, shape)
+  const settings = settle({ flags, env, ...(file === undefined ? {} : { file }) }, problems, {
+    taker: shape.name,
+    ...shape,
+  })
   return { settings, given: new Set(flags.keys()), own, rest }
 }
 
@@ -91,10 +89,10 @@ export function helpFor(shape: CommandShape): string {
       flag.value ? `--${name} ${flag.value}` : `--${name}`,
       flag.help,
     ]),
-    ...shape.settings.map((name) => {
+    ...settingsOf(shape.name).map((name) => {
       const setting: { value?: string; help: string } = SETTINGS[name]
       const flag = setting.value ? `${flagOf(name)} ${setting.value}` : flagOf(name)
-      return [flag, `${setting.help}${defaultOf(name, shape)}`]
+      return [flag, `${setting.help}${defaultOf(name, shape.name)}`]
     }),
   ] as [string, string][]
   const width = Math.max(...rows.map(([flag]) => flag.length))
@@ -102,8 +100,8 @@ export function helpFor(shape: CommandShape): string {
   return `sidemint ${shape.usage}\n\n${shape.summary}\n\n${lines.join('\n')}\n`
 }
 
-function defaultOf(name: SettingName, { defaults = {} }: Wants): string {
-  const value = { ...(DEFAULTS as Partial<Settings>), ...defaults }[name]
+function defaultOf(name: SettingName, taker: Taker): string {
+  const value = defaultsOf(taker)[name]
   return typeof value === 'string' || typeof value === 'number' ? ` (default: ${value})` : ''
 }
 

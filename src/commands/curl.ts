@@ -9,13 +9,13 @@ import { failure } from '../core/errors.ts'
 import { type Arguments, type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
 import type { Io } from './command.ts'
 import { execute } from './execute.ts'
-import { obtainToken, readUser, TOKEN_SETTINGS, USER_FLAG, type Wanted } from './token.ts'
+import { obtainToken, readUser, USER_FLAG, type Wanted } from './token.ts'
 
 const SHAPE: CommandShape = {
+  name: 'curl',
   usage: "curl [flags] URL [curl's arguments]",
   summary: `Runs curl with an ID token for the URL's origin, got as \`sidemint token\` does. What follows the URL is curl's:
 sidemint curl https://ledger-abc123-uc.a.run.app/entries -d @entry.json`,
-  settings: TOKEN_SETTINGS,
   flags: {
     user: USER_FLAG,
     audience: { value: 'URL', help: "who the token is for, where that is not the URL's origin" },

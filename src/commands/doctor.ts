@@ -7,16 +7,15 @@ import { checkTokens } from '../doctor/tokens.ts'
 import { checkAlias, checkPointers, checkPort } from '../doctor/wiring.ts'
 import { type CommandShape, helpFor, readArguments } from './arguments.ts'
 import type { Io } from './command.ts'
-import { SERVER_SETTINGS } from './serve.ts'
 
 const SHAPE: CommandShape = {
+  name: 'doctor',
   usage: 'doctor [--compose FILE] [--json]',
   summary: `Checks credentials, IAM, clock, network and wiring. Exits 1 where something failed.
 
 A service of a compose file is a sidemint where its image, its build directory or its command has that name, or where
 it has the alias metadata.google.internal or the address 169.254.169.254.
 For several files, \`extends\` or \`include\`: docker compose config | sidemint doctor --compose /dev/stdin`,
-  settings: SERVER_SETTINGS,
   flags: {
     compose: { value: 'FILE', help: 'look at the services of this compose file too' },
     json: { help: 'print a list of findings: check, status (ok, warn, fail), what, fix, code, claims' },

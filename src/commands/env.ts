@@ -9,9 +9,9 @@ import { type CommandShape, helpFor, misuse, readArguments } from './arguments.t
 import type { Io } from './command.ts'
 
 const SHAPE: CommandShape = {
+  name: 'env',
   usage: 'env [--format shell|dotenv|compose|json]',
   summary: 'Prints the variables that point every Google client at a server: eval "$(sidemint env)"',
-  settings: ['config', 'server'],
   flags: { format: { value: 'FORMAT', help: 'shell, dotenv, compose or json (default: shell)' } },
   takes: 'nothing',
 }

@@ -10,15 +10,13 @@ import type { Io } from './command.ts'
 import { loginWarning } from './env.ts'
 import { execute } from './execute.ts'
 import { createLoggedEvents } from './lifetime.ts'
-import { SERVER_SETTINGS } from './serve.ts'
 
 const SHAPE: CommandShape = {
+  name: 'exec',
   usage: 'exec [flags] -- COMMAND',
   summary: 'Runs the command with a metadata server of its own, and ends with its exit code.',
-  settings: SERVER_SETTINGS,
   flags: {},
   takes: 'a command',
-  defaults: { logLevel: 'warn' },
 }
 
 export const help = () => helpFor(SHAPE)

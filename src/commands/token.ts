@@ -1,6 +1,7 @@
 /** `sidemint token`: one ID token on stdout, from the server that runs, or minted here where none does. */
 
-import { flagOf, invalid, type SettingName, type Settings } from '../config/settings.ts'
+import { invalid } from '../config/layers.ts'
+import { flagOf, type SettingName, type Settings } from '../config/settings.ts'
 import { isEmail } from '../core/email.ts'
 import { failure } from '../core/errors.ts'
 import { createEvents } from '../core/events.ts'
@@ -11,10 +12,8 @@ import { createLocalSource } from '../issuer/local.ts'
 import { type Arguments, type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
 import type { Io } from './command.ts'
 
-/** Given one of these as a flag, the token is minted in this process. */
-const MINTING = ['source', 'impersonateServiceAccount', 'project', 'issuer', 'keyFile', 'allowUserTokens'] as const
-
-export const TOKEN_SETTINGS = ['config', 'server', 'serviceAccount', ...MINTING] as const satisfies SettingName[]
+/** With any other setting as a flag, the token is minted in this process. */
+const FOR_A_SERVER: readonly string[] = ['config', 'server', 'serviceAccount'] satisfies SettingName[]
 
 export const USER_FLAG = {
   value: 'EMAIL',
@@ -22,9 +21,9 @@ export const USER_FLAG = {
 }
 
 const SHAPE: CommandShape = {
+  name: 'token',
   usage: 'token --audience URL [--service-account EMAIL] [--format full] [--claims]',
   summary: 'Prints one ID token, or its claims. Asks the server at --server; mints here where none answers.',
-  settings: TOKEN_SETTINGS,
   flags: {
     user: USER_FLAG,
     audience: { value: 'URL', help: 'who the token is for' },
@@ -82,7 +81,7 @@ export function readUser(user: string, { settings, given, own }: Arguments): Wan
 export async function obtainToken(wanted: Wanted, { settings, given }: Arguments, io: Io): Promise<string> {
   if ('user' in wanted) return mintForUser(wanted.user, settings, io)
   const named = given.has('server') || io.env.SIDEMINT_SERVER !== undefined
-  if (!MINTING.some((name) => given.has(name))) {
+  if ([...given].every((name) => FOR_A_SERVER.includes(name))) {
     const reason = await whyNoServer(settings.server)
     if (reason === undefined) return askServer(wanted, settings, given.has('serviceAccount'))
     if (named) throw failure('NO_SERVER', { url: settings.server, reason })

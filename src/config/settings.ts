@@ -1,19 +1,36 @@
 /**
- * Every setting: its name in three spellings, its default, its check and its sentence of help. Flags win over
- * `SIDEMINT_*` variables, these over the file, the file over the defaults; every problem is reported at once.
+ * Every setting, one entry each: its check, its sentence of help, who takes it and what it is where nobody says. Flags,
+ * variables, keys of the file, help, the README's table, JSON Schema and types are all made from this.
  */
 
-import { closestMatch } from 'leven'
 import * as v from 'valibot'
-import { failure } from '../core/errors.ts'
-import { email, listOf, objectOf, oneOf, type Setting, text, url, whole, yesOrNo } from '../core/schemas.ts'
-import { GATE_DEFAULTS, GATE_SETTINGS } from '../gate/settings.ts'
-import { checkIdentities } from './identity-checks.ts'
+import { METADATA_URL } from '../core/google.ts'
+import {
+  digits,
+  email,
+  listOf,
+  objectOf,
+  oneOf,
+  type Setting,
+  settingsTable,
+  type Taker,
+  text,
+  url,
+  whole,
+  yesOrNo,
+} from '../core/schemas.ts'
+import { GATE_SETTINGS } from '../gate/settings.ts'
+
+/** What runs a server, what looks at one, and what mints in its own process. */
+const SERVERS = ['serve', 'exec', 'doctor', 'library'] as const
+const CLIENTS = ['token', 'curl'] as const
+const COMMANDS = ['serve', 'exec', 'doctor', 'token', 'curl', 'env', 'gate'] as const
 
 const key = v.pipe(v.string(), v.regex(/^[^/\0]+$/, 'must be a key without a slash'))
 const scalar = v.union([v.string(), v.number(), v.bigint(), v.boolean()])
+type Scalar = v.InferOutput<typeof scalar>
 /** A value of the metadata tree. A bigint is a number beyond 2^53, an instance id for one. */
-export type Value = string | number | bigint | boolean | readonly string[]
+export type Value = Scalar | readonly Scalar[]
 /** What a user lays over the tree, in Google's own key names; null removes a key. */
 export type Overlay = { readonly [key: string]: Value | null | Overlay | readonly Overlay[] }
 
@@ -35,121 +52,206 @@ const identity = objectOf({
   delegates: v.optional(v.array(email), []),
 })
 
-export const SETTINGS = {
-  config: { kind: 'text', value: 'PATH', schema: text, help: 'the settings file (default: ./sidemint.yaml if there)' },
-  host: { kind: 'text', value: 'ADDRESS', schema: text, help: 'address to listen on' },
+const SOURCE = 'must be auto, google, metadata, metadata=HOST or local'
+
+export const SETTINGS = settingsTable({
+  config: {
+    kind: 'text',
+    value: 'PATH',
+    schema: text,
+    help: 'the settings file (default: ./sidemint.yaml if there)',
+    takenBy: COMMANDS,
+  },
+  host: {
+    kind: 'text',
+    value: 'ADDRESS',
+    schema: text,
+    help: 'address to listen on',
+    takenBy: [...SERVERS, 'gate'],
+    default: '127.0.0.1',
+    imageDefault: { serve: '0.0.0.0', gate: '0.0.0.0' },
+  },
   port: {
     kind: 'number',
     value: 'N',
     schema: whole(0, 65535),
     help: 'port to listen on; 0 takes a free one',
+    takenBy: [...SERVERS, 'gate'],
+    default: 16925,
+    defaultOf: { gate: 8080, library: 0 },
+    imageDefault: { serve: 80 },
   },
   server: {
     kind: 'text',
     value: 'URL',
     schema: url,
     help: 'the server that client commands ask',
+    takenBy: [...CLIENTS, 'env'],
+    default: 'http://127.0.0.1:16925',
   },
   source: {
     kind: 'text',
     value: 'SOURCE',
-    schema: v.pipe(
-      v.string('must be auto, google, metadata, metadata=HOST or local'),
-      v.regex(/^(auto|google|local|metadata(=[^\s/]+)?)$/, 'must be auto, google, metadata, metadata=HOST or local'),
-    ),
+    schema: v.pipe(v.string(SOURCE), v.regex(/^(auto|google|local|metadata(=[^\s/]+)?)$/, SOURCE)),
     help: 'who mints: auto, google, metadata[=HOST] or local',
+    takenBy: [...SERVERS, ...CLIENTS],
+    default: 'auto',
+    defaultOf: { library: 'local' },
   },
   impersonateServiceAccount: {
     kind: 'list',
     value: 'A[,B…]',
     schema: listOf(email),
     help: 'mint as the last of these, the others are the delegates',
+    takenBy: [...SERVERS, ...CLIENTS],
   },
-  serviceAccount: { kind: 'text', value: 'EMAIL', schema: email, help: 'the default identity' },
-  project: { kind: 'text', value: 'ID', schema: text, help: 'project id' },
-  projectNumber: {
+  serviceAccount: {
     kind: 'text',
-    value: 'N',
-    schema: v.pipe(
-      v.union([v.string(), v.number(), v.bigint()], 'must be digits'),
-      v.transform(String),
-      v.regex(/^\d+$/, 'must be digits'),
-    ),
-    help: 'project number',
+    value: 'EMAIL',
+    schema: email,
+    help: 'the default identity',
+    takenBy: [...SERVERS, ...CLIENTS],
   },
-  region: { kind: 'text', value: 'REGION', schema: text, help: 'region' },
-  zone: { kind: 'text', value: 'ZONE', schema: text, help: "zone (default: the region's first)" },
+  project: { kind: 'text', value: 'ID', schema: text, help: 'project id', takenBy: [...SERVERS, ...CLIENTS] },
+  projectNumber: { kind: 'text', value: 'N', schema: digits, help: 'project number', takenBy: SERVERS },
+  region: {
+    kind: 'text',
+    value: 'REGION',
+    schema: text,
+    help: 'region',
+    takenBy: SERVERS,
+    default: 'us-central1',
+  },
+  zone: { kind: 'text', value: 'ZONE', schema: text, help: "zone (default: the region's first)", takenBy: SERVERS },
   platform: {
     kind: 'text',
     value: 'PLATFORM',
     schema: oneOf('gce', 'cloud-run'),
     help: 'which tree is shown: gce or cloud-run',
+    takenBy: SERVERS,
+    default: 'cloud-run',
   },
   allowAudience: {
     kind: 'list',
     value: 'GLOB',
     schema: listOf(text),
     help: 'audiences that may be asked for (default: any)',
+    takenBy: SERVERS,
+    default: ['*'],
   },
-  allowHost: { kind: 'list', value: 'NAME', schema: listOf(text), help: 'further Host names that are answered' },
+  allowHost: {
+    kind: 'list',
+    value: 'NAME',
+    schema: listOf(text),
+    help: 'further Host names that are answered',
+    takenBy: SERVERS,
+    default: [],
+  },
   allowUserTokens: {
     kind: 'boolean',
     schema: yesOrNo,
     help: "serve a user login's own tokens, with all that user's rights",
+    takenBy: [...SERVERS, ...CLIENTS],
+    default: false,
   },
   issuer: {
     kind: 'text',
     value: 'URL',
     schema: url,
     help: "local source: the `iss` claim (default: this server's own URL)",
+    takenBy: [...SERVERS, ...CLIENTS],
+    imageDefault: { serve: METADATA_URL },
   },
-  keyFile: { kind: 'text', value: 'PATH', schema: text, help: 'local source: keep the key here (default: in memory)' },
+  keyFile: {
+    kind: 'text',
+    value: 'PATH',
+    schema: text,
+    help: 'local source: keep the key here (default: in memory)',
+    takenBy: [...SERVERS, ...CLIENTS],
+  },
   cacheEntries: {
     kind: 'number',
     value: 'N',
     schema: whole(1, 10_000_000),
     help: 'the most tokens that are kept',
+    takenBy: SERVERS,
+    default: 10_000,
   },
-  logFormat: { kind: 'text', value: 'FORMAT', schema: oneOf('text', 'json'), help: 'text or json' },
+  logFormat: {
+    kind: 'text',
+    value: 'FORMAT',
+    schema: oneOf('text', 'json'),
+    help: 'text or json',
+    takenBy: ['serve', 'exec', 'doctor', 'gate'],
+    default: 'text',
+  },
   logLevel: {
     kind: 'text',
     value: 'LEVEL',
     schema: oneOf('debug', 'info', 'warn', 'error', 'silent'),
     help: 'debug, info, warn, error or silent',
+    takenBy: ['serve', 'exec', 'doctor', 'gate'],
+    default: 'info',
+    defaultOf: { exec: 'warn' },
   },
   ...GATE_SETTINGS,
-  identities: { kind: 'tree', schema: v.array(identity), help: 'who is asking, and as whom' },
-  metadata: { kind: 'tree', schema: overlay, help: "laid over the tree, in Google's key names" },
-} as const satisfies Record<string, Setting>
-
-export type SettingName = keyof typeof SETTINGS
-
-/** What was set, wherever it was set. */
-export type Chosen = { [N in SettingName]?: v.InferOutput<(typeof SETTINGS)[N]['schema']> }
-
-export const DEFAULTS = {
-  host: '127.0.0.1',
-  port: 16925,
-  server: 'http://127.0.0.1:16925',
-  source: 'auto',
-  region: 'us-central1',
-  platform: 'cloud-run',
-  allowAudience: ['*'],
-  allowHost: [],
-  allowUserTokens: false,
-  cacheEntries: 10_000,
-  logFormat: 'text',
-  logLevel: 'info',
-  ...GATE_DEFAULTS,
-  identities: [],
-  metadata: {},
-} as const satisfies Chosen
-
-/** All settings; the ones without a default may be absent. */
-export type Settings = Readonly<Chosen & Required<Pick<Chosen, keyof typeof DEFAULTS>>>
+  identities: {
+    kind: 'tree',
+    schema: v.array(identity),
+    help: 'who is asking, and as whom',
+    takenBy: SERVERS,
+    default: [],
+  },
+  metadata: {
+    kind: 'tree',
+    schema: overlay,
+    help: "laid over the tree, in Google's key names",
+    takenBy: SERVERS,
+    default: {},
+  },
+})
 
 /** `SIDEMINT_*` variables that no flag and no key of the file has: secrets, and what tells us where we run. */
-const OTHER_VARIABLES = ['SIDEMINT_CREDENTIALS', 'SIDEMINT_HOST_CLOUDSDK_CONFIG', 'SIDEMINT_IMAGE']
+export const OTHER_VARIABLES = ['SIDEMINT_CREDENTIALS', 'SIDEMINT_HOST_CLOUDSDK_CONFIG', 'SIDEMINT_IMAGE']
+
+type Table = typeof SETTINGS
+export type SettingName = keyof Table
+/** Those that have a default, so that they are always there. */
+type Defaulted = { [N in SettingName]: Table[N] extends { default: unknown } ? N : never }[SettingName]
+type TakenBy<T extends Taker> = {
+  [N in SettingName]: T extends Table[N]['takenBy'][number] ? N : never
+}[SettingName]
+
+/** What was set, wherever it was set. */
+export type Chosen = { [N in SettingName]?: v.InferOutput<Table[N]['schema']> }
+
+/** All settings; the ones without a default may be absent. */
+export type Settings = Readonly<Chosen & Required<Pick<Chosen, Defaulted>>>
+
+/** What the library's callers may say. `StartOptions` writes it out for them, and a test compares the two. */
+export type LibrarySettings = { [N in TakenBy<'library'>]?: v.InferInput<Table[N]['schema']> }
+
+const ROWS = Object.entries(SETTINGS) as [SettingName, Setting][]
+
+export function isTakenBy(name: SettingName, taker: Taker): boolean {
+  const { takenBy }: Setting = SETTINGS[name]
+  return takenBy.includes(taker)
+}
+
+/** The settings that a command takes as flags, in the table's order. */
+export function settingsOf(taker: Taker): SettingName[] {
+  return ROWS.flatMap(([name, { kind }]) => (kind !== 'tree' && isTakenBy(name, taker) ? [name] : []))
+}
+
+/** What holds where nobody says anything: for everybody, for one taker, or for one in the container image. */
+export function defaultsOf(taker?: Taker, inImage = false): Partial<Settings> {
+  const values = ROWS.map(([name, row]) => {
+    const own =
+      taker === undefined ? undefined : ((inImage ? row.imageDefault?.[taker] : undefined) ?? row.defaultOf?.[taker])
+    return [name, own ?? row.default] as const
+  })
+  return Object.fromEntries(values.filter(([, value]) => value !== undefined))
+}
 
 export function flagOf(name: string): string {
   return `--${kebab(name)}`
@@ -157,170 +259,6 @@ export function flagOf(name: string): string {
 
 export function variableOf(name: string): string {
   return `SIDEMINT_${kebab(name).replaceAll('-', '_').toUpperCase()}`
-}
-
-/** Where settings come from. A flag given several times has several values. */
-export interface Layers {
-  flags?: ReadonlyMap<string, readonly (string | boolean)[]>
-  env?: NodeJS.ProcessEnv
-  /** The parsed file and its path. */
-  file?: { path: string; data: unknown }
-  /** Settings from a program, by name. */
-  options?: Readonly<Record<string, unknown>>
-}
-
-/** What one command wants of settings. */
-export interface Wants {
-  /** These go before the common defaults. */
-  defaults?: Partial<Settings>
-  /** In the container image (SIDEMINT_IMAGE is true) these go before both. */
-  imageDefaults?: Partial<Settings>
-  /** What it cannot do with the settings, as problems. */
-  check?: (settings: Settings) => string[]
-}
-
-/**
- * One settled set of settings. `problems` found elsewhere (unknown flags, a half-written file) are reported with
- * those found here. Throws SETTINGS_INVALID.
- */
-export function settle(
-  layers: Layers,
-  problems: readonly string[] = [],
-  { defaults, imageDefaults, check }: Wants = {},
-): Settings {
-  const found = [...problems]
-  const chosen: Record<string, unknown> = {
-    ...fromFile(layers.file, found),
-    ...fromVariables(layers.env ?? {}, found),
-    ...fromFlags(layers.flags ?? new Map(), found),
-    ...fromOptions(layers.options ?? {}, found),
-  }
-  const settings = Object.freeze({
-    ...DEFAULTS,
-    ...defaults,
-    ...(layers.env?.SIDEMINT_IMAGE === 'true' ? imageDefaults : {}),
-    ...chosen,
-  }) as Settings
-  if (Object.values(chosen).every((value) => value !== undefined)) {
-    found.push(...checkIdentities(settings), ...(check?.(settings) ?? []))
-  }
-  if (found.length > 0) throw invalid(found)
-  return settings
-}
-
-export function invalid(problems: readonly string[]): Error {
-  return failure('SETTINGS_INVALID', { problems: problems.join('\n') })
-}
-
-/** The closest of the names in brackets, where one is close. */
-export function suggest(wrong: string, names: readonly string[]): string {
-  const closest = closestMatch(wrong, [...names], { maxDistance: 3 })
-  return closest === undefined ? '' : ` (did you mean ${closest}?)`
-}
-
-function fromFlags(flags: NonNullable<Layers['flags']>, problems: string[]): Chosen {
-  return collect([...flags], flagOf, ([, values], setting) => readFlag(values, setting), problems)
-}
-
-function readFlag(values: readonly (string | boolean)[], { kind }: Setting): unknown {
-  if (kind === 'list') return values.flatMap((value) => splitList(String(value)))
-  const last = values.at(-1)
-  return typeof last === 'string' ? readText(last, kind) : last
-}
-
-function fromVariables(env: NodeJS.ProcessEnv, problems: string[]): Chosen {
-  const names = (Object.keys(SETTINGS) as SettingName[]).filter((name) => SETTINGS[name].kind !== 'tree')
-  const known = new Map(names.map((name) => [variableOf(name), name]))
-  const given: [string, string][] = []
-  for (const [variable, value] of Object.entries(env)) {
-    if (!variable.startsWith('SIDEMINT_') || OTHER_VARIABLES.includes(variable) || value === undefined || value === '')
-      continue
-    const name = known.get(variable)
-    if (name === undefined)
-      problems.push(`${variable}: unknown variable${suggest(variable, [...known.keys(), ...OTHER_VARIABLES])}`)
-    else given.push([name, value])
-  }
-  return collect(
-    given,
-    variableOf,
-    ([, value], setting) => (setting.kind === 'list' ? splitList(value) : readText(value, setting.kind)),
-    problems,
-  )
-}
-
-function fromFile(file: Layers['file'], problems: string[]): Chosen {
-  if (file === undefined || file.data === null || file.data === undefined) return {}
-  if (typeof file.data !== 'object' || Array.isArray(file.data)) {
-    problems.push(`${file.path}: must hold settings, one key a line`)
-    return {}
-  }
-  return collect(
-    Object.entries(file.data),
-    (name) => `${file.path}: ${name}`,
-    ([, value], setting) => (setting.kind === 'list' && typeof value === 'string' ? splitList(value) : value),
-    problems,
-  )
-}
-
-function fromOptions(options: Readonly<Record<string, unknown>>, problems: string[]): Chosen {
-  const given = Object.entries(options).filter(([, value]) => value !== undefined)
-  return collect(
-    given,
-    (name) => name,
-    ([, value]) => value,
-    problems,
-  )
-}
-
-/**
- * Reads and checks each value; a problem names the setting as this layer spells it. A value that is not even of its
- * type is undefined.
- */
-function collect<E extends readonly [string, unknown]>(
-  given: readonly E[],
-  spell: (name: string) => string,
-  read: (entry: E, setting: Setting) => unknown,
-  problems: string[],
-): Chosen {
-  const chosen: Record<string, unknown> = {}
-  for (const entry of given) {
-    const [name] = entry
-    const setting: Setting | undefined = Object.hasOwn(SETTINGS, name) ? SETTINGS[name as SettingName] : undefined
-    if (setting === undefined) {
-      problems.push(`${spell(name)}: unknown setting${suggest(name, Object.keys(SETTINGS))}`)
-      continue
-    }
-    const result = v.safeParse(setting.schema, read(entry, setting))
-    chosen[name] = result.typed ? result.output : undefined
-    for (const issue of result.issues ?? [])
-      problems.push(`${spell(name)}${where(issue)}: ${issue.message}${got(issue)}`)
-  }
-  return chosen as Chosen
-}
-
-function where(issue: v.BaseIssue<unknown>): string {
-  return (issue.path ?? [])
-    .map(({ key: step }) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`))
-    .join('')
-}
-
-function got(issue: v.BaseIssue<unknown>): string {
-  return typeof issue.input === 'object' || !issue.message.startsWith('must')
-    ? ''
-    : `, not ${JSON.stringify(String(issue.input))}`
-}
-
-function readText(value: string, kind: Setting['kind']): unknown {
-  if (kind === 'number') return /^\d+$/.test(value) ? Number(value) : value
-  if (kind === 'boolean') return value === 'true' ? true : value === 'false' ? false : value
-  return value
-}
-
-function splitList(value: string): string[] {
-  return value
-    .split(',')
-    .map((element) => element.trim())
-    .filter((element) => element !== '')
 }
 
 function kebab(name: string): string {

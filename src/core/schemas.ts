@@ -3,6 +3,9 @@
 import * as v from 'valibot'
 import { isEmail } from './email.ts'
 
+/** Who takes a setting: the commands that have its flag, and `startSidemint` in a program. */
+export type Taker = 'serve' | 'exec' | 'doctor' | 'token' | 'curl' | 'env' | 'gate' | 'library'
+
 /** One setting of the table. */
 export interface Setting {
   /** How a flag's or a variable's text is read. `tree` is for the file alone. */
@@ -12,10 +15,35 @@ export interface Setting {
   schema: v.GenericSchema
   /** A default that is one text or number is added to it. */
   help: string
+  takenBy: readonly Taker[]
+  /** Absent: without a word about it, the setting is absent. */
+  default?: unknown
+  /** What one taker has in its place. */
+  defaultOf?: Readonly<Partial<Record<Taker, unknown>>>
+  /** And what it has in our container image. */
+  imageDefault?: Readonly<Partial<Record<Taker, unknown>>>
+}
+
+type Defaults<Value> = {
+  default?: Value
+  defaultOf?: Partial<Record<Taker, Value>>
+  imageDefault?: Partial<Record<Taker, Value>>
+}
+
+/** The rows as they are; the compiler holds each default to its row's check. */
+export function settingsTable<const T extends Record<string, Setting>>(
+  rows: T & { [N in keyof T]: Defaults<Readonly<v.InferOutput<T[N]['schema']>>> },
+): T {
+  return rows
 }
 
 export const email = v.pipe(v.string('must be an email'), v.check(isEmail, 'must be an email'))
 export const text = v.pipe(v.string('must be text'), v.nonEmpty('must not be empty'))
+export const digits = v.pipe(
+  v.union([v.string(), v.number(), v.bigint()], 'must be digits'),
+  v.transform(String),
+  v.regex(/^\d+$/, 'must be digits'),
+)
 export const yesOrNo = v.boolean('must be true or false')
 
 export const isWebUrl = (value: string) => /^https?:\/\/[^\s/]+/.test(value) && URL.canParse(value)

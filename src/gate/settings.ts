@@ -4,7 +4,7 @@ import * as v from 'valibot'
 import { isEmail } from '../core/email.ts'
 import { METADATA_URL } from '../core/google.ts'
 import { hostName } from '../core/host.ts'
-import { isWebUrl, listOf, objectOf, oneOf, type Setting, text, url, whole, yesOrNo } from '../core/schemas.ts'
+import { isWebUrl, listOf, objectOf, oneOf, settingsTable, text, url, whole, yesOrNo } from '../core/schemas.ts'
 import { whyNotInGroup, whyUnusable } from './members.ts'
 
 /** A check whose complaint depends on the value. */
@@ -58,76 +58,103 @@ const entry = objectOf({
   gcloudAudiences: v.exactOptional(yesOrNo),
 })
 
-export const GATE_SETTINGS = {
-  upstream: { kind: 'text', value: 'URL', schema: url, help: 'the service behind the gate' },
+export const GATE_SETTINGS = settingsTable({
+  upstream: { kind: 'text', value: 'URL', schema: url, help: 'the service behind the gate', takenBy: ['gate'] },
   audience: {
     kind: 'list',
     value: 'URL',
     schema: listOf(text),
     help: 'what its tokens are for: a run.app URL by its origin, others exactly',
+    takenBy: ['gate'],
+    default: [],
   },
   invoker: {
     kind: 'list',
     value: 'MEMBER',
     schema: listOf(member),
     help: 'who may call: user:, serviceAccount:, group:, domain:, allUsers, allAuthenticatedUsers',
+    takenBy: ['gate'],
+    default: [],
   },
   policy: {
     kind: 'text',
     value: 'FILE',
     schema: text,
     help: 'who may call, as `gcloud run services get-iam-policy --format=json` prints it; read again on change',
+    takenBy: ['gate'],
   },
   trust: {
     kind: 'list',
     value: 'google|URL',
     schema: trust,
     help: `whose tokens are taken (default: google, ${METADATA_URL})`,
+    takenBy: ['gate'],
+    default: ['google', METADATA_URL],
   },
-  group: { kind: 'list', value: 'GROUP=MEMBER', schema: group, help: 'who is in a group' },
+  group: {
+    kind: 'list',
+    value: 'GROUP=MEMBER',
+    schema: group,
+    help: 'who is in a group',
+    takenBy: ['gate'],
+    default: [],
+  },
   subject: {
     kind: 'list',
     value: 'SUB=EMAIL',
     schema: subjects,
     help: 'whose subject this is, for tokens without an email',
+    takenBy: ['gate'],
+    default: [],
   },
   strip: {
     kind: 'text',
     value: 'WHERE',
     schema: strip,
     help: "where the token's signature is removed: both, serverless-only or never",
+    takenBy: ['gate'],
+    default: 'both',
   },
-  mode: { kind: 'text', value: 'MODE', schema: mode, help: 'enforce, or report: log and let pass' },
+  mode: {
+    kind: 'text',
+    value: 'MODE',
+    schema: mode,
+    help: 'enforce, or report: log and let pass',
+    takenBy: ['gate'],
+    default: 'enforce',
+  },
   gcloudAudiences: {
     kind: 'boolean',
     schema: yesOrNo,
     help: "take tokens with gcloud's own audience, as Cloud Run does (on; --no-gcloud-audiences)",
+    takenBy: ['gate'],
+    default: true,
   },
   adminPort: {
     kind: 'number',
     value: 'N',
     schema: whole(0, 65535),
     help: 'health and metrics, on loopback; no path is taken from the service',
+    takenBy: ['gate'],
+    default: 8081,
   },
-  gates: { kind: 'tree', schema: listOf(entry), help: 'several gates in one process, chosen by Host' },
-} as const satisfies Record<string, Setting>
+  gates: {
+    kind: 'tree',
+    schema: listOf(entry),
+    help: 'several gates in one process, chosen by Host',
+    takenBy: ['gate'],
+    default: [],
+  },
+})
 
-type Chosen = { [N in keyof typeof GATE_SETTINGS]?: v.InferOutput<(typeof GATE_SETTINGS)[N]['schema']> }
+type Table = typeof GATE_SETTINGS
+type Chosen = { [N in keyof Table]?: v.InferOutput<Table[N]['schema']> }
 
-export const GATE_DEFAULTS = {
-  audience: [],
-  invoker: [],
-  trust: ['google', METADATA_URL],
-  group: [],
-  subject: [],
-  strip: 'both',
-  mode: 'enforce',
-  gcloudAudiences: true,
-  adminPort: 8081,
-  gates: [],
-} as const satisfies Chosen
+type Defaulted = {
+  [N in keyof Table]: Table[N] extends { default: unknown } ? N : never
+}[keyof Table]
 
-export type GateSettings = Readonly<Chosen & Required<Pick<Chosen, keyof typeof GATE_DEFAULTS>> & { port: number }>
+export type GateSettings = Readonly<Chosen & Required<Pick<Chosen, Defaulted>> & { port: number }>
 
 /** One gate before one service. */
 export interface GateOptions {

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { announce } from '../../src/commands/banner.ts'
-import { settle } from '../../src/config/settings.ts'
+import { settle } from '../../src/config/layers.ts'
 import { createLog } from '../../src/observe/log.ts'
 import { startServer } from '../../src/server.ts'
 

@@ -3,27 +3,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { type CommandShape, readArguments } from '../../src/commands/arguments.ts'
-import {
-  DEFAULTS,
-  flagOf,
-  SETTINGS,
-  type SettingName,
-  type Settings,
-  settle,
-  variableOf,
-} from '../../src/config/settings.ts'
+import { settle } from '../../src/config/layers.ts'
+import { defaultsOf, flagOf, SETTINGS, type SettingName, type Settings, variableOf } from '../../src/config/settings.ts'
 import { SidemintError } from '../../src/core/errors.ts'
+import type { Taker } from '../../src/core/schemas.ts'
 
 const root = await mkdtemp(join(tmpdir(), 'sidemint-settings-'))
 test.after.always(() => rm(root, { recursive: true, force: true }))
 
-const SHAPE: CommandShape = {
-  usage: '',
-  summary: '',
-  settings: (Object.keys(SETTINGS) as SettingName[]).filter((name) => SETTINGS[name].kind !== 'tree'),
-  flags: {},
-  takes: 'nothing',
-}
+const shapeOf = (name: Taker): CommandShape => ({ name, usage: '', summary: '', flags: {}, takes: 'nothing' })
 
 let made = 0
 async function file(text: string): Promise<string> {
@@ -32,14 +20,16 @@ async function file(text: string): Promise<string> {
   return path
 }
 
-async function read(argv: string[], env: NodeJS.ProcessEnv = {}): Promise<Settings> {
-  return (await readArguments(SHAPE, { argv, env })).settings
+async function readAs(taker: Taker, argv: string[], env: NodeJS.ProcessEnv = {}): Promise<Settings> {
+  return (await readArguments(shapeOf(taker), { argv, env })).settings
 }
 
+const read = (argv: string[], env: NodeJS.ProcessEnv = {}) => readAs('serve', argv, env)
+
 /** Every problem, one an element. */
-async function problems(argv: string[], env: NodeJS.ProcessEnv = {}): Promise<string[]> {
+async function problems(argv: string[], env: NodeJS.ProcessEnv = {}, taker: Taker = 'serve'): Promise<string[]> {
   try {
-    await readArguments(SHAPE, { argv, env })
+    await readArguments(shapeOf(taker), { argv, env })
   } catch (error) {
     if (error instanceof SidemintError && error.code === 'SETTINGS_INVALID') return error.message.split('\n')
     throw error
@@ -182,7 +172,9 @@ for (const [name, [[text, value], [otherText, otherValue]]] of Object.entries(SA
 ][]) {
   const [flag, variable] = [flagOf(name), variableOf(name)]
   test(`${name} is ${flag}, ${variable} and ${name}: alike, in that order, before its default`, async (t) => {
-    const fallback: unknown = name in DEFAULTS ? DEFAULTS[name as keyof typeof DEFAULTS] : undefined
+    const taker = SETTINGS[name].takenBy[0]
+    const read = (argv: string[], env: NodeJS.ProcessEnv = {}) => readAs(taker, argv, env)
+    const fallback: unknown = defaultsOf(taker)[name]
     const path = await file(`${name}: ${JSON.stringify(value)}\n`)
     t.deepEqual((await read([]))[name], fallback)
     t.deepEqual((await read(['--config', path]))[name], value)
@@ -251,7 +243,7 @@ const WRONG: [argv: string[], problem: RegExp][] = [
   [['--port='], /^--port: must be a whole number .*, not ""$/],
   [['--cache-entries=0'], /^--cache-entries: must be a whole number from 1/],
   [['--host='], /^--host: must not be empty/],
-  [['--server', 'localhost:80'], /^--server: must be a URL with http:\/\/ or https:\/\//],
+  [['--issuer', 'localhost:80'], /^--issuer: must be a URL with http:\/\/ or https:\/\//],
   [['--issuer', 'ftp://a'], /^--issuer: must be a URL/],
   [['--source', 'gogle'], /^--source: must be auto, google, metadata, metadata=HOST or local, not "gogle"$/],
   [['--platform', 'gke'], /^--platform: must be gce or cloud-run, not "gke"$/],
@@ -401,10 +393,17 @@ test('a project number may be a number in YAML, of any size', async (t) => {
   )
 })
 
-test("the image's defaults lie under the file, and count only in the image", (t) => {
-  const wants = { defaults: { port: 8080 }, imageDefaults: { host: '0.0.0.0', port: 80 } }
+test("the image's defaults lie under the file, and count only in the image, for those who serve there", (t) => {
   const inImage = { env: { SIDEMINT_IMAGE: 'true' } }
-  t.like(settle(inImage, [], wants), { host: '0.0.0.0', port: 80 })
-  t.like(settle({ ...inImage, file: { path: 'a', data: { port: 90 } } }, [], wants), { host: '0.0.0.0', port: 90 })
-  t.like(settle({}, [], wants), { host: '127.0.0.1', port: 8080 })
+  const serving = settle(inImage, [], { taker: 'serve' })
+  t.like(serving, { host: '0.0.0.0', port: 80, issuer: 'http://metadata.google.internal' })
+  t.like(settle(inImage, [], { taker: 'gate' }), { host: '0.0.0.0', port: 8080 })
+  t.like(settle(inImage, [], { taker: 'exec' }), { host: '127.0.0.1', port: 16925, issuer: undefined })
+  t.like(settle({ ...inImage, file: { path: 'a', data: { port: 90 } } }, [], { taker: 'serve' }), {
+    host: '0.0.0.0',
+    port: 90,
+  })
+  t.like(settle({}, [], { taker: 'serve' }), { host: '127.0.0.1', port: 16925 })
+  for (const SIDEMINT_IMAGE of ['false', '', '1', 'TRUE'])
+    t.is(settle({ env: { SIDEMINT_IMAGE } }, [], { taker: 'serve' }).port, 16925, SIDEMINT_IMAGE)
 })

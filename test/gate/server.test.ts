@@ -15,9 +15,9 @@ import { BILLING, freePort, metadata, scratch, startService } from './process.ts
 const AUDIENCE = 'http://ledger:8080'
 
 const SHAPE: CommandShape = {
+  name: 'gate',
   usage: '',
   summary: '',
-  settings: ['config', 'port', 'upstream', 'audience', 'invoker', 'trust', 'adminPort'],
   flags: {},
   takes: 'nothing',
   check: checkGates,

@@ -1,5 +1,6 @@
 import test from 'ava'
-import { type Settings, settle } from '../../src/config/settings.ts'
+import { settle } from '../../src/config/layers.ts'
+import type { Settings } from '../../src/config/settings.ts'
 import { checkGates, gatesOf } from '../../src/gate/settings.ts'
 
 const ONE = { upstream: 'http://ledger-app:8080', audience: ['x'], invoker: ['allAuthenticatedUsers'] }

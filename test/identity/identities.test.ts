@@ -1,6 +1,6 @@
 import { request } from 'node:http'
 import test from 'ava'
-import { settle } from '../../src/config/settings.ts'
+import { settle } from '../../src/config/layers.ts'
 import { createEvents } from '../../src/core/events.ts'
 import { createCallers } from '../../src/identity/callers.ts'
 import { createIdentities } from '../../src/identity/identities.ts'

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
-import { settle } from '../../src/config/settings.ts'
+import { settle } from '../../src/config/layers.ts'
 import { chooseSource } from '../../src/mint/choose.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'sidemint-choose-'))

@@ -14,7 +14,7 @@ registerHooks({
 })
 
 const { startServer } = await import('../../src/server.ts')
-const { settle } = await import('../../src/config/settings.ts')
+const { settle } = await import('../../src/config/layers.ts')
 const settings = settle({ options: { port: 0, source: 'auto', impersonateServiceAccount: [process.argv[2]] } })
 const server = await startServer({ settings, env: process.env })
 const before = loaded.has('google-auth-library')

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { settle } from '../../src/config/settings.ts'
+import { settle } from '../../src/config/layers.ts'
 import { SidemintError } from '../../src/core/errors.ts'
 import { readClaims, type TokenRequest } from '../../src/core/token.ts'
 import { createMetadataSource } from '../../src/mint/metadata-server.ts'

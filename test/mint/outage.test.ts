@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
-import { settle } from '../../src/config/settings.ts'
+import { settle } from '../../src/config/layers.ts'
 import { startServer } from '../../src/server.ts'
 import { createClock, MINUTE, SECOND } from '../clock.ts'
 import type { Fault } from '../google/faults.ts'

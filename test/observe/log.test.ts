@@ -1,5 +1,5 @@
 import test from 'ava'
-import { settle } from '../../src/config/settings.ts'
+import { settle } from '../../src/config/layers.ts'
 import type { MintEvent, NoticeEvent, RequestEvent, SidemintEvent } from '../../src/core/events.ts'
 import { createEvents } from '../../src/core/events.ts'
 import { startSidemint } from '../../src/index.ts'

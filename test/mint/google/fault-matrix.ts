@@ -1,7 +1,7 @@
 /** Every call of every way to a token, and every fault of it: the rows that a test file shows. */
 
 import test, { type ExecutionContext } from 'ava'
-import { settle } from '../../../src/config/settings.ts'
+import { settle } from '../../../src/config/layers.ts'
 import { createEvents } from '../../../src/core/events.ts'
 import type { Bounds } from '../../../src/mint/bounded.ts'
 import { createLog } from '../../../src/observe/log.ts'

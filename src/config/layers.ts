@@ -1,0 +1,182 @@
+/**
+ * One set of settings out of its layers: flags win over `SIDEMINT_*` variables, these over the file, the file over the
+ * defaults. A setting has one name in three spellings, and every problem is reported at once.
+ */
+
+import { closestMatch } from 'leven'
+import * as v from 'valibot'
+import { failure } from '../core/errors.ts'
+import type { Setting, Taker } from '../core/schemas.ts'
+import { checkIdentities } from './identity-checks.ts'
+import {
+  type Chosen,
+  defaultsOf,
+  flagOf,
+  isTakenBy,
+  OTHER_VARIABLES,
+  SETTINGS,
+  type SettingName,
+  type Settings,
+  variableOf,
+} from './settings.ts'
+
+/** Where settings come from. A flag given several times has several values. */
+export interface Layers {
+  flags?: ReadonlyMap<string, readonly (string | boolean)[]>
+  env?: NodeJS.ProcessEnv
+  /** The parsed file and its path. */
+  file?: { path: string; data: unknown }
+  /** Settings from a program, by name. */
+  options?: Readonly<Record<string, unknown>>
+}
+
+const NAMES = Object.keys(SETTINGS) as SettingName[]
+
+/** Whose settings these are. */
+export interface Wants {
+  /** Whose defaults hold, and whose options. Default: those that everybody shares, and any. */
+  taker?: Taker
+  /** What it cannot do with the settings, as problems. */
+  check?: (settings: Settings) => string[]
+}
+
+/**
+ * One settled set of settings. `problems` found elsewhere (unknown flags, a half-written file) are reported with
+ * those found here. Throws SETTINGS_INVALID.
+ */
+export function settle(layers: Layers, problems: readonly string[] = [], { taker, check }: Wants = {}): Settings {
+  const found = [...problems]
+  const chosen: Record<string, unknown> = {
+    ...fromFile(layers.file, found),
+    ...fromVariables(layers.env ?? {}, found),
+    ...fromFlags(layers.flags ?? new Map(), found),
+    ...fromOptions(layers.options ?? {}, taker, found),
+  }
+  const settings = Object.freeze({
+    ...defaultsOf(taker, layers.env?.SIDEMINT_IMAGE === 'true'),
+    ...chosen,
+  }) as Settings
+  if (Object.values(chosen).every((value) => value !== undefined)) {
+    found.push(...checkIdentities(settings), ...(check?.(settings) ?? []))
+  }
+  if (found.length > 0) throw invalid(found)
+  return settings
+}
+
+export function invalid(problems: readonly string[]): Error {
+  return failure('SETTINGS_INVALID', { problems: problems.join('\n') })
+}
+
+/** The closest of the names in brackets, where one is close. */
+export function suggest(wrong: string, names: readonly string[]): string {
+  const closest = closestMatch(wrong, [...names], { maxDistance: 3 })
+  return closest === undefined ? '' : ` (did you mean ${closest}?)`
+}
+
+function fromFlags(flags: NonNullable<Layers['flags']>, problems: string[]): Chosen {
+  return collect([...flags], flagOf, ([, values], setting) => readFlag(values, setting), problems)
+}
+
+function readFlag(values: readonly (string | boolean)[], { kind }: Setting): unknown {
+  if (kind === 'list') return values.flatMap((value) => splitList(String(value)))
+  const last = values.at(-1)
+  return typeof last === 'string' ? readText(last, kind) : last
+}
+
+function fromVariables(env: NodeJS.ProcessEnv, problems: string[]): Chosen {
+  const names = NAMES.filter((name) => SETTINGS[name].kind !== 'tree')
+  const known = new Map(names.map((name) => [variableOf(name), name]))
+  const given: [string, string][] = []
+  for (const [variable, value] of Object.entries(env)) {
+    if (!variable.startsWith('SIDEMINT_') || OTHER_VARIABLES.includes(variable) || value === undefined || value === '')
+      continue
+    const name = known.get(variable)
+    if (name === undefined)
+      problems.push(`${variable}: unknown variable${suggest(variable, [...known.keys(), ...OTHER_VARIABLES])}`)
+    else given.push([name, value])
+  }
+  return collect(
+    given,
+    variableOf,
+    ([, value], setting) => (setting.kind === 'list' ? splitList(value) : readText(value, setting.kind)),
+    problems,
+  )
+}
+
+function fromFile(file: Layers['file'], problems: string[]): Chosen {
+  if (file === undefined || file.data === null || file.data === undefined) return {}
+  if (typeof file.data !== 'object' || Array.isArray(file.data)) {
+    problems.push(`${file.path}: must hold settings, one key a line`)
+    return {}
+  }
+  return collect(
+    Object.entries(file.data),
+    (name) => `${file.path}: ${name}`,
+    ([, value], setting) => (setting.kind === 'list' && typeof value === 'string' ? splitList(value) : value),
+    problems,
+  )
+}
+
+function fromOptions(options: Readonly<Record<string, unknown>>, taker: Taker | undefined, problems: string[]): Chosen {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined)
+  return collect(
+    given,
+    (name) => name,
+    ([, value]) => value,
+    problems,
+    NAMES.filter((name) => taker === undefined || isTakenBy(name, taker)),
+  )
+}
+
+/**
+ * Reads and checks each value; a problem names the setting as this layer spells it. A value that is not even of its
+ * type is undefined.
+ */
+function collect<E extends readonly [string, unknown]>(
+  given: readonly E[],
+  spell: (name: string) => string,
+  read: (entry: E, setting: Setting) => unknown,
+  problems: string[],
+  known: readonly SettingName[] = NAMES,
+): Chosen {
+  const chosen: Record<string, unknown> = {}
+  for (const entry of given) {
+    const [written] = entry
+    const name = known.find((candidate) => candidate === written)
+    if (name === undefined) {
+      problems.push(`${spell(written)}: unknown setting${suggest(written, known)}`)
+      continue
+    }
+    const setting: Setting = SETTINGS[name]
+    const result = v.safeParse(setting.schema, read(entry, setting))
+    chosen[name] = result.typed ? result.output : undefined
+    for (const issue of result.issues ?? [])
+      problems.push(`${spell(name)}${where(issue)}: ${issue.message}${got(issue)}`)
+  }
+  return chosen as Chosen
+}
+
+function where(issue: v.BaseIssue<unknown>): string {
+  return (issue.path ?? [])
+    .map(({ key: step }) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`))
+    .join('')
+}
+
+function got(issue: v.BaseIssue<unknown>): string {
+  return typeof issue.input === 'object' || !issue.message.startsWith('must')
+    ? ''
+    : `, not ${JSON.stringify(String(issue.input))}`
+}
+
+function readText(value: string, kind: Setting['kind']): unknown {
+  if (kind === 'number') return /^\d+$/.test(value) ? Number(value) : value
+  if (kind === 'boolean') return value === 'true' ? true : value === 'false' ? false : value
+  return value
+}
+
+function splitList(value: string): string[] {
+  return value
+    .split(',')
+    .map((element) => element.trim())
+    .filter((element) => element !== '')
+}
