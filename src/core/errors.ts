@@ -194,7 +194,7 @@ export const CATALOGUE = {
   },
   UPSTREAM_TIMEOUT: {
     status: 503,
-    what: '{host} did not answer in time ({proxy})',
+    what: '{host} did not answer in time ({way})',
     fix: 'look at the network and the VPN of this machine or container; a proxy is named by HTTPS_PROXY',
   },
   SOURCE_TIMEOUT: {
@@ -227,6 +227,11 @@ export const CATALOGUE = {
     what: '{count} mints are under way already, and no more are begun',
     fix: 'look in the log for who asks for so many audiences',
   },
+  REDIRECT_REFUSED: {
+    status: 403,
+    what: '{host} redirects to {to}, and credentials follow no redirect',
+    fix: 'a proxy or captive portal between here and {host} wants a login: sign in at {to} in a browser, or have it pass {host}',
+  },
   UPSTREAM_GARBAGE: {
     status: 503,
     what: '{host} answered with something that is no token',
@@ -234,7 +239,7 @@ export const CATALOGUE = {
   },
   NETWORK_DOWN: {
     status: 503,
-    what: '{host} cannot be reached ({reason}, {proxy})',
+    what: '{host} cannot be reached ({reason}, {way})',
     fix: 'look at the network and the DNS of this machine or container; offline, start with --source local',
   },
   TLS_UNTRUSTED: {

@@ -3,7 +3,7 @@
 import { type ClientRequest, Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import { HttpsProxyAgent } from 'https-proxy-agent'
-import { type HttpProxy, proxyFor } from './proxy.ts'
+import type { HttpProxy } from './proxy.ts'
 
 /** An idle connection is closed by us before most proxies and load balancers do it while a request is on its way. */
 const IDLE_MS = 30_000
@@ -25,14 +25,11 @@ export class ProxyError extends Error {
 /**
  * An agent for requests to that target alone, with one kept connection at a time; requests beyond it wait. Give it to
  * every request, proxied or not, so that no library and no NODE_USE_ENV_PROXY reads the variables in its own way.
- * Requests fail with a ProxyError where the proxy does not lead to the target.
- *
- * `signal` closes it, in whatever state its connection is. `env` is where the proxy variables are read from (default:
- * process.env), once, now. Throws PROXY_UNUSABLE.
+ * `proxy` is what `proxyFor` finds for the target; requests fail with a ProxyError where it does not lead there.
+ * `signal` closes the agent, in whatever state its connection is.
  */
-export function createAgent(target: string | URL, signal: AbortSignal, env?: NodeJS.ProcessEnv): HttpAgent {
+export function createAgent(target: string | URL, proxy: HttpProxy | undefined, signal: AbortSignal): HttpAgent {
   const options = { keepAlive: true, maxSockets: 1, timeout: IDLE_MS }
-  const proxy = proxyFor(target, env)
   if (proxy !== undefined) return new ProxyAgent(proxy, signal)
   const agent = new URL(target).protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options)
   signal.addEventListener('abort', () => agent.destroy(), { once: true })

@@ -19,14 +19,16 @@ export class OutOfTime extends Error {
 }
 
 /**
- * Runs a mint with the signal that ends it: after `totalMs`, or with `closing`. What does not heed the signal is left
- * behind, a moment later so that whoever does can say what it waited for.
+ * Runs a mint with the signal that ends it: after `totalMs`, or with `closing`; where `closing` has ended already,
+ * nothing is begun. Throws OutOfTime then. Work that ignores the signal is abandoned two ticks later, so that work
+ * which heeds it can reject first with its own reason.
  */
-export async function within<T>(
+export async function bounded<T>(
   { totalMs }: Bounds,
   closing: AbortSignal | undefined,
   mint: (total: AbortSignal) => Promise<T>,
 ): Promise<T> {
+  if (closing?.aborted) throw new OutOfTime('closed')
   const total = new AbortController()
   const left = Promise.withResolvers<never>()
   const abort = () => {
@@ -35,7 +37,6 @@ export async function within<T>(
   }
   const timer = setTimeout(abort, totalMs)
   closing?.addEventListener('abort', abort)
-  if (closing?.aborted) abort()
   try {
     return await Promise.race([mint(total.signal), left.promise])
   } finally {
@@ -44,27 +45,36 @@ export async function within<T>(
   }
 }
 
-/**
- * Runs the attempt until it succeeds, fails for good, or no try or time is left. `total` ends everything, and each
- * attempt has its own limit within it.
- */
+/** Runs the attempt until it succeeds, fails for good, or no try or time is left. `total` ends everything. */
 export async function retrying<T>(
-  { attemptMs, retryDelaysMs }: Bounds,
+  { retryDelaysMs }: Bounds,
   total: AbortSignal,
   isPassing: (error: unknown) => boolean,
-  attempt: (signal: AbortSignal) => Promise<T>,
+  attempt: () => Promise<T>,
 ): Promise<T> {
   for (const delayMs of [...retryDelaysMs, undefined]) {
-    const signal = AbortSignal.any([total, AbortSignal.timeout(attemptMs)])
     try {
-      return await attempt(signal)
+      return await attempt()
     } catch (error) {
-      const outcome = signal.aborted ? new OutOfTime('no answer in time') : error
-      const passing = outcome instanceof OutOfTime || isPassing(outcome)
-      if (delayMs === undefined || total.aborted || !passing) throw outcome
+      const passing = error instanceof OutOfTime || isPassing(error)
+      if (delayMs === undefined || total.aborted || !passing) throw total.aborted ? new OutOfTime('no time') : error
     }
     await sleep(delayMs, undefined, { signal: total }).catch(() => {})
     if (total.aborted) break
   }
   throw new OutOfTime('no time is left')
+}
+
+/** Runs one attempt with the signal that ends it, after `attemptMs` or with `total`. Throws OutOfTime then. */
+export async function timed<T>(
+  { attemptMs }: Bounds,
+  total: AbortSignal,
+  attempt: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const signal = AbortSignal.any([total, AbortSignal.timeout(attemptMs)])
+  try {
+    return await attempt(signal)
+  } catch (error) {
+    throw signal.aborted ? new OutOfTime('no answer in time') : error
+  }
 }

@@ -7,8 +7,8 @@ import { type IncomingMessage, request } from 'node:http'
 import { failure } from '../core/errors.ts'
 import { readClaims, type Token, type TokenRequest, type TokenSource } from '../core/token.ts'
 import { MARKER } from '../http/wire.ts'
-import { BOUNDS, type Bounds, OutOfTime, retrying, within } from './bounded.ts'
-import { explainRefusal, explainThrown, garbage, isPassing, Refusal } from './google/failures.ts'
+import { BOUNDS, type Bounds, bounded, OutOfTime, retrying, timed } from './bounded.ts'
+import { ANSWER_LIMIT, explainRefusal, explainThrown, garbage, isPassing, Refusal } from './google/failures.ts'
 import type { Minter } from './google/mint.ts'
 
 export interface MetadataSourceOptions {
@@ -47,23 +47,27 @@ export function createMetadataSource(options: MetadataSourceOptions): MetadataSo
   let minter: Promise<Minter> | undefined
 
   async function ask(key: string, total: AbortSignal): Promise<Reply> {
-    const url = `http://${host}/computeMetadata/v1/instance/service-accounts/default/${key}`
+    const url = new URL(`http://${host}/computeMetadata/v1/instance/service-accounts/default/${key}`)
     try {
-      return await retrying(bounds, total, isPassing, (signal) => get(url, signal))
+      return await retrying(bounds, total, isPassing, () => timed(bounds, total, (signal) => get(url, signal)))
     } catch (thrown) {
-      const error = explainThrown(thrown, host)
+      const error = explainThrown(thrown, { url, proxy: undefined })
       throw error instanceof Refusal ? explain(error) : error
     }
   }
 
-  async function get(url: string, signal: AbortSignal): Promise<Reply> {
+  async function get(url: URL, signal: AbortSignal): Promise<Reply> {
     const response = await send(url, signal)
     let data = ''
-    for await (const chunk of response.setEncoding('utf8')) data += chunk
+    for await (const chunk of response.setEncoding('utf8')) {
+      data += chunk
+      if (data.length > ANSWER_LIMIT) throw garbage(host)
+    }
     const { statusCode: status = 0, headers } = response
     const dateMs = Date.parse(headers.date ?? '')
     if (!Number.isNaN(dateMs)) onDate(dateMs)
-    if (status !== 200) throw { response: { status, data: parsed(data) } }
+    if (status !== 200)
+      throw { response: { status, data: parsed(data), headers: new Headers({ location: headers.location ?? '' }) } }
     if (headers['metadata-flavor'] !== 'Google') throw garbage(host)
     return { body: data, dateMs: Number.isNaN(dateMs) ? now() : dateMs }
   }
@@ -105,7 +109,7 @@ export function createMetadataSource(options: MetadataSourceOptions): MetadataSo
   async function createImpersonator(): Promise<Minter> {
     const { createMinter } = await import('./google/mint.ts')
     const client = {
-      accessToken: (scopes: readonly string[]) => within(bounds, undefined, (total) => accessToken(scopes, total)),
+      accessToken: (scopes: readonly string[]) => bounded(bounds, undefined, (total) => accessToken(scopes, total)),
       caller,
     }
     const quotaProject = env.GOOGLE_CLOUD_QUOTA_PROJECT
@@ -127,17 +131,17 @@ export function createMetadataSource(options: MetadataSourceOptions): MetadataSo
         minter ??= createImpersonator()
         return (await minter).mint(asked, { own: false, principal, delegates: delegatesOf(principal) }, closing)
       }
-      return within(bounds, closing, (total) =>
+      return bounded(bounds, closing, (total) =>
         asked.kind === 'id' ? idToken(asked.audience, asked.format, total) : accessToken(asked.scopes, total),
       ).catch((thrown: unknown) => {
-        throw thrown instanceof OutOfTime ? explainThrown(thrown, host) : thrown
+        throw thrown instanceof OutOfTime ? failure('UPSTREAM_TIMEOUT', { host, way: 'without a proxy' }) : thrown
       })
     },
   }
 }
 
 /** `agent: false`: the global agent may have been given a proxy (NODE_USE_ENV_PROXY), which cannot reach this address. */
-function send(url: string, signal: AbortSignal): Promise<IncomingMessage> {
+function send(url: URL, signal: AbortSignal): Promise<IncomingMessage> {
   const headers = { 'Metadata-Flavor': 'Google', [MARKER]: '1' }
   return new Promise((resolve, reject) => {
     request(url, { headers, signal, agent: false }, resolve).on('error', reject).end()

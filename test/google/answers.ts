@@ -1,7 +1,7 @@
-/** An answer as a value; an object becomes JSON. */
+/** An answer as a value; bytes are sent as they are, any other object becomes JSON. */
 export interface Answer {
   status: number
-  body: string | object
+  body: string | Uint8Array | object
   /** Default: Google's JSON type. */
   type?: string
   headers?: Record<string, string>

@@ -23,10 +23,16 @@ export type Fault = Where &
     | { kind: 'contentType'; type: string }
     /** 200 and this body. */
     | { kind: 'body'; body: string | object }
+    /** A redirect, as a proxy that wants a login makes it. */
+    | { kind: 'redirect'; status: 301 | 302 | 303 | 307 | 308; to: string }
+    /** 200 and this body, which a Content-Encoding of gzip stands over. */
+    | { kind: 'gzip'; bytes: Uint8Array }
+    /** These words on the connection, instead of an HTTP answer. */
+    | { kind: 'raw'; text: string }
   )
 
-/** `cut` and `hang` have no answer; `type` overrides the Content-Type of the real one. */
-export type Effect = { answer: Answer } | { type: string } | 'reset' | 'hang' | undefined
+/** `reset` and `hang` have no answer; `type` overrides the Content-Type of the real one. */
+export type Effect = { answer: Answer } | { type: string } | { raw: string } | 'reset' | 'hang' | undefined
 
 export interface Faults {
   order(fault: Fault): () => void
@@ -66,6 +72,14 @@ function effect(host: string, fault: Exclude<Fault, { kind: 'delay' }>): Effect 
     case 'reset':
     case 'hang':
       return fault.kind
+    case 'redirect': {
+      const { status, to } = fault
+      return { answer: { status, body: `Go to ${to}`, type: HTML_TYPE, headers: { Location: to } } }
+    }
+    case 'gzip':
+      return { answer: { status: 200, body: fault.bytes, type: JSON_TYPE, headers: { 'Content-Encoding': 'gzip' } } }
+    case 'raw':
+      return { raw: fault.text }
     case 'contentType':
       return { type: fault.type }
     case 'garbage':

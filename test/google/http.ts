@@ -59,6 +59,10 @@ async function serve(site: Site, request: IncomingMessage, response: ServerRespo
     request.socket.destroy()
     return
   }
+  if (effect && 'raw' in effect) {
+    request.socket.end(effect.raw)
+    return
+  }
   const exchange = { method: request.method ?? 'GET', url, headers: request.headers, body, call }
   const handle = async () => (found ? found.handler(exchange) : page(404, 'No such host here.').answer)
   const answer =
@@ -74,7 +78,8 @@ async function serve(site: Site, request: IncomingMessage, response: ServerRespo
     Date: new Date(site.now()).toUTCString(),
     ...answer.headers,
   })
-  response.end(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body, null, 2))
+  const { body: sent } = answer
+  response.end(typeof sent === 'string' || sent instanceof Uint8Array ? sent : JSON.stringify(sent, null, 2))
 }
 
 /** The form of an OAuth request; Google wants POST and this Content-Type. */

@@ -67,6 +67,8 @@ export interface FakeGoogle extends Credentials {
   workloadProvider(project?: string): Promise<WorkloadProvider>
   /** A real machine's metadata server: `host` is its host:port. Calls are recorded under `metadata.google.internal`. */
   metadata: Machine & { host: string }
+  /** An ID token signed by Google, with these claims. */
+  idToken(claims: Record<string, unknown>): Promise<string>
   /** Writes a JSON credential, or text, into the directory. Returns its path. */
   write(name: string, content: Adc | string): string
   /** What must appear in no log, answer or metric. */
@@ -190,6 +192,7 @@ export async function startFakeGoogle(options: FakeGoogleOptions = {}): Promise<
     requireReauth: (user) => void world.reauth.add(user),
     workloadProvider: (project = 'acme-dev') => createProvider(world, project),
     metadata: Object.assign(machine, { host: metadataHost }),
+    idToken: world.issueIdToken,
     write,
     secrets: world.secrets,
     caPem: authority.caPem,

@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { createAgent } from '../../src/http/agent.ts'
+import { proxyFor } from '../../src/http/proxy.ts'
 import { type FakeGoogle, startFakeGoogle } from '../google/start.ts'
 
 const CERTS = 'https://www.googleapis.com/oauth2/v3/certs'
@@ -22,7 +23,10 @@ test.after.always(() => google.close())
 function agentOf(t: ExecutionContext, proxy: string) {
   const ending = new AbortController()
   t.teardown(() => ending.abort())
-  return { agent: createAgent(CERTS, ending.signal, { HTTPS_PROXY: proxy }), end: () => ending.abort() }
+  return {
+    agent: createAgent(CERTS, proxyFor(CERTS, { HTTPS_PROXY: proxy }), ending.signal),
+    end: () => ending.abort(),
+  }
 }
 
 async function get(agent: ReturnType<typeof createAgent>): Promise<number> {
@@ -109,7 +113,8 @@ test('an idle connection does not keep a process alive', async (t) => {
   const script = `
     import { request } from 'node:https'
     import { createAgent } from ${JSON.stringify(import.meta.resolve('../../src/http/agent.ts'))}
-    const agent = createAgent('${CERTS}', new AbortController().signal)
+    import { proxyFor } from ${JSON.stringify(import.meta.resolve('../../src/http/proxy.ts'))}
+    const agent = createAgent('${CERTS}', proxyFor('${CERTS}'), new AbortController().signal)
     request('${CERTS}', { agent }, (response) => response.resume().on('end', () => console.log(response.statusCode))).end()`
   const options = { env: { ...process.env, ...google.env }, timeout: 20_000 }
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], options)

@@ -95,7 +95,7 @@ export function createUserClient(json: UserLogin, { transport, now }: ClientOpti
 
 /** A workload of another cloud or of a CI system. */
 export function createFederatedClient(json: FederatedCredential, { transport, now }: ClientOptions): Client {
-  const host = new URL(json.token_url ?? 'https://sts.googleapis.com').hostname
+  const host = new URL(json.token_url ?? 'https://sts.googleapis.com').host
 
   function construct(scopes: readonly string[]) {
     const { credential_source: source } = json
@@ -133,7 +133,7 @@ export function createFederatedClient(json: FederatedCredential, { transport, no
 
 /** The login of a workforce user, whose refresh token may be replaced at every use. */
 export function createWorkforceClient(json: WorkforceLogin, { transport, now }: ClientOptions): Client {
-  const host = new URL(json.token_url ?? 'https://sts.googleapis.com').hostname
+  const host = new URL(json.token_url ?? 'https://sts.googleapis.com').host
   let { refresh_token } = json
   return {
     async accessToken() {

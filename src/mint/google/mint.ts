@@ -190,7 +190,7 @@ export function createMinter(options: MinterOptions): Minter {
   return {
     mint: (request, route, closing) =>
       transport
-        .within(closing, () => mint(request, route))
+        .run(closing, () => mint(request, route))
         .catch((thrown: unknown) => {
           throw thrown instanceof OutOfTime ? failure('SOURCE_TIMEOUT', {}) : thrown
         }),

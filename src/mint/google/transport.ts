@@ -1,52 +1,62 @@
 /**
  * Every call to Google, the library's own included: bounded in time, retried where that can help, and read for
- * Google's clock. The library by itself waits for ever, and retries without regard to who still waits. Its errors end
- * here too: they carry refresh tokens and subject tokens, so what is thrown on is of our own making.
+ * Google's clock. The library by itself waits for ever, retries without regard to who still waits, and follows
+ * redirects with the secrets that it posts. Its errors end here too: they carry refresh tokens and subject tokens, so
+ * what is thrown on is of our own making.
  */
 
 import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Agent } from 'node:http'
 import { gaxios } from 'google-auth-library'
-import { type Bounds, retrying, within } from '../bounded.ts'
-import { explainThrown, garbage, isPassing } from './failures.ts'
+import { proxyFor } from '../../http/proxy.ts'
+import { type Bounds, bounded, retrying, timed } from '../bounded.ts'
+import { createConnections } from './connections.ts'
+import { ANSWER_LIMIT, explainThrown, garbage, isPassing } from './failures.ts'
 
 export interface Transport {
   gaxios: gaxios.Gaxios
   /** Runs a mint: all calls below it share its time, and end with the signal. */
-  within<T>(closing: AbortSignal | undefined, mint: () => Promise<T>): Promise<T>
+  run<T>(closing: AbortSignal | undefined, mint: () => Promise<T>): Promise<T>
   /** Ends the mint that is under way here. */
   signal(): AbortSignal | undefined
 }
 
 /**
  * The library's own retries, which know nothing of our time, are off. So is its redactor: it writes into the body that
- * it was given, and our next attempt would send that.
+ * it was given, and our next attempt would send that. `redirect` and `size` are node-fetch's: two redirects of 307 in
+ * a row throw inside of it and end the process (3.3.2), and `size` counts what is unpacked.
  */
-const OURS = { retry: false, retryConfig: { retry: 0, noResponseRetries: 0 }, errorRedactor: false } as const
+const OURS = {
+  retry: false,
+  retryConfig: { retry: 0, noResponseRetries: 0 },
+  errorRedactor: false,
+  redirect: 'manual',
+  size: ANSWER_LIMIT,
+} as const
 
-/** `onDate` hears Google's clock, epoch ms, with every answer of Google's. */
+/** `onDate` is called for every answer of Google's, with Google's clock (its Date header, epoch ms). */
 export function createTransport(bounds: Bounds, onDate: (googleMs: number) => void): Transport {
   const totals = new AsyncLocalStorage<AbortSignal>()
+  const connections = createConnections(hasAnswer)
 
   class BoundedGaxios extends gaxios.Gaxios {
     override async request<T>(options: gaxios.GaxiosOptions = {}): Promise<gaxios.GaxiosResponse<T>> {
       const total = totals.getStore() ?? AbortSignal.timeout(bounds.totalMs)
-      const { hostname } = new URL(String(options.url))
+      const url = new URL(String(options.url))
+      const attempt = (agent: Agent) =>
+        timed(bounds, total, (signal) => this.#attempt<T>({ ...options, ...OURS, agent, signal }, url))
+      const to = { url, proxy: proxyFor(url) }
       try {
-        return await retrying(bounds, total, isPassing, (signal) => this.#attempt<T>(options, signal, hostname))
+        return await retrying(bounds, total, isPassing, () => connections.use(to, total, attempt))
       } catch (thrown) {
-        throw explainThrown(thrown, hostname)
+        throw explainThrown(thrown, to)
       }
     }
 
-    async #attempt<T>(options: gaxios.GaxiosOptions, signal: AbortSignal, host: string) {
+    async #attempt<T>(options: gaxios.GaxiosOptions, { host }: URL) {
       const exchange = options.method === 'POST'
       try {
-        const response = await super.request<T>({
-          ...options,
-          ...OURS,
-          signal,
-          ...(exchange ? { responseType: 'json' } : {}),
-        })
+        const response = await super.request<T>({ ...options, ...(exchange ? { responseType: 'json' } : {}) })
         readDate(response, host, onDate)
         // Whatever is posted is answered in JSON; the library takes a captive portal's page for an answer.
         if (exchange && (typeof response.data !== 'object' || response.data === null)) throw garbage(host)
@@ -60,9 +70,14 @@ export function createTransport(bounds: Bounds, onDate: (googleMs: number) => vo
 
   return {
     gaxios: new BoundedGaxios(),
-    within: (closing, mint) => within(bounds, closing, (total) => totals.run(total, mint)),
+    run: (closing, mint) => bounded(bounds, closing, (total) => totals.run(total, mint)),
     signal: () => totals.getStore(),
   }
+}
+
+/** The answer was read to its end, whatever it said. */
+function hasAnswer(error: unknown): boolean {
+  return (error as { response?: unknown }).response !== undefined
 }
 
 function readDate(response: gaxios.GaxiosResponse | undefined, host: string, onDate: (ms: number) => void): void {

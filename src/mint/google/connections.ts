@@ -1,0 +1,116 @@
+/**
+ * Few connections, and kept: a burst of new audiences must neither open hundreds of connections to Google nor have a
+ * corporate proxy refuse us. They are shared by everything that one set of credentials asks.
+ */
+
+import type { Agent } from 'node:http'
+import { createAgent } from '../../http/agent.ts'
+import { OutOfTime } from '../bounded.ts'
+import type { Destination } from './failures.ts'
+
+/** At once, to all hosts together. */
+const MOST = 16
+
+export interface Connections {
+  /**
+   * Runs a request with the agent of one connection to the target, once one is free. A request that fails without an
+   * answer (`keeps` says which) closes it. Throws OutOfTime where the signal ends the waiting.
+   */
+  use<T>(to: Destination, total: AbortSignal, request: (agent: Agent) => Promise<T>): Promise<T>
+}
+
+/** One connection: made with its first request, kept between requests, and closed for good. */
+interface Connection {
+  /** Where it leads, and through which proxy. */
+  way: string
+  agent: Agent
+  close(): void
+}
+
+interface Waiting {
+  way: string
+  open(): Connection
+  start(connection: Connection): void
+}
+
+/** `keeps`: whether the connection can be used again after a request that failed so. */
+export function createConnections(keeps: (error: unknown) => boolean): Connections {
+  const all = new Set<Connection>()
+  /** The longest idle first. */
+  const idle: Connection[] = []
+  const queue: Waiting[] = []
+
+  /** One to the same host, a new one, or the place of an idle one that is not its host's last. */
+  function find({ way, open }: Waiting): Connection | undefined {
+    const same = idle.findLastIndex((each) => each.way === way)
+    if (same >= 0) return idle.splice(same, 1)[0]
+    if (all.size >= MOST && !closeIdle(way)) return undefined
+    const opened = open()
+    all.add(opened)
+    return opened
+  }
+
+  function closeIdle(way: string): boolean {
+    const to = (other: string) => [...all].filter((each) => each.way === other).length
+    const index = idle.findIndex((each) => to(way) === 0 || to(each.way) > 1)
+    const [found] = index < 0 ? [] : idle.splice(index, 1)
+    if (found !== undefined) drop(found)
+    return found !== undefined
+  }
+
+  function drop(connection: Connection): void {
+    all.delete(connection)
+    connection.close()
+  }
+
+  /** Not only the first: it may wait for a host that all connections lead to, and the next for another. */
+  function serve(): void {
+    for (const waiting of [...queue]) {
+      const connection = find(waiting)
+      if (connection === undefined) continue
+      queue.splice(queue.indexOf(waiting), 1)
+      waiting.start(connection)
+    }
+  }
+
+  function connectionTo({ url, proxy }: Destination, total: AbortSignal): Promise<Connection> {
+    const way = `${url.origin} ${proxy?.url.href ?? ''}`
+    return new Promise((resolve, reject) => {
+      const waiting: Waiting = { way, open: () => openConnection(way, { url, proxy }), start }
+      const leave = () => {
+        queue.splice(queue.indexOf(waiting), 1)
+        reject(new OutOfTime('no connection was free'))
+      }
+      function start(connection: Connection) {
+        total.removeEventListener('abort', leave)
+        resolve(connection)
+      }
+      const free = find(waiting)
+      if (free !== undefined) return resolve(free)
+      queue.push(waiting)
+      total.addEventListener('abort', leave, { once: true })
+    })
+  }
+
+  return {
+    async use(to, total, request) {
+      const connection = await connectionTo(to, total)
+      let kept = true
+      try {
+        return await request(connection.agent)
+      } catch (error) {
+        kept = keeps(error)
+        throw error
+      } finally {
+        if (kept) idle.push(connection)
+        else drop(connection)
+        serve()
+      }
+    },
+  }
+}
+
+function openConnection(way: string, { url, proxy }: Destination): Connection {
+  const ending = new AbortController()
+  return { way, agent: createAgent(url, proxy, ending.signal), close: () => ending.abort() }
+}

@@ -1,0 +1,186 @@
+import { gzipSync } from 'node:zlib'
+import test, { type ExecutionContext } from 'ava'
+import { SidemintError } from '../../../src/core/errors.ts'
+import { readClaims, type TokenRequest } from '../../../src/core/token.ts'
+import { createGoogleSource } from '../../../src/mint/google.ts'
+import { createMetadataSource } from '../../../src/mint/metadata-server.ts'
+import type { Fault } from '../../google/faults.ts'
+import { type FakeGoogle, startFakeGoogle } from '../../google/start.ts'
+import { ANN, AUDIENCE, CREATOR, ORDERS } from './rows.ts'
+
+const OWN = 'own@sidemint.invalid'
+const ID = { kind: 'id', principal: ORDERS, audience: AUDIENCE, format: 'full' } as const
+const ACCESS: TokenRequest = { kind: 'access', principal: ORDERS, scopes: [] }
+const BOUNDS = { attemptMs: 5_000, totalMs: 10_000, retryDelaysMs: [5, 10] }
+
+let google: FakeGoogle
+
+test.before(async () => {
+  google = await startFakeGoogle()
+  google.applyEnv()
+  google.grant(ANN, CREATOR, ORDERS)
+  google.grant((await google.workloadProvider()).principal('workload'), CREATOR, ORDERS)
+  google.grant(google.workforcePrincipal('eve'), CREATOR, ORDERS)
+})
+
+test.after.always(() => google.close())
+
+const options = { delegatesOf: () => [], onDate: () => {}, now: Date.now, bounds: BOUNDS, ownPrincipal: OWN }
+
+function sourceOf(adc: object) {
+  const path = google.write(`adc-${crypto.randomUUID()}.json`, JSON.stringify(adc))
+  return createGoogleSource({ ...options, env: { GOOGLE_APPLICATION_CREDENTIALS: path }, allowUserTokens: false })
+}
+
+async function failureOf(t: ExecutionContext, minting: Promise<unknown>): Promise<SidemintError> {
+  return (await t.throwsAsync(minting, { instanceOf: SidemintError })) as SidemintError
+}
+
+interface Call {
+  title: string
+  host: string
+  path: string
+  request: TokenRequest
+  source(): Promise<{ mint(request: TokenRequest): Promise<unknown> }>
+}
+
+const user = async () => sourceOf(google.userLogin(ANN))
+const federated = async () => sourceOf(await google.externalAccount({ from: 'url' }))
+const CALLS: Call[] = [
+  {
+    title: 'the exchange of a key',
+    host: 'oauth2.googleapis.com',
+    path: '/token',
+    request: { ...ID, principal: 'key@acme-dev.iam.gserviceaccount.com' },
+    source: async () => sourceOf(await google.serviceAccountKey('key@acme-dev.iam.gserviceaccount.com')),
+  },
+  { title: 'the refresh of a login', host: 'oauth2.googleapis.com', path: '/token', request: ID, source: user },
+  {
+    title: 'generateIdToken',
+    host: 'iamcredentials.googleapis.com',
+    path: ':generateIdToken',
+    request: ID,
+    source: user,
+  },
+  {
+    title: 'generateAccessToken',
+    host: 'iamcredentials.googleapis.com',
+    path: ':generateAccessToken',
+    request: ACCESS,
+    source: user,
+  },
+  { title: 'STS', host: 'sts.googleapis.com', path: '/v1/token', request: ID, source: federated },
+  { title: 'the URL of a subject token', host: 'idp.example.com', path: '', request: ID, source: federated },
+  {
+    title: 'the refresh of a workforce login',
+    host: 'sts.googleapis.com',
+    path: '/v1/oauthtoken',
+    request: ID,
+    source: async () => sourceOf(google.externalAccountAuthorizedUser('eve')),
+  },
+  {
+    title: 'a metadata server',
+    host: 'metadata.google.internal',
+    path: '/identity',
+    request: { ...ID, principal: OWN },
+    source: async () => createMetadataSource({ ...options, env: {}, host: google.metadata.host }),
+  },
+]
+
+/** Mints while the call is answered so, and says how often it was made. */
+async function failingWith(t: ExecutionContext, { source, host, path, request }: Call, fault: object) {
+  const from = await source()
+  const before = google.count({ host, path })
+  const cancel = google.fault({ ...fault, host, path } as Fault)
+  const error = await failureOf(t, from.mint(request)).finally(cancel)
+  return { error, asked: google.count({ host, path }) - before }
+}
+
+for (const call of CALLS) {
+  for (const status of [302, 307, 308]) {
+    test.serial(`no redirect is followed: ${status} of ${call.title}`, async (t) => {
+      const to = 'https://login.corp.example/sign-in?state=hidden'
+      const { error, asked } = await failingWith(t, call, { kind: 'redirect', status, to })
+      t.like(error, { code: 'REDIRECT_REFUSED', status: 403 })
+      t.regex(error.message, /redirects to login\.corp\.example/)
+      t.notRegex(`${error.message}${error.fix}`, /sign-in|hidden/)
+      t.is(asked, 1)
+      t.deepEqual(google.strangers, [])
+    })
+  }
+}
+
+test.serial('a redirect back to itself ends nothing', async (t) => {
+  for (const to of ['https://oauth2.googleapis.com/token', '/token', 'http://[', '']) {
+    const [call] = CALLS as [Call]
+    const { error, asked } = await failingWith(t, call, { kind: 'redirect', status: 308, to })
+    t.is(error.code, 'REDIRECT_REFUSED')
+    t.is(asked, 1)
+  }
+})
+
+const BIG = 300 * 1_024 * 1_024
+const GARBAGE: [title: string, fault: () => object][] = [
+  ['a broken gzip', () => ({ kind: 'gzip', bytes: Buffer.from('this is not gzip at all') })],
+  ['a mail server', () => ({ kind: 'raw', text: '220 mail.corp ESMTP\r\n' })],
+  ['more than a megabyte', () => ({ kind: 'body', body: ' '.repeat(1_100_000) })],
+  ['a gzip of 300 megabytes', () => ({ kind: 'gzip', bytes: gzipSync(Buffer.alloc(BIG, ' '), { level: 9 }) })],
+]
+for (const [title, fault] of GARBAGE) {
+  test.serial(`garbage is told as garbage, at once and in little memory: ${title}`, async (t) => {
+    const fixed = fault()
+    for (const call of CALLS) {
+      if (call.title === 'a metadata server' && (fixed as { kind: string }).kind === 'gzip') continue
+      const before = process.memoryUsage.rss()
+      const startedAt = Date.now()
+      const { error, asked } = await failingWith(t, call, fixed)
+      t.is(error.code, 'UPSTREAM_GARBAGE', call.title)
+      t.regex(error.message, /^[\w.:]+ answered with/)
+      t.is(asked, 1)
+      t.true(Date.now() - startedAt < 4_000)
+      t.true(process.memoryUsage.rss() - before < 200_000_000)
+    }
+  })
+}
+
+test.serial('a right answer is read, though it comes as gzip', async (t) => {
+  const id_token = await google.idToken({ aud: AUDIENCE })
+  const cancel = google.fault({
+    kind: 'gzip',
+    bytes: gzipSync(JSON.stringify({ token: id_token })),
+    path: ':generateId',
+  })
+  const { value } = await (await user()).mint(ID)
+  cancel()
+  t.like(readClaims(value), { aud: AUDIENCE })
+})
+
+/** Mints for that many new audiences at once, while each call takes that long. */
+async function mintMany(t: ExecutionContext, count: number, ms: number, attemptMs: number) {
+  const source = createGoogleSource({
+    ...options,
+    env: { GOOGLE_APPLICATION_CREDENTIALS: google.write('many.json', google.userLogin(ANN)) },
+    allowUserTokens: false,
+    bounds: { ...BOUNDS, attemptMs },
+  })
+  const before = { connections: google.connections.made, calls: google.count({ path: ':generateIdToken' }) }
+  const cancel = google.fault({ kind: 'delay', ms, host: 'iamcredentials.googleapis.com' })
+  const audiences = Array.from({ length: count }, (_, index) => `https://${index}.example`)
+  const minted = await Promise.all(audiences.map((audience) => source.mint({ ...ID, audience })))
+  cancel()
+  t.deepEqual(
+    minted.map(({ value }) => readClaims(value)?.aud),
+    audiences,
+  )
+  t.is(google.count({ path: ':generateIdToken' }) - before.calls, count, 'none was tried twice')
+  return google.connections.made - before.connections
+}
+
+test.serial('250 new audiences at once share at most 16 connections through the proxy', async (t) => {
+  t.true((await mintMany(t, 250, 80, 5_000)) <= 16)
+})
+
+test.serial('waiting for a connection does not count against an attempt', async (t) => {
+  // The last of six rounds waits 2.5 s, and its attempt takes half a second.
+  t.true((await mintMany(t, 90, 500, 2_000)) <= 16)
+})
