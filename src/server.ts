@@ -16,7 +16,8 @@ import { createIdentities, type Identities, type Identity } from './identity/ide
 import { createDiscovery, JWKS_PATH } from './issuer/discovery.ts'
 import type { IssueOptions } from './issuer/local.ts'
 import { createInjectedFailures, type FailureOrder, type InjectedFailures } from './metadata/failures.ts'
-import { createMetadata, type IdentifiedCaller } from './metadata/surface.ts'
+import { createMetadata } from './metadata/surface.ts'
+import type { IdentifiedCaller } from './metadata/token-request.ts'
 import type { Bounds } from './mint/bounded.ts'
 import { lintAudiences } from './observe/audience-lint.ts'
 import { createMetrics } from './observe/metrics.ts'
@@ -147,10 +148,10 @@ async function createHandler(
   const allowHost = [...settings.allowHost, ...all.flatMap(({ hosts }) => hosts)]
   return createApp({
     guard: createGuard({ metadata, allowHost, events, now }),
-    routes: {
-      ...(local === undefined ? {} : createDiscovery({ key: local.key, issuer, now })),
-      ...createOps({ readiness, metrics: createMetrics(events) }),
-    },
+    routes: [
+      createOps({ readiness, metrics: createMetrics(events) }),
+      ...(local === undefined ? [] : [createDiscovery({ key: local.key, issuer, now })]),
+    ],
   })
 }
 

@@ -6,7 +6,8 @@ import test from 'ava'
 import { failure, SidemintError } from '../src/core/errors.ts'
 import { createEvents, type RequestEvent } from '../src/core/events.ts'
 import type { Token, TokenRequest, TokenSource } from '../src/core/token.ts'
-import { createTargets } from '../src/http/target.ts'
+import { createAnswer } from '../src/http/wire.ts'
+import { createHits, Hit } from '../src/metadata/hits.ts'
 import { createCache } from '../src/mint/cache.ts'
 import { createLog } from '../src/observe/log.ts'
 import { createMetrics } from '../src/observe/metrics.ts'
@@ -140,16 +141,17 @@ test.serial('the log and the metrics stay as they are', async (t) => {
   t.false(body.includes('service-'))
 })
 
-test.serial('URLs that were read are kept up to a number and a length', async (t) => {
-  const targetOf = createTargets()
-  const url = (index: number) =>
-    `/computeMetadata/v1/instance/service-accounts/default/identity?audience=${audience(index)}`
-  let wrong = 0
-  const grown = await growth((index) => {
-    if (targetOf(url(index)).query.get('audience') !== audience(index)) wrong += 1
-  })
-  t.is(wrong, 0)
+test.serial('URLs of tokens are kept up to a number and a length', async (t) => {
+  const hits = createHits()
+  const identity = {}
+  const url = (index: number) => `/identity?audience=${audience(index)}`
+  const add = (index: number, more = '') => {
+    const hit = new Hit({ request: request(index), showsLife: false, answer: () => createAnswer(200, 'a', 'b') })
+    hits.add(identity, url(index) + more, hit)
+    return hits.get(identity, url(index) + more)
+  }
+  const grown = await growth((index) => add(index))
   t.true(grown < SLACK_BYTES, `grew by ${grown} bytes`)
-  const long = await growth((index) => targetOf(`${url(index)}&${'x'.repeat(8_000)}`))
-  t.true(long < SLACK_BYTES, `grew by ${long} bytes`)
+  t.is(add(0)?.request.kind, 'id')
+  t.is(add(1, `&${'x'.repeat(8_000)}`), undefined)
 })

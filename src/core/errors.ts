@@ -47,6 +47,11 @@ export const CATALOGUE = {
     what: 'the audience {audience} is not allowed here',
     fix: 'ask for an audience that --allow-audience lists ({allowed}), or add this one to it',
   },
+  AUDIENCE_TOO_LONG: {
+    status: 400,
+    what: 'the audience has {bytes} bytes, more than {most}',
+    fix: 'ask for the URL of the service that receives the token',
+  },
   NO_SERVER: {
     status: 503,
     what: 'no metadata server answers at {url} ({reason})',

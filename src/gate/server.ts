@@ -42,7 +42,7 @@ export async function startGates({ settings, events, now = Date.now }: GateServe
   const gates = gatesOf(settings)
   const admin = createApp({
     guard: createGuard({ metadata: () => undefined, allowHost: [], events, now }),
-    routes: ops,
+    routes: [ops],
   })
   const open: Listener[] = []
   const close = async (graceMs = 0) => void (await Promise.all(open.map((listener) => listener.close(graceMs))))

@@ -1,27 +1,31 @@
-/** The order of the surfaces: the guard with Google's tree behind it, then the router with every other path. */
+/** The order of the surfaces: the guard with Google's tree behind it, then the routes of every other path. */
 
 import type { RequestListener } from 'node:http'
 import Router from '@koa/router'
 import Koa, { type Middleware } from 'koa'
 import type { GuardedState } from './guard.ts'
-import type { Inbound } from './target.ts'
-import type { Answer } from './wire.ts'
+import { HEADERS } from './wire.ts'
+
+/** A family of paths off the hot path: adds its routes, each with its methods. */
+export type Routes = (router: Router<GuardedState>) => void
 
 export interface AppOptions {
   guard: Middleware<GuardedState>
-  routes: Readonly<Record<string, (inbound: Inbound) => Answer | Promise<Answer>>>
+  routes: readonly Routes[]
 }
 
 export function createApp({ guard, routes }: AppOptions): RequestListener {
   const router = new Router<GuardedState>()
-  for (const [path, answer] of Object.entries(routes)) {
-    router.get(path, async ({ state }) => {
-      state.answer = await answer(state.inbound)
-    })
-  }
+  for (const addTo of routes) addTo(router)
   const app = new Koa<GuardedState>()
   app.silent = true
   app.use(guard)
+  app.use(withGooglesHeaders)
   app.use(router.routes())
   return app.callback()
+}
+
+const withGooglesHeaders: Middleware = ({ res }, next) => {
+  for (let index = 0; index < HEADERS.length; index += 2) res.setHeader(HEADERS[index] ?? '', HEADERS[index + 1] ?? '')
+  return next()
 }

@@ -4,14 +4,24 @@
  */
 
 import type { IncomingMessage } from 'node:http'
-import type { Middleware } from 'koa'
+import type { Context, Middleware } from 'koa'
 import { asFailure, errorBody, failure, SidemintError } from '../core/errors.ts'
 import type { Events } from '../core/events.ts'
 import { createGlob } from '../core/glob.ts'
 import { hostName } from '../core/host.ts'
 import { writeAnswer } from './answer.ts'
-import { createTargets, type Inbound, type Surface } from './target.ts'
-import { type Answer, forbidden, MARKER, methodNotAllowed, notFound, TYPES, WireError } from './wire.ts'
+import { type Inbound, type Surface, Target } from './target.ts'
+import {
+  type Answer,
+  badRequest,
+  createAnswer,
+  forbidden,
+  MARKER,
+  methodNotAllowed,
+  notFound,
+  TYPES,
+  WireError,
+} from './wire.ts'
 
 /**
  * Hosts that no attacker's page can have: DNS rebinding makes a browser send the attacker's own public name.
@@ -32,75 +42,80 @@ export interface GuardOptions {
 /** Between the guard and what is behind it. */
 export interface GuardedState {
   inbound: Inbound
-  /** Left for the guard to write. */
-  answer?: Answer
 }
 
+type Notice = (level: 'warn' | 'error', code: string, text: string) => void
+
 export function createGuard({ metadata, allowHost, events, now }: GuardOptions): Middleware<GuardedState> {
-  const targetOf = createTargets()
+  const notice: Notice = (level, code, text) => events.record({ type: 'notice', at: now(), level, code, text })
+  const refuse = createRefusal(allowHost, notice)
+
+  return async function guard(ctx, next) {
+    const { req } = ctx
+    const target = new Target(req.url ?? '/')
+    const inbound = { target, host: target.authority ?? req.headers.host ?? '', socket: req.socket }
+    try {
+      refuse(req, inbound)
+      const answer = isRead(ctx.method) ? metadata(inbound) : undefined
+      if (answer !== undefined) return writeAnswer(ctx, answer instanceof Promise ? await answer : answer)
+      ctx.state.inbound = inbound
+      // What the router matches is the path that was checked, and never an absolute URL that it could not read.
+      ctx.url = target.text
+      await next()
+      if (!isAnswered(ctx)) throw isRead(ctx.method) ? notFound(target.text) : methodNotAllowed(ctx.method, target.path)
+    } catch (thrown) {
+      if (!(thrown instanceof WireError || thrown instanceof SidemintError)) reportFault(thrown, notice)
+      if (!ctx.res.headersSent) writeAnswer(ctx, answerTo(thrown))
+    }
+  }
+}
+
+/** Throws for what no client of ours sends. */
+function createRefusal(allowHost: readonly string[], notice: Notice) {
   const isAllowed = createGlob(allowHost.map(hostName))
   const knows = (host: string) => KNOWN_HOST.test(host) || isAllowed(hostName(host))
 
-  function warn(code: string, text: string): void {
-    events.record({ type: 'notice', at: now(), level: 'warn', code, text })
-  }
-
-  function refuse({ headers, method = 'GET' }: IncomingMessage, { target, host }: Inbound): void {
+  return ({ headers, method = 'GET' }: IncomingMessage, { target, host }: Inbound): void => {
     const { path } = target
+    if (!target.isPath && path !== '*') throw badRequest('the request target must be a path or an http URL')
     if (!knows(host)) {
-      warn('HOST_REFUSED', `refused Host ${JSON.stringify(host)}. Fix: --allow-host ${hostName(host) || 'NAME'}`)
+      const text = `refused Host ${JSON.stringify(host)}`
+      notice('warn', 'HOST_REFUSED', `${text}. Fix: --allow-host ${hostName(host) || 'NAME'}`)
       throw forbidden(path)
     }
     if (headers[MARKER] !== undefined) throw failure('SELF_LOOP', {})
     if (headers['x-forwarded-for'] !== undefined) {
-      warn(
-        'PROXIED_REQUEST',
-        `refused ${path} with X-Forwarded-For, as Google does. Fix: let clients ask without a proxy between`,
-      )
+      const text = `refused ${path} with X-Forwarded-For, as Google does`
+      notice('warn', 'PROXIED_REQUEST', `${text}. Fix: let clients ask without a proxy between`)
       throw forbidden(path)
     }
-    if (method !== 'GET' && method !== 'HEAD') throw methodNotAllowed(method, path)
-    if (target.segments?.[0] === 'computeMetadata' && !hasFlavor(headers)) {
-      warn(
-        'FLAVOR_MISSING',
-        `refused ${path} without the header Metadata-Flavor: Google. Fix: curl -H 'Metadata-Flavor: Google'`,
-      )
+    if (target.isMetadata && isRead(method) && !hasFlavor(headers)) {
+      const text = `refused ${path} without the header Metadata-Flavor: Google`
+      notice('warn', 'FLAVOR_MISSING', `${text}. Fix: curl -H 'Metadata-Flavor: Google'`)
       throw forbidden(path, 'Missing Metadata-Flavor:Google header.')
     }
   }
+}
 
-  return async function guard(ctx, next) {
-    const { req } = ctx
-    const target = targetOf(req.url ?? '/')
-    const inbound = { target, host: target.authority ?? req.headers.host ?? '', socket: req.socket }
-    try {
-      refuse(req, inbound)
-      const answer = metadata(inbound)
-      if (answer !== undefined) return writeAnswer(ctx, answer instanceof Promise ? await answer : answer)
-      ctx.state.inbound = inbound
-      await next()
-      if (ctx.state.answer === undefined) throw notFound(target.text)
-      writeAnswer(ctx, ctx.state.answer)
-    } catch (thrown) {
-      const answer = answerTo(thrown)
-      if (!(thrown instanceof WireError || thrown instanceof SidemintError)) reportFault(thrown)
-      if (!ctx.res.headersSent) writeAnswer(ctx, answer)
-    }
-  }
+function isRead(method: string): boolean {
+  return method === 'GET' || method === 'HEAD'
+}
 
-  /** The place of the fault without its message, which may quote a secret. */
-  function reportFault(thrown: unknown): void {
-    const frames = thrown instanceof Error ? (thrown.stack?.match(/^ +at .*$/gm) ?? []) : []
-    const text = [asFailure(thrown).message, ...frames.map((frame) => frame.trim())].join(' ')
-    events.record({ type: 'notice', at: now(), level: 'error', code: 'INTERNAL', text })
-  }
+function isAnswered({ body, status, respond }: Context): boolean {
+  return respond === false || status !== 404 || (body !== undefined && body !== null)
+}
+
+/** The place of the fault without its message, which may quote a secret. */
+function reportFault(thrown: unknown, notice: Notice): void {
+  const frames = thrown instanceof Error ? (thrown.stack?.match(/^ +at .*$/gm) ?? []) : []
+  notice('error', 'INTERNAL', [asFailure(thrown).message, ...frames.map((frame) => frame.trim())].join(' '))
 }
 
 /** Google's own words where Google has the failure, else ours. */
 export function answerTo(thrown: unknown): Answer {
   if (thrown instanceof WireError) return thrown.answer
   const error = asFailure(thrown)
-  return { status: error.status, type: TYPES.html, body: errorBody(error) }
+  return createAnswer(error.status, TYPES.html, errorBody(error))
 }
 
 /** The second name is the one that Google's server took before 2014; boto still sends it. */

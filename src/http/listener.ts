@@ -1,17 +1,16 @@
 /** An HTTP listener with the limits that every surface has. */
 
-import { createServer, type IncomingMessage, type RequestListener, type Server, STATUS_CODES } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { failure } from '../core/errors.ts'
+import { answerSocket } from './raw.ts'
 import { TYPES } from './wire.ts'
 
 /** An 8 kB audience, percent-encoded three times its size, still fits. */
 const MAX_HEADER_BYTES = 32 * 1024
 /** Go keeps idle connections for 60 s, and reuses one that we close at the same moment. */
 const KEEP_ALIVE_MS = 75_000
-/** How long a client that was refused may go on sending. */
-const LINGER_MS = 200
 /** How soon after its last answer a connection ends while the server closes. */
 const SWEEP_MS = 20
 
@@ -29,11 +28,11 @@ export interface ListenOptions {
   /** 0: a free one. */
   port: number
   handler: RequestListener
-  /** What becomes of a WebSocket; without it, as with every other upgrade, the offer is passed over. */
+  /** Handles WebSocket upgrades. Absent: every upgrade offer is ignored. */
   upgrade?: UpgradeListener
   /** How long an idle connection is kept. Default 75 s. */
   keepAliveMs?: number
-  /** Name and value by turns: sent with the answer to a request that cannot be read. */
+  /** Alternating names and values, as in `rawHeaders`: sent with the answer to a request that cannot be read. */
   headers: readonly string[]
 }
 
@@ -42,20 +41,28 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const { host, port, handler, upgrade, headers } = options
   const limits = { maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: options.keepAliveMs ?? KEEP_ALIVE_MS }
   const upgrades = { shouldUpgradeCallback: (req: IncomingMessage) => upgrade !== undefined && isWebSocket(req) }
-  const server = createServer({ ...limits, ...upgrades, requireHostHeader: false }, handler)
+  const handle: RequestListener = (req, res) => {
+    if (hasOneHost(req)) return handler(req, res)
+    const { status, head, body } = severalHosts(headers)
+    res.writeHead(status, [...head, 'Connection', 'close']).end(body)
+  }
+  const server = createServer({ ...limits, ...upgrades, requireHostHeader: false }, handle)
   // The size is limited above; a limit on their number drops headers unseen, X-Forwarded-For among them.
   server.maxHeadersCount = 0
   // Node answers these itself, bare; the handler knows what to say to a request without a Host, and expects nothing.
-  server.on('checkExpectation', handler)
+  server.on('checkExpectation', handle)
   if (upgrade !== undefined) {
     server.on('upgrade', (req, socket, head) => {
       // From here the socket is nobody's: a client that goes away while it waits must not end the process.
       socket.on('error', () => socket.destroy())
-      upgrade(req, socket, head)
+      if (hasOneHost(req)) upgrade(req, socket, head)
+      else answerSocket(socket, severalHosts(headers))
     })
   }
-  server.on('connect', (_, socket: Duplex) => refuse(socket, 405, headers))
-  server.on('clientError', ({ code }: NodeJS.ErrnoException, socket) => refuse(socket, statusFor(code), headers))
+  server.on('connect', (_, socket: Duplex) => answerSocket(socket, refusal(405, headers)))
+  server.on('clientError', ({ code }: NodeJS.ErrnoException, socket) =>
+    answerSocket(socket, refusal(statusFor(code), headers)),
+  )
   // Node's own list of connections lacks those that were upgraded.
   const open = new Set<Socket>()
   server.on('connection', (socket: Socket) => {
@@ -112,13 +119,22 @@ function statusFor(code: string | undefined): keyof typeof REFUSALS {
   return code === 'HPE_HEADER_OVERFLOW' ? 431 : code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400
 }
 
-/** The rest of what is sent is left to the end of the answer: a socket closed over unread bytes loses the answer too. */
-function refuse(socket: Duplex, status: keyof typeof REFUSALS, headers: readonly string[]): void {
-  if (socket.writableEnded) return
-  socket.on('error', () => socket.destroy())
-  setTimeout(() => socket.destroy(), LINGER_MS).unref()
-  const body = `${REFUSALS[status]}\n`
-  const all = [...headers, 'Content-Type', TYPES.html, 'Content-Length', String(body.length), 'Connection', 'close']
-  const lines = all.flatMap((name, index) => (index % 2 === 0 ? [`${name}: ${all[index + 1]}`] : []))
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('\r\n')}\r\n\r\n${body}`)
+/** `headers` as in ListenOptions. */
+function refusal(status: keyof typeof REFUSALS, headers: readonly string[], sentence: string = REFUSALS[status]) {
+  const body = `${sentence}\n`
+  return { status, head: [...headers, 'Content-Type', TYPES.html, 'Content-Length', String(body.length)], body }
+}
+
+/** RFC 9112 §3.2 wants 400: which of the two hosts is meant is a matter of opinion, and the guard reads only one. */
+function severalHosts(headers: readonly string[]) {
+  return refusal(400, headers, 'the request has several Host headers. Fix: send one')
+}
+
+function hasOneHost({ rawHeaders }: IncomingMessage): boolean {
+  let hosts = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] as string
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1
+  }
+  return hosts < 2
 }

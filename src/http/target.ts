@@ -3,19 +3,6 @@
 import type { Socket } from 'node:net'
 import type { Answer } from './wire.ts'
 
-/** What a URL says. */
-export interface Target {
-  /** As asked, percent-encoding and all. */
-  path: string
-  query: URLSearchParams
-  /** Decoded path segments; undefined where the encoding is broken. `a//b` is `a/b`. */
-  segments: readonly string[] | undefined
-  /** The authority of an absolute URL. */
-  authority: string | undefined
-  /** Path and query as asked. */
-  text: string
-}
-
 /** A request, as far as answering it needs. */
 export interface Inbound {
   target: Target
@@ -27,38 +14,48 @@ export interface Inbound {
 /** A family of paths; undefined where the path is another's. */
 export type Surface = (inbound: Inbound) => Answer | Promise<Answer> | undefined
 
-/** URLs kept at the most, and the longest that is kept: 1 kB each as clients ask, and at the worst 8 MB in all. */
-const KEPT = 2_000
-const KEPT_LENGTH = 1_000
+const METADATA = 'computeMetadata'
 
 /**
- * A service asks for the same few URLs all day, and reading one costs as much as the rest of a cached answer that is
- * ours: each is read once, and what it means to a surface can be kept by its target. Readers change nothing in it.
+ * A request target. Its path is split and its query read only when somebody asks: for a cached answer nobody does, and
+ * reading them costs as much as everything else that we do for one.
  */
-export function createTargets(): (url: string) => Target {
-  const known = new Map<string, Target>()
+export class Target {
+  /** Path and query as asked, percent-encoding and all. */
+  readonly text: string
+  readonly path: string
+  /** The authority of an absolute URL. */
+  readonly authority: string | undefined
+  #segments: readonly string[] | undefined
+  #query: URLSearchParams | undefined
 
-  function read(url: string): Target {
-    const target = readUrl(url)
-    if (known.size >= KEPT) known.clear()
-    if (url.length <= KEPT_LENGTH) known.set(url, target)
-    return target
+  constructor(url: string) {
+    const absolute = url.startsWith('/') ? null : /^https?:\/\/([^/?#]*)(.*)$/i.exec(url)
+    this.text = absolute === null ? url : absolute[2]?.replace(/^(?!\/)/, '/') || '/'
+    this.authority = absolute?.[1]
+    const mark = this.text.indexOf('?')
+    this.path = mark < 0 ? this.text : this.text.slice(0, mark)
   }
 
-  return (url) => known.get(url) ?? read(url)
-}
+  /** Whether it names a path: neither the authority of CONNECT nor the asterisk of OPTIONS nor another scheme's URL. */
+  get isPath(): boolean {
+    return this.text.startsWith('/')
+  }
 
-function readUrl(url: string): Target {
-  const absolute = /^https?:\/\/([^/?#]*)(.*)$/i.exec(url)
-  const text = absolute === null ? url : absolute[2] || '/'
-  const mark = text.indexOf('?')
-  const path = mark < 0 ? text : text.slice(0, mark)
-  return {
-    path,
-    query: new URLSearchParams(mark < 0 ? '' : text.slice(mark + 1)),
-    segments: decodeSegments(path),
-    authority: absolute?.[1],
-    text,
+  /** Google's own paths. */
+  get isMetadata(): boolean {
+    return this.path.startsWith(`/${METADATA}/`) || this.segments?.[0] === METADATA
+  }
+
+  get query(): URLSearchParams {
+    this.#query ??= new URLSearchParams(this.text.slice(this.path.length + 1))
+    return this.#query
+  }
+
+  /** Decoded path segments; undefined where the encoding is broken. `a//b` is `a/b`. */
+  get segments(): readonly string[] | undefined {
+    this.#segments ??= decodeSegments(this.path)
+    return this.#segments
   }
 }
 

@@ -29,13 +29,21 @@ export const TYPES = {
 /** Sent by our metadata source and refused by our guard: a sidemint that is pointed at itself ends there. */
 export const MARKER = 'x-sidemint-source'
 
-/** An answer as a value; one writer turns it into HTTP. */
+/** An answer as a value; `writeAnswer` turns it into HTTP. */
 export interface Answer {
-  status: number
-  type: string
-  body: string
-  /** Further headers, name and value by turns. */
-  headers?: readonly string[]
+  readonly status: number
+  /** Every header: alternating names and values, as in `rawHeaders`. */
+  readonly head: readonly string[]
+  readonly body: string
+}
+
+/**
+ * Makes an answer with its head, so that one which is given again is only written. `headers`: further ones,
+ * alternating names and values. Never chunked: .NET wants a Content-Length.
+ */
+export function createAnswer(status: number, type: string, body: string, headers: readonly string[] = []): Answer {
+  const length = String(Buffer.byteLength(body))
+  return { status, head: [...HEADERS, 'Content-Type', type, 'Content-Length', length, ...headers], body }
 }
 
 /** A failure that Google's server has too. Thrown anywhere below the guard, answered there. */
@@ -66,13 +74,13 @@ export function methodNotAllowed(method: string, path: string): WireError {
 
 /** A short plain body, as Google answers bad parameters. */
 export function badRequest(text: string): WireError {
-  return new WireError(text, { status: 400, type: TYPES.html, body: text })
+  return new WireError(text, createAnswer(400, TYPES.html, text))
 }
 
 /** What a VM without a service account answers to `token` and `identity`, byte for byte. */
 export function noServiceAccount(): WireError {
   const body = '{"error":"invalid_request","error_description":"Service account not enabled on this instance"}'
-  return new WireError('service account not enabled on this instance', { status: 404, type: TYPES.html, body })
+  return new WireError('service account not enabled on this instance', createAnswer(404, TYPES.html, body))
 }
 
 function page(status: number, reason: string, sentence: string, headers: readonly string[] = []): WireError {
@@ -84,7 +92,7 @@ function page(status: number, reason: string, sentence: string, headers: readonl
 <p>That's all we know.</p>
 </html>
 `
-  return new WireError(`${status} ${reason}`, { status, type: TYPES.page, body, headers })
+  return new WireError(`${status} ${reason}`, createAnswer(status, TYPES.page, body, headers))
 }
 
 const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }

@@ -1,7 +1,6 @@
 /** OpenID Connect discovery and the local issuer's keys, for receivers. Only where the local source mints. */
 
-import type { Inbound } from '../http/target.ts'
-import { type Answer, TYPES } from '../http/wire.ts'
+import type { Routes } from '../http/app.ts'
 import type { SigningKey } from './key.ts'
 
 export interface DiscoveryOptions {
@@ -11,18 +10,13 @@ export interface DiscoveryOptions {
 }
 
 /** A restarted server may have a new key, so receivers are not to keep the old one for long. */
-const CACHING = ['Cache-Control', 'public, max-age=60']
+const HEADERS = { 'Cache-Control': 'public, max-age=60', 'Content-Type': 'application/json' }
 
 /** Google's paths for the same documents. */
 export const JWKS_PATH = '/oauth2/v3/certs'
 const CERTIFICATES_PATH = '/oauth2/v1/certs'
 
-/** The answers by path. */
-export function createDiscovery({
-  key,
-  issuer,
-  now,
-}: DiscoveryOptions): Readonly<Record<string, (inbound: Inbound) => Answer | Promise<Answer>>> {
+export function createDiscovery({ key, issuer, now }: DiscoveryOptions): Routes {
   let certificate: Promise<string> | undefined
 
   async function certified(): Promise<string> {
@@ -30,10 +24,12 @@ export function createDiscovery({
     return certify(await key, now())
   }
 
-  return {
-    /** The JWKS is named under the Host that was asked: whoever reached this document reaches that one. */
-    '/.well-known/openid-configuration': ({ host }) =>
-      json({
+  return (router) => {
+    router.get('/.well-known/openid-configuration', (ctx) => {
+      // The JWKS is named under the Host that was asked: whoever reached this document reaches that one.
+      const { host } = ctx.state.inbound
+      ctx.set(HEADERS)
+      ctx.body = {
         issuer: issuer(),
         authorization_endpoint: `http://${host}/authorize`,
         jwks_uri: `http://${host}${JWKS_PATH}`,
@@ -41,16 +37,19 @@ export function createDiscovery({
         subject_types_supported: ['public'],
         id_token_signing_alg_values_supported: ['RS256'],
         claims_supported: ['aud', 'azp', 'email', 'email_verified', 'exp', 'iat', 'iss', 'sub'],
-      }),
-    [JWKS_PATH]: async () => json({ keys: [(await key).jwk] }),
-    [CERTIFICATES_PATH]: async () => {
+      }
+    })
+
+    router.get(JWKS_PATH, async (ctx) => {
+      ctx.set(HEADERS)
+      ctx.body = { keys: [(await key).jwk] }
+    })
+
+    router.get(CERTIFICATES_PATH, async (ctx) => {
       const { kid } = await key
       certificate ??= certified()
-      return json({ [kid]: await certificate })
-    },
+      ctx.set(HEADERS)
+      ctx.body = { [kid]: await certificate }
+    })
   }
-}
-
-function json(data: object): Answer {
-  return { status: 200, type: TYPES.json, body: JSON.stringify(data), headers: CACHING }
 }

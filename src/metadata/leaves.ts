@@ -1,7 +1,7 @@
 /** The two keys that are minted: what their queries mean, and how their tokens are written. */
 
-import type { Token } from '../core/token.ts'
-import { type Answer, badRequest, TYPES } from '../http/wire.ts'
+import { failure } from '../core/errors.ts'
+import { badRequest, createAnswer, TYPES } from '../http/wire.ts'
 import type { Leaf } from './tree.ts'
 
 /** Google takes these for true, in any case, and everything else for false. */
@@ -9,21 +9,29 @@ export function isTruthy(value: string | null): boolean {
   return /^(?:true|on|yes|1)$/i.test(value ?? '')
 }
 
+/** In bytes of UTF-8. Every audience that was asked for is kept for a while, and a URL is a tenth of this. */
+const LONGEST_AUDIENCE = 8_192
+
 /** `identity?audience=X&format=full`: `licenses` and unknown formats are ignored, as Cloud Run does. */
 export function identityLeaf(principal: string): Leaf {
   return (query) => {
     const audience = query.get('audience') ?? ''
     if (audience === '') throw badRequest('non-empty audience parameter required')
+    const bytes = Buffer.byteLength(audience)
+    if (bytes > LONGEST_AUDIENCE) {
+      throw failure('AUDIENCE_TOO_LONG', { bytes: String(bytes), most: String(LONGEST_AUDIENCE) })
+    }
     const format = query.get('format')?.toLowerCase() === 'full' ? 'full' : 'standard'
     return {
       request: { kind: 'id', principal, audience, format },
-      answer: kept(({ value }) => ({ status: 200, type: TYPES.html, body: value })),
+      showsLife: false,
+      answer: ({ value }) => createAnswer(200, TYPES.html, value),
     }
   }
 }
 
 /** `token?scopes=a,b`: Cloud Run honours the scopes, a VM only where `enforce_scopes` says so. */
-export function accessLeaf(principal: string, { platform, now }: { platform: string; now: () => number }): Leaf {
+export function accessLeaf(principal: string, { platform }: { platform: string }): Leaf {
   return (query) => {
     if (isTruthy(query.get('wait_for_change'))) throw badRequest('wait_for_change is not supported on this key')
     const alt = query.get('alt') ?? 'json'
@@ -32,29 +40,12 @@ export function accessLeaf(principal: string, { platform, now }: { platform: str
     const scopes = honoured ? readScopes(query.get('scopes') ?? '') : []
     return {
       request: { kind: 'access', principal, scopes },
-      answer: kept(
-        (token, secondsLeft) =>
-          alt === 'text'
-            ? { status: 200, type: TYPES.text, body: asText(token, secondsLeft) }
-            : { status: 200, type: TYPES.json, body: asJson(token, secondsLeft) },
-        ({ expiresAtMs }) => secondsUntil(expiresAtMs, now()),
-      ),
+      showsLife: true,
+      answer: ({ value }, secondsLeft) =>
+        alt === 'text'
+          ? createAnswer(200, TYPES.text, asText(value, secondsLeft))
+          : createAnswer(200, TYPES.json, asJson(value, secondsLeft)),
     }
-  }
-}
-
-/** The last answer again while the token, and what is left of it where that is in the answer, are the same. */
-function kept(
-  write: (token: Token, secondsLeft: number) => Answer,
-  secondsLeftOf: (token: Token) => number = () => 0,
-): (token: Token) => Answer {
-  let last: { token: Token; secondsLeft: number; answer: Answer } | undefined
-  return (token) => {
-    const secondsLeft = secondsLeftOf(token)
-    if (last === undefined || last.token !== token || last.secondsLeft !== secondsLeft) {
-      last = { token, secondsLeft, answer: write(token, secondsLeft) }
-    }
-    return last.answer
   }
 }
 
@@ -67,15 +58,11 @@ function readScopes(list: string): string[] {
   return [...new Set(scopes)].sort()
 }
 
-/** Exactly these fields; `expires_in` is a whole number above zero, or Java, Rust and Go refuse the answer. */
-function asJson({ value }: Token, secondsLeft: number): string {
+/** Exactly these fields, in this order, as Google's server has them. */
+function asJson(value: string, secondsLeft: number): string {
   return JSON.stringify({ access_token: value, expires_in: secondsLeft, token_type: 'Bearer' })
 }
 
-function asText({ value }: Token, secondsLeft: number): string {
+function asText(value: string, secondsLeft: number): string {
   return `access_token ${value}\nexpires_in ${secondsLeft}\ntoken_type Bearer\n`
-}
-
-function secondsUntil(expiresAtMs: number, nowMs: number): number {
-  return Math.max(1, Math.floor((expiresAtMs - nowMs) / 1000))
 }

@@ -8,8 +8,16 @@ import type { Overlay, Value } from '../config/settings.ts'
 import type { Token, TokenRequest } from '../core/token.ts'
 import type { Answer } from '../http/wire.ts'
 
-/** A key whose value is minted: it reads the query, and turns the token into an answer. Left out of recursion. */
-export type Leaf = (query: URLSearchParams) => { request: TokenRequest; answer: (token: Token) => Answer }
+/** What a query asks of a leaf, and how its token is written. */
+export interface Question {
+  request: TokenRequest
+  /** Whether the answer says how long the token is still valid. */
+  showsLife: boolean
+  answer(token: Token, secondsLeft: number): Answer
+}
+
+/** A key whose value is minted: it reads the query. Left out of recursion. */
+export type Leaf = (query: URLSearchParams) => Question
 export type Node = Value | Leaf | Directory | readonly Directory[]
 export interface Directory {
   readonly [key: string]: Node

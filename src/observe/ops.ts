@@ -1,26 +1,30 @@
 /** Our own paths under `/_sidemint/`: whether the process is alive, whether its last mint failed for good, its metrics. */
 
-import type { Answer } from '../http/wire.ts'
+import type { Routes } from '../http/app.ts'
 import type { Metrics } from './metrics.ts'
 import type { Readiness } from './readiness.ts'
-
-const PLAIN = 'text/plain; charset=utf-8'
 
 export interface OpsOptions {
   readiness: Readiness
   metrics: Metrics
 }
 
-/** The answers by path. */
-export function createOps({ readiness, metrics }: OpsOptions) {
-  return {
-    '/_sidemint/health': (): Answer => ({ status: 200, type: PLAIN, body: 'ok\n' }),
-    '/_sidemint/ready': (): Answer => {
+export function createOps({ readiness, metrics }: OpsOptions): Routes {
+  return (router) => {
+    router.get('/_sidemint/health', (ctx) => {
+      ctx.body = 'ok\n'
+    })
+
+    router.get('/_sidemint/ready', (ctx) => {
       const failing = readiness.failing()
-      return failing === undefined
-        ? { status: 200, type: PLAIN, body: 'ready\n' }
-        : { status: 503, type: PLAIN, body: `${failing.code}: ${failing.reason}\n` }
-    },
-    '/_sidemint/metrics': async (): Promise<Answer> => ({ status: 200, ...(await metrics.scrape()) }),
+      ctx.status = failing === undefined ? 200 : 503
+      ctx.body = failing === undefined ? 'ready\n' : `${failing.code}: ${failing.reason}\n`
+    })
+
+    router.get('/_sidemint/metrics', async (ctx) => {
+      const { type, body } = await metrics.scrape()
+      ctx.set('Content-Type', type)
+      ctx.body = body
+    })
   }
 }

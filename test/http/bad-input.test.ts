@@ -30,7 +30,7 @@ const head = (target: string, ...more: string[]) =>
   )
 
 const AUDIENCES: [name: string, audience: string][] = [
-  ['of 8 kB', `https://a.example/${'x'.repeat(8_192)}`],
+  ['of 8 kB', `https://a.example/${'x'.repeat(8_192 - 18)}`],
   ['of 8 kB that need encoding', 'ü'.repeat(4_096)],
   ['that is no URL', 'billing'],
   ['of one space', ' '],
@@ -57,6 +57,14 @@ for (const [name, audience] of AUDIENCES) {
   })
 }
 
+test('an audience of more than 8 kB is a 400 that says so', async (t) => {
+  for (const audience of ['x'.repeat(8_193), 'ü'.repeat(4_097)]) {
+    const reply = await ask(server.url, `${DEFAULT_ACCOUNT}/identity?audience=${encodeURIComponent(audience)}`)
+    isCleanRefusal(t, reply, 400)
+    t.is(JSON.parse(reply.body).error, 'AUDIENCE_TOO_LONG')
+  }
+})
+
 test('an audience with broken percent-encoding is taken as a URL parser takes it', async (t) => {
   for (const [query, audience] of [
     ['%', '%'],
@@ -77,6 +85,10 @@ const UNREADABLE: [name: string, bytes: string | Buffer][] = [
   ['a raw space in a path', head('/computeMetadata/v1/a b')],
   ['a target that is no path', head('computeMetadata/v1/')],
   ['a target of backslashes', head('\\computeMetadata\\v1')],
+  ['a URL of no known scheme', head('x://[/')],
+  ['a URL of another scheme', head('ftp://metadata/computeMetadata/v1/')],
+  ['two Hosts', head('/', 'Host: metadata')],
+  ['two Hosts, one of them in upper case', head('/', 'HOST: evil.example')],
   ['an unknown method', head('/').replace('GET', 'BREW')],
   ['a method in lower case', head('/').replace('GET', 'get')],
   ['no HTTP at all', 'hello\r\n\r\n'],

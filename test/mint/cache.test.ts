@@ -115,6 +115,39 @@ for (const { left, served, refreshed } of LIVES_LEFT) {
   })
 }
 
+const SHORT_LIVES = [
+  { life: 10 * MINUTE, age: 5 * MINUTE - 1, served: 'hit' },
+  { life: 10 * MINUTE, age: 5 * MINUTE, served: 'mint' },
+  { life: 299 * SECOND, age: 149 * SECOND, served: 'hit' },
+  { life: 299 * SECOND, age: 150 * SECOND, served: 'mint' },
+  { life: 80 * SECOND, age: 39 * SECOND, served: 'hit' },
+  { life: 80 * SECOND, age: 40 * SECOND, served: 'mint' },
+] as const
+for (const { life, age, served } of SHORT_LIVES) {
+  test(`an access token of ${life} ms is a ${served} after ${age} ms`, async (t) => {
+    const { clock, cache, behaviour, recover } = setUp()
+    behaviour.onMint = (call) => call.succeed(life)
+    await cache.mint(access())
+    clock.advance(age)
+    recover()
+    t.is((await cache.mint(access())).served, served)
+  })
+}
+
+test('an access token of five minutes is replaced behind an answer before it is half used', async (t) => {
+  const { clock, cache, calls, behaviour } = setUp()
+  behaviour.onMint = (call) => call.succeed(299 * SECOND)
+  await cache.mint(access())
+  clock.advance(59 * SECOND)
+  await cache.mint(access())
+  await settled()
+  t.is(calls.length, 1)
+  clock.advance(SECOND)
+  t.like(await cache.mint(access()), { value: 'token 1', served: 'hit' })
+  await settled()
+  t.is(calls.length, 2)
+})
+
 test('a request during a refresh never waits, and the refresh runs once', async (t) => {
   const { clock, cache, calls, hang } = setUp()
   await cache.mint(id())
@@ -235,12 +268,14 @@ for (const [name, make, memoryMs] of [
   })
 }
 
-test('a failure is forgotten by a clock that goes backwards', async (t) => {
+test('a failure is remembered no longer where the clock is set back', async (t) => {
   const { clock, cache, failWith, recover } = setUp()
   failWith(permanent)
   await errorOf(cache.mint(id()))
-  recover()
   clock.advance(-HOUR)
+  await errorOf(cache.mint(id()))
+  recover()
+  clock.advance(10 * SECOND)
   t.is((await cache.mint(id())).served, 'mint')
 })
 
@@ -338,20 +373,29 @@ test('after a jump of the clock beyond the expiry no expired token is served', a
   }
 })
 
-test('after a jump of the clock backwards a token counts as old, and is served only where none can be had', async (t) => {
-  for (const request of [id(), access()]) {
-    const { clock, cache, hang, recover } = setUp()
+for (const [kind, request] of [
+  ['ID', id()],
+  ['access', access()],
+] as const) {
+  test(`a clock that is set back makes no ${kind} token younger, and lengthens no life`, async (t) => {
+    const { clock, cache, calls, failWith } = setUp()
+    const { value } = await cache.mint(request)
+    clock.advance(10 * MINUTE)
+    failWith(transient)
     await cache.mint(request)
-    clock.advance(-HOUR)
-    hang()
+    clock.advance(-2 * HOUR)
+    const token = await cache.mint(request)
+    t.is(token.value, value)
+    t.is(cache.leftMs(token), 50 * MINUTE, 'what was left before')
+    if (request.kind === 'id') t.deepEqual([token.served, calls.length], ['stale', 2], 'older than five minutes still')
+    clock.advance(49 * MINUTE)
     t.is((await cache.mint(request)).served, 'stale')
-    const minted = setUp()
-    await minted.cache.mint(request)
-    minted.clock.advance(-1)
-    recover()
-    t.like(await minted.cache.mint(request), { value: 'token 2', served: 'mint' })
-  }
-})
+    clock.advance(1)
+    t.is((await errorOf(cache.mint(request))).code, 'INJECTED', 'less than a minute is left')
+    clock.advance(HOUR)
+    t.is((await errorOf(cache.mint(request))).code, 'INJECTED', 'expired, though the clock says otherwise')
+  })
+}
 
 test('beyond its size the cache drops the oldest, and a hit does not make a token younger', async (t) => {
   const { cache, calls } = setUp({ entries: 3 })
@@ -394,6 +438,28 @@ for (const entries of [1, 7, 100]) {
     t.is((await cache.mint(id('last 0'))).served, 'mint')
   })
 }
+
+test('keys of 8 kB are kept up to 32 MB of them, and the oldest go', async (t) => {
+  const { cache, calls } = setUp({ entries: 10_000 })
+  const long = (index: number) => id(`${index} ${'x'.repeat(8_000)}`)
+  for (let index = 0; index < 6_000; index++) await cache.mint(long(index))
+  t.is((await cache.mint(long(5_999))).served, 'hit')
+  t.is((await cache.mint(long(2_000))).served, 'hit', 'some 4,000 are kept')
+  t.is((await cache.mint(long(1_000))).served, 'mint', 'and no 5,000')
+  t.is(calls.length, 6_001)
+})
+
+test('evicting takes no longer where thousands were evicted before', async (t) => {
+  const { cache } = setUp({ entries: 10_000 })
+  const timeOf = async (from: number, to: number) => {
+    const startedAt = performance.now()
+    for (let index = from; index < to; index++) await cache.mint(id(String(index)))
+    return performance.now() - startedAt
+  }
+  await timeOf(0, 15_000)
+  const [filling, evicting] = [await timeOf(15_000, 20_000), await timeOf(20_000, 60_000)]
+  t.true(evicting / 8 < filling * 5, `${evicting / 8} ms for 5,000, ${filling} ms before`)
+})
 
 test('remembered failures are bounded too', async (t) => {
   const { cache, calls, failWith } = setUp({ entries: 2 })

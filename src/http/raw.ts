@@ -1,0 +1,27 @@
+/** Answers for sockets that node:http leaves to us: what cannot be read, CONNECT, upgrades. */
+
+import { STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+
+/** How long a client that was refused may go on sending. */
+const LINGER_MS = 200
+
+export interface RawAnswer {
+  status: number
+  /** Alternating names and values, as in `rawHeaders`, with the Content-Length. */
+  head: readonly string[]
+  body: string
+}
+
+/**
+ * Answers, and closes. The rest of what is sent is left to the end of the answer: a socket that is closed over unread
+ * bytes loses the answer too.
+ */
+export function answerSocket(socket: Duplex, { status, head, body }: RawAnswer): void {
+  if (socket.writableEnded) return
+  socket.on('error', () => socket.destroy())
+  setTimeout(() => socket.destroy(), LINGER_MS).unref()
+  const all = [...head, 'Connection', 'close']
+  const lines = all.flatMap((name, index) => (index % 2 === 0 ? [`${name}: ${all[index + 1]}\r\n`] : []))
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`)
+}

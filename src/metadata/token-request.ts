@@ -1,0 +1,141 @@
+/** A request for a token: asked of the identity's cache, answered, and recorded as an event. */
+
+import { asFailure, failure, SidemintError, withFix } from '../core/errors.ts'
+import type { Events, RequestEvent } from '../core/events.ts'
+import { createGlob } from '../core/glob.ts'
+import { GCLOUD_CLIENT_ID } from '../core/google.ts'
+import type { Token, TokenRequest } from '../core/token.ts'
+import { type Answer, WireError } from '../http/wire.ts'
+import { type Caller, callerLabel } from '../identity/callers.ts'
+import type { Identity } from '../identity/identities.ts'
+import type { CachedToken } from '../mint/cache.ts'
+import type { InjectedFailures } from './failures.ts'
+import type { Hit } from './hits.ts'
+
+/** Who sent a request, and as whom it is answered. */
+export interface IdentifiedCaller {
+  caller: Caller
+  /** None: the tree is shown without service accounts. */
+  identity: Identity | undefined
+}
+
+export interface TokenRequestOptions {
+  allowAudience: readonly string[]
+  injected: Pick<InjectedFailures, 'next'>
+  events: Events
+  /** Epoch ms. */
+  now: () => number
+}
+
+/** What was asked for, as far as it could be read. */
+export type Asked = TokenRequest | Pick<TokenRequest, 'kind'>
+
+export interface TokenRequests {
+  /** Answers from the cache, or once there is a token. Throws what the request is refused with. */
+  answer(from: IdentifiedCaller, identity: Identity, hit: Hit): Answer | Promise<Answer>
+  /** Records a request that is refused with what was thrown, and throws it. */
+  refuse(from: IdentifiedCaller, asked: Asked, startedAtMs: number, thrown: unknown): never
+}
+
+export function createTokenRequests(options: TokenRequestOptions): TokenRequests {
+  const { allowAudience, injected, events, now } = options
+  const isAllowed = createGlob(allowAudience)
+
+  /** gcloud asks for its own audience before every token command, whatever the user asked. */
+  function check(request: TokenRequest): void {
+    if (request.kind === 'id' && request.audience === GCLOUD_CLIENT_ID) return
+    const failing = injected.next()
+    if (failing !== undefined) throw failing
+    if (request.kind === 'id' && !isAllowed(request.audience)) {
+      throw failure('AUDIENCE_NOT_ALLOWED', { audience: request.audience, allowed: allowAudience.join(', ') })
+    }
+  }
+
+  function serve(
+    from: IdentifiedCaller,
+    identity: Identity,
+    hit: Hit,
+    startedAtMs: number,
+    token: CachedToken,
+  ): Answer {
+    events.record(requestEvent(from, hit.request, startedAtMs, now(), resultOf(token)))
+    return hit.answer(token, identity.tokens.leftMs(token))
+  }
+
+  async function mint(from: IdentifiedCaller, identity: Identity, hit: Hit, startedAtMs: number): Promise<Answer> {
+    try {
+      return serve(from, identity, hit, startedAtMs, await identity.tokens.mint(hit.request, hit.key))
+    } catch (thrown) {
+      return refuse(from, hit.request, startedAtMs, thrown)
+    }
+  }
+
+  function refuse(from: IdentifiedCaller, asked: Asked, startedAtMs: number, thrown: unknown): never {
+    const error = 'audience' in asked && asked.audience === GCLOUD_CLIENT_ID ? asGcloudNeeds(thrown) : thrown
+    events.record(requestEvent(from, asked, startedAtMs, now(), failureOf(error)))
+    throw error
+  }
+
+  return {
+    answer(from, identity, hit) {
+      const startedAtMs = now()
+      let token: CachedToken | undefined
+      try {
+        check(hit.request)
+        token = identity.tokens.hit(hit.request, hit.key)
+      } catch (thrown) {
+        return refuse(from, hit.request, startedAtMs, thrown)
+      }
+      return token === undefined
+        ? mint(from, identity, hit, startedAtMs)
+        : serve(from, identity, hit, startedAtMs, token)
+    },
+    refuse,
+  }
+}
+
+/** gcloud takes 404 for "no ID token here" and goes on; any other status it crashes on. */
+function asGcloudNeeds(thrown: unknown): unknown {
+  if (thrown instanceof WireError) return thrown
+  const { code, message, fix } = asFailure(thrown)
+  return new SidemintError(code, 404, message, fix)
+}
+
+const NO_SCOPES: readonly string[] = []
+
+type Outcome = Pick<RequestEvent, 'result' | 'status' | 'code' | 'reason' | 'expiresAtMs' | 'first'>
+
+function requestEvent(
+  { caller, identity }: IdentifiedCaller,
+  asked: Asked,
+  startedAtMs: number,
+  at: number,
+  { result, status, first, expiresAtMs, code, reason }: Outcome,
+): RequestEvent {
+  return {
+    type: 'request',
+    at,
+    kind: asked.kind,
+    audience: 'audience' in asked ? asked.audience : '',
+    scopes: 'scopes' in asked ? asked.scopes : NO_SCOPES,
+    identity: 'principal' in asked ? asked.principal : (identity?.email ?? ''),
+    caller: callerLabel(caller),
+    result,
+    status,
+    code,
+    reason,
+    tookMs: at - startedAtMs,
+    expiresAtMs,
+    first,
+  }
+}
+
+function resultOf({ served, first, expiresAtMs }: Token): Outcome {
+  return { result: served, status: 200, code: undefined, reason: undefined, expiresAtMs, first }
+}
+
+function failureOf(thrown: unknown): Outcome {
+  if (thrown instanceof WireError) return { result: 'error', status: thrown.answer.status, reason: thrown.message }
+  const { status, code, message, fix } = asFailure(thrown)
+  return { result: 'error', status, code, reason: withFix({ message, fix }) }
+}

@@ -1,0 +1,58 @@
+/** Which keys go when there are too many of them, or too much text in them: the oldest. */
+
+export interface EvictionLimits {
+  keys: number
+  /** Of all keys together, as UTF-8. */
+  bytes: number
+}
+
+interface Link {
+  key: string
+  bytes: number
+  older: Link
+  newer: Link
+}
+
+/**
+ * Keys by age, as a ring of links, so that each step takes constant time. The order of a Set would do too, but its
+ * iterator first crosses the holes that earlier evictions left (thousands of them, in V8, with 10,000 keys).
+ */
+export class Eviction {
+  readonly #limits: EvictionLimits
+  readonly #evict: (key: string) => void
+  readonly #links = new Map<string, Link>()
+  /** Closes the ring: its `newer` is the oldest key, its `older` the youngest. */
+  readonly #seam: Link
+  #bytes = 0
+
+  constructor(limits: EvictionLimits, evict: (key: string) => void) {
+    this.#limits = limits
+    this.#evict = evict
+    const seam: Partial<Link> = { key: '', bytes: 0 }
+    this.#seam = Object.assign(seam, { older: seam, newer: seam }) as Link
+  }
+
+  /** Makes the key the youngest, and evicts the oldest until the limits hold. */
+  renew(key: string): void {
+    this.delete(key)
+    const link = { key, bytes: Buffer.byteLength(key), older: this.#seam.older, newer: this.#seam }
+    link.older.newer = link
+    link.newer.older = link
+    this.#links.set(key, link)
+    this.#bytes += link.bytes
+    while (this.#links.size > this.#limits.keys || this.#bytes > this.#limits.bytes) {
+      const oldest = this.#seam.newer.key
+      this.delete(oldest)
+      this.#evict(oldest)
+    }
+  }
+
+  delete(key: string): void {
+    const link = this.#links.get(key)
+    if (link === undefined) return
+    link.older.newer = link.newer
+    link.newer.older = link.older
+    this.#links.delete(key)
+    this.#bytes -= link.bytes
+  }
+}

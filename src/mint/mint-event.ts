@@ -1,0 +1,28 @@
+/** How a mint ended, for the event stream. */
+
+import { SidemintError } from '../core/errors.ts'
+import type { MintEvent } from '../core/events.ts'
+import type { Token, TokenRequest } from '../core/token.ts'
+
+/** `behind`: it ran behind an answer. Times are epoch ms. */
+export function mintEvent(
+  request: TokenRequest,
+  behind: boolean,
+  startedAtMs: number,
+  atMs: number,
+  outcome: Token | SidemintError,
+): MintEvent {
+  return {
+    type: 'mint',
+    at: atMs,
+    kind: request.kind,
+    audience: request.kind === 'id' ? request.audience : '',
+    scopes: request.kind === 'access' ? request.scopes : [],
+    identity: request.principal,
+    behind,
+    tookMs: atMs - startedAtMs,
+    ...(outcome instanceof SidemintError
+      ? { code: outcome.code, reason: outcome.message, transient: outcome.transient }
+      : { expiresAtMs: outcome.expiresAtMs }),
+  }
+}
