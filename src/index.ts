@@ -190,7 +190,7 @@ export async function startSidemint(options: StartOptions = {}): Promise<Sidemin
     },
     applyEnv: () => applyVariables(env),
     failNext: ({ status = 503, times = 1 } = {}) => server.failNext({ status, times }),
-    async issueToken({ serviceAccount: principal = server.primary.email, audience, user, ...more }) {
+    async issueToken({ serviceAccount: principal = server.primary.email ?? '', audience, user, ...more }) {
       const speaker = user === undefined ? { principal, audience, format: 'full' as const } : { user }
       return (await server.issueToken({ ...speaker, ...more })).value
     },

@@ -9,7 +9,7 @@ import { version } from '../core/version.ts'
 import { createClientEnv } from '../env/client.ts'
 import type { RunningGates } from '../gate/server.ts'
 import type { GateOptions } from '../gate/settings.ts'
-import type { Identity } from '../identity/identities.ts'
+import { type Identity, identityLabel } from '../identity/identity.ts'
 import type { Log } from '../observe/log.ts'
 import type { RunningServer } from '../server.ts'
 
@@ -69,14 +69,15 @@ function recordOf({ email, callers, hosts, isDefault }: Identity, port: number |
 }
 
 /** Whom an identity is for: everybody else, or those who are named. */
-function describeIdentity({ email, callers, hosts, isDefault }: Identity, port: number | undefined): string {
+function describeIdentity(identity: Identity, port: number | undefined): string {
+  const { callers, hosts, isDefault } = identity
   const whom = [
     ...(isDefault ? ['everybody else'] : []),
     ...(callers.length > 0 ? [`callers ${callers.join(', ')}`] : []),
     ...(hosts.length > 0 ? [`hosts ${hosts.join(', ')}`] : []),
     ...(port === undefined ? [] : [`port ${port}`]),
   ]
-  return `${email} for ${whom.join('; ')}`
+  return `${identityLabel(identity)} for ${whom.join('; ')}`
 }
 
 export function announceGates({ gates, urls, adminUrl }: RunningGates, log: Log, format: 'text' | 'json'): void {

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClientEnv } from '../env/client.ts'
+import { identityLabel } from '../identity/identity.ts'
 import { startServer } from '../server.ts'
 import { type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
 import type { Io } from './command.ts'
@@ -33,7 +34,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'sidemint-'))
   try {
     stderr.write(loginWarning(env))
-    stderr.write(`sidemint: ${server.source.name} tokens as ${server.primary.email} at ${server.url}\n`)
+    stderr.write(`sidemint: ${server.source.name} tokens as ${identityLabel(server.primary)} at ${server.url}\n`)
     const pointed = createClientEnv({ url: server.url, emptyDirectory: directory, env })
     return await execute(command, parameters, { ...env, ...pointed, SIDEMINT_SERVER: server.url })
   } finally {

@@ -137,7 +137,7 @@ async function mintHere(wanted: ForAudience, settings: Settings, { env, stderr }
     stderr.write(unvouched('--key-file, or start `sidemint serve`'))
   }
   try {
-    const token = await tokens.mint({ kind: 'id', principal: primary.email, ...wanted })
+    const token = await tokens.mint({ kind: 'id', principal: primary.principal, ...wanted })
     return token.value
   } finally {
     tokens.close()

@@ -4,8 +4,8 @@
 export type TokenRequest =
   | {
       kind: 'id'
-      /** Email of the service account that the token speaks for. */
-      principal: string
+      /** Email of the service account that the token speaks for; undefined: the credential itself, whoever that is. */
+      principal: string | undefined
       /** The `aud` claim, exactly as asked. */
       audience: string
       /** `full` adds `email` and `email_verified`. */
@@ -13,7 +13,7 @@ export type TokenRequest =
     }
   | {
       kind: 'access'
-      principal: string
+      principal: string | undefined
       /** OAuth scopes, sorted; empty: the principal's own. */
       scopes: readonly string[]
     }
@@ -37,12 +37,12 @@ export interface TokenSource {
 
 /**
  * The request as one string, every field of it. The free text comes last and nothing before it can hold a NUL,
- * so two requests never share a key.
+ * so two requests never share a key; no principal is the empty text.
  */
 export function cacheKey(request: TokenRequest): string {
   return request.kind === 'id'
-    ? `id\0${request.principal}\0${request.format}\0${request.audience}`
-    : `access\0${request.principal}\0${request.scopes.join(' ')}`
+    ? `id\0${request.principal ?? ''}\0${request.format}\0${request.audience}`
+    : `access\0${request.principal ?? ''}\0${request.scopes.join(' ')}`
 }
 
 /** The claims of a JWT, unverified: for display and for `exp`. Undefined where it is no JWT. */

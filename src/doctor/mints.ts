@@ -2,7 +2,7 @@
 
 import { asFailure } from '../core/errors.ts'
 import { readClaims } from '../core/token.ts'
-import { type Identity, OWN_PRINCIPAL } from '../identity/identities.ts'
+import { type Identity, identityLabel } from '../identity/identity.ts'
 import { type Finding, failed, ok } from './finding.ts'
 import { within } from './within.ts'
 
@@ -15,14 +15,18 @@ export function checkMints(all: readonly Identity[]): Promise<Finding[]> {
   return Promise.all(all.map(checkMint))
 }
 
-async function checkMint({ email, tokens }: Identity): Promise<Finding> {
-  const check = email === OWN_PRINCIPAL ? 'default' : email.replace(/@.*$/, '')
+async function checkMint(identity: Identity): Promise<Finding> {
+  const { email, principal, tokens } = identity
+  const check = email?.replace(/@.*$/, '') ?? 'default'
   const startedAtMs = Date.now()
   try {
-    const mint = tokens.mint({ kind: 'id', principal: email, audience: AUDIENCE, format: 'full' })
+    const mint = tokens.mint({ kind: 'id', principal, audience: AUDIENCE, format: 'full' })
     const { value } = await within(TIMEOUT_MS, mint)
     const claims = readClaims(value) ?? {}
-    return { ...ok(check, `an ID token as ${claims.email ?? email} in ${Date.now() - startedAtMs} ms`), claims }
+    return {
+      ...ok(check, `an ID token as ${claims.email ?? identityLabel(identity)} in ${Date.now() - startedAtMs} ms`),
+      claims,
+    }
   } catch (error) {
     return failed(check, asFailure(error))
   }

@@ -55,7 +55,9 @@ export function createLocalSource({ key, issuer, now }: LocalOptions): LocalSour
   }
 
   async function mint(request: TokenRequest): Promise<Token> {
-    if (request.kind === 'id') return issue(request)
+    const { principal } = request
+    if (principal === undefined) throw new TypeError('a local token is signed for a named account only')
+    if (request.kind === 'id') return issue({ ...request, principal })
     const value = `sidemint-local-access-token.${randomBytes(24).toString('base64url')}`
     return { value, expiresAtMs: now() + LIFETIME_SECONDS * 1000, served: 'mint' }
   }

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import type { Overlay } from '../config/settings.ts'
-import type { Identity } from '../identity/identities.ts'
+import type { Identity } from '../identity/identity.ts'
 import { accessLeaf, identityLeaf } from './leaves.ts'
 import { type Directory, type Leaf, overlay } from './tree.ts'
 
@@ -73,19 +73,30 @@ function instance({ platform, project, projectNumber, region, zone }: Place): Di
   }
 }
 
-/** gcloud needs the line with the email, gsutil the one with `default`; both directories are complete. */
+/**
+ * gcloud needs the line with the email, gsutil the one with `default`; both directories are complete. Where nobody
+ * knows the email (a user's login), it is the local source's default one: gcloud takes no account without an email
+ * (`Accounts()` of googlecloudsdk/core/credentials/gce.py leaves `default` out), and Python's google-auth asks for
+ * tokens by the email that it was shown, so that path means the credential itself too.
+ */
 function serviceAccounts(identity: Identity | undefined, place: Place): Directory {
   if (identity === undefined) return {}
-  const accounts = identity.accounts.map((email) => [email, serviceAccount(email, place)] as const)
-  return { ...Object.fromEntries(accounts), default: serviceAccount(identity.email, place, ['default']) }
+  const { principal, email = `default@${place.project}.iam.gserviceaccount.com` } = identity
+  const accounts = identity.accounts.map((name) => [name, serviceAccount(name, name, place)] as const)
+  const own = serviceAccount(email, principal, place)
+  return { [email]: own, ...Object.fromEntries(accounts), default: own }
 }
 
-function serviceAccount(email: string, place: Place, aliases = ['default']): Record<string, string | string[] | Leaf> {
+function serviceAccount(
+  email: string,
+  principal: string | undefined,
+  place: Place,
+): Record<string, string | string[] | Leaf> {
   return {
-    aliases,
+    aliases: ['default'],
     email,
-    identity: identityLeaf(email),
+    identity: identityLeaf(principal),
     scopes: SCOPES,
-    token: accessLeaf(email, place),
+    token: accessLeaf(principal, place),
   }
 }

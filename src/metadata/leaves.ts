@@ -13,7 +13,7 @@ export function isTruthy(value: string | null): boolean {
 const LONGEST_AUDIENCE = 8_192
 
 /** `identity?audience=X&format=full`: `licenses` and unknown formats are ignored, as Cloud Run does. */
-export function identityLeaf(principal: string): Leaf {
+export function identityLeaf(principal: string | undefined): Leaf {
   return (query) => {
     const audience = query.get('audience') ?? ''
     if (audience === '') throw badRequest('non-empty audience parameter required')
@@ -31,7 +31,7 @@ export function identityLeaf(principal: string): Leaf {
 }
 
 /** `token?scopes=a,b`: Cloud Run honours the scopes, a VM only where `enforce_scopes` says so. */
-export function accessLeaf(principal: string, { platform }: { platform: string }): Leaf {
+export function accessLeaf(principal: string | undefined, { platform }: { platform: string }): Leaf {
   return (query) => {
     if (isTruthy(query.get('wait_for_change'))) throw badRequest('wait_for_change is not supported on this key')
     const alt = query.get('alt') ?? 'json'

@@ -7,7 +7,7 @@ import { GCLOUD_CLIENT_ID } from '../core/google.ts'
 import type { Token, TokenRequest } from '../core/token.ts'
 import { type Answer, WireError } from '../http/wire.ts'
 import { type Caller, callerLabel } from '../identity/callers.ts'
-import type { Identity } from '../identity/identities.ts'
+import type { Identity } from '../identity/identity.ts'
 import type { CachedToken } from '../mint/cache.ts'
 import type { InjectedFailures } from './failures.ts'
 import type { Hit } from './hits.ts'
@@ -118,7 +118,7 @@ function requestEvent(
     kind: asked.kind,
     audience: 'audience' in asked ? asked.audience : '',
     scopes: 'scopes' in asked ? asked.scopes : NO_SCOPES,
-    identity: 'principal' in asked ? asked.principal : (identity?.email ?? ''),
+    identity: ('principal' in asked ? asked.principal : undefined) ?? identity?.email ?? '',
     caller: callerLabel(caller),
     result,
     status,

@@ -68,16 +68,6 @@ export async function refuseMisplacedLogin(env: NodeJS.ProcessEnv): Promise<void
   throw failure('LOGIN_MISPLACED', { path, login: `${variable} gcloud auth application-default login` })
 }
 
-/** What changes when the file is written, replaced or removed; a bind-mounted directory shows all three. */
-export async function versionOf(path: string): Promise<string> {
-  try {
-    const { ino, mtimeMs, size } = await stat(path)
-    return `${ino} ${mtimeMs} ${size}`
-  } catch (error) {
-    return String((error as NodeJS.ErrnoException).code)
-  }
-}
-
 /** Reads the file. Throws CREDENTIALS_MISSING, CREDENTIALS_UNREADABLE or CREDENTIALS_MALFORMED. */
 export async function readAdc({ path, why }: AdcPlace): Promise<Adc> {
   let text: string
@@ -232,4 +222,9 @@ function impersonationTarget(path: string, url: string): string {
 
 function malformed(path: string, reason: string): Error {
   return failure('CREDENTIALS_MALFORMED', { path, reason })
+}
+
+/** The account that a credential is by itself; a user's email is not in the file. */
+export function emailOf(credential: Credential): string | undefined {
+  return 'email' in credential ? credential.email : undefined
 }

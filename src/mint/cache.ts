@@ -9,7 +9,6 @@ import NodeCache from 'node-cache'
 import { asFailure, failure, SidemintError } from '../core/errors.ts'
 import type { MintEvent } from '../core/events.ts'
 import { cacheKey, type Token, type TokenRequest, type TokenSource } from '../core/token.ts'
-import { LOOK_EVERY_MS } from '../core/watched-file.ts'
 import { Eviction } from './eviction.ts'
 import { FailureMemory } from './failure-memory.ts'
 import { createSteadyClock, isDue, isFresh, isUsable, type Life } from './freshness.ts'
@@ -44,10 +43,11 @@ export interface CacheOptions {
   /** Epoch ms. */
   now: () => number
   onMint?: (event: MintEvent) => void
-  /** What the source mints from, as a version; another one drops all tokens and failures. */
-  version?: (() => Promise<string>) | undefined
-  /** Called when the version is another one. */
-  onChange?: () => void
+  /**
+   * Sees whether the source has changed, and then calls `clear`. Asked behind a hit, and before a mint, which waits for
+   * it. Undefined: there is nothing to wait for. Never rejects.
+   */
+  look?: () => Promise<void> | undefined
   /** How the cache waits; default: a timer. */
   wait?: (ms: number, signal: AbortSignal) => Promise<unknown>
 }
@@ -78,9 +78,6 @@ class TokenCache implements CachedSource {
   readonly #failures: FailureMemory
   readonly #inFlight = new Map<string, Promise<CachedToken>>()
   readonly #closing = new AbortController()
-  #seenVersion: string | undefined
-  #lookedAtMs = Number.NEGATIVE_INFINITY
-  #looking: Promise<void> | undefined
 
   constructor(options: CacheOptions) {
     const limits = { keys: options.entries, bytes: MOST_KEY_BYTES }
@@ -97,7 +94,7 @@ class TokenCache implements CachedSource {
     const life = this.#lifeOf(entry)
     if (!isFresh(request.kind, life)) return undefined
     if (isDue(request.kind, life) && this.#failures.get(key) === undefined) this.#refreshBehind(key, request)
-    else if (this.#options.version !== undefined) this.#look().catch(() => {})
+    else void this.#options.look?.()
     return serve(entry, 'hit')
   }
 
@@ -159,7 +156,7 @@ class TokenCache implements CachedSource {
 
   /** The mint under way, or a new one; a remembered failure is thrown again. */
   async #join(key: string, request: TokenRequest): Promise<CachedToken> {
-    if (this.#failures.get(key) !== undefined) await this.#look()
+    if (this.#failures.get(key) !== undefined) await this.#options.look?.()
     const running = this.#inFlight.get(key)
     if (running !== undefined) return running.then((token) => ({ ...token, served: 'hit' }))
     const failed = this.#failures.get(key)
@@ -170,7 +167,7 @@ class TokenCache implements CachedSource {
 
   /** A mint that is no longer the one in flight when it ends (the cache was cleared) leaves nothing behind. */
   #start(key: string, request: TokenRequest, behind: boolean): Promise<CachedToken> {
-    const { source, now, onMint } = this.#options
+    const { source, now, onMint, look } = this.#options
     const startedAtMs = now()
     const ended = (outcome: CachedToken | SidemintError) => {
       if (this.#inFlight.get(key) === running) {
@@ -179,7 +176,7 @@ class TokenCache implements CachedSource {
       }
       onMint?.(mintEvent(request, behind, startedAtMs, now(), outcome))
     }
-    const running: Promise<CachedToken> = this.#look()
+    const running: Promise<CachedToken> = Promise.resolve(look?.())
       .then(() => {
         // The look may have cleared the cache: this mint begins after it.
         this.#inFlight.set(key, running)
@@ -216,26 +213,6 @@ class TokenCache implements CachedSource {
     }
     this.#stored.set(key, entry, leftMs / 1000)
     this.#eviction.renew(key)
-  }
-
-  /** Whether the source has changed, asked once a second at most; a mint asks first, an answer asks behind. */
-  #look(): Promise<void> {
-    const { version, onChange } = this.#options
-    if (this.#looking !== undefined) return this.#looking
-    if (version === undefined || this.#clock() - this.#lookedAtMs < LOOK_EVERY_MS) return Promise.resolve()
-    this.#lookedAtMs = this.#clock()
-    this.#looking = version()
-      .then((found) => {
-        const changed = this.#seenVersion !== undefined && found !== this.#seenVersion
-        this.#seenVersion = found
-        if (!changed) return
-        this.clear()
-        onChange?.()
-      })
-      .finally(() => {
-        this.#looking = undefined
-      })
-    return this.#looking
   }
 }
 

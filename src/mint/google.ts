@@ -1,87 +1,66 @@
-/**
- * The developer's own Google credentials as a source. The library is loaded by the first mint; the file is read again
- * when it changes, so a login on the host heals a running server.
- */
+/** The developer's own Google credentials as a source. The library is loaded by the first mint. */
 
 import type { Token, TokenRequest, TokenSource } from '../core/token.ts'
-import { type Credential, locateAdc, misplacedLogin, readAdc, refuseMisplacedLogin, versionOf } from './adc.ts'
+import { type Adc, type Credential, emailOf } from './adc.ts'
 import { BOUNDS, type Bounds } from './bounded.ts'
+import { type Credentials, createCredentials } from './credentials.ts'
 import type { Minter } from './google/mint.ts'
 
 export interface GoogleSourceOptions {
   /** Where the standard variables are read from. */
   env: NodeJS.ProcessEnv
-  /** The principal that stands for the credential itself. */
-  ownPrincipal: string
+  /** Default: those that `env` points to. */
+  credentials?: Credentials
   /** The delegation chain to a principal. */
   delegatesOf: (principal: string) => readonly string[]
   allowUserTokens: boolean
-  /** Hears Google's clock, epoch ms, with every answer. */
+  /** Called for every answer with Google's clock (its Date header), epoch ms. */
   onDate: (googleMs: number) => void
   /** Epoch ms. */
   now: () => number
   bounds?: Bounds
 }
 
-export interface GoogleSource extends TokenSource {
-  /** The version of the credential file: another text, another file. */
-  version(): Promise<string>
-}
+export function createGoogleSource(options: GoogleSourceOptions): TokenSource {
+  const { env, delegatesOf, allowUserTokens, onDate, now, bounds = BOUNDS } = options
+  const { credentials = createCredentials(env, now) } = options
+  let kept: { adc: Adc; minter: Promise<Minter> } | undefined
 
-interface Loaded {
-  credential: Credential
-  minter: Minter
-}
-
-export function createGoogleSource(options: GoogleSourceOptions): GoogleSource {
-  const { env, ownPrincipal, delegatesOf, allowUserTokens, onDate, now, bounds = BOUNDS } = options
-  const place = locateAdc(env)
-  let kept: { version: string; loading: Promise<Loaded> } | undefined
-
-  async function version(): Promise<string> {
-    const misplaced = misplacedLogin(env)
-    const versions = [place.path, ...(misplaced === undefined ? [] : [misplaced])].map(versionOf)
-    return (await Promise.all(versions)).join(', ')
+  function minterOf(adc: Adc): Promise<Minter> {
+    if (kept?.adc !== adc) kept = { adc, minter: load(adc) }
+    return kept.minter
   }
 
-  /** Of this version of the file, read once for all who wait; a failure is not kept. */
-  async function current(): Promise<Loaded> {
-    const found = await version()
-    if (kept?.version === found) return kept.loading
-    const loading = load()
-    kept = { version: found, loading }
-    loading.catch(() => {
-      if (kept?.loading === loading) kept = undefined
-    })
-    return loading
-  }
-
-  async function load(): Promise<Loaded> {
-    await refuseMisplacedLogin(env)
-    const { credential, quotaProject } = await readAdc(place)
+  async function load({ credential, quotaProject }: Adc): Promise<Minter> {
     const { createMinter } = await import('./google/mint.ts')
     const project = env.GOOGLE_CLOUD_QUOTA_PROJECT || quotaProject
-    const minter = createMinter({ credential, quotaProject: project, allowUserTokens, bounds, onDate, now })
-    return { credential, minter }
+    return createMinter({ credential, quotaProject: project, allowUserTokens, bounds, onDate, now })
+  }
+
+  /**
+   * The cache looks at the file before each mint and drops what the old one gave. A mint does not look by itself: its
+   * token would be another account's than the identity that asks for it.
+   */
+  async function inForce(): Promise<Adc> {
+    if (credentials.adc() === undefined) await credentials.look()
+    const broken = credentials.broken()
+    if (broken !== undefined) throw broken
+    return credentials.adc() as Adc
   }
 
   return {
-    version,
     async mint(request: TokenRequest, signal?: AbortSignal): Promise<Token> {
-      const { credential, minter } = await current()
+      const adc = await inForce()
       const { principal } = request
-      const own = principal === ownPrincipal || principal === emailOf(credential)
-      return minter.mint(request, own ? { own } : { own, principal, delegates: delegatesOf(principal) }, signal)
+      const minter = await minterOf(adc)
+      return principal === undefined || principal === emailOf(adc.credential)
+        ? minter.mint(request, { own: true }, signal)
+        : minter.mint(request, { own: false, principal, delegates: delegatesOf(principal) }, signal)
     },
   }
 }
 
-/** The account that a credential is by itself; a user's email is not in the file. */
-export function emailOf(credential: Credential): string | undefined {
-  return 'email' in credential ? credential.email : undefined
-}
-
-/** What a credential is, for the banner. */
+/** What a credential is, for people. */
 export function describeCredential(credential: Credential): string {
   switch (credential.kind) {
     case 'key':

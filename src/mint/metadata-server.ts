@@ -16,8 +16,6 @@ export interface MetadataSourceOptions {
   env: NodeJS.ProcessEnv
   /** Host and port. */
   host: string
-  /** The principal that stands for the machine's own account. */
-  ownPrincipal: string
   /** The delegation chain to a principal; whoever is not the machine's own account is impersonated. */
   delegatesOf: (principal: string) => readonly string[]
   /** Hears the server's clock, epoch ms, with every answer. */
@@ -42,7 +40,7 @@ interface Reply {
 }
 
 export function createMetadataSource(options: MetadataSourceOptions): MetadataSource {
-  const { env, host, ownPrincipal, delegatesOf, onDate, now, bounds = BOUNDS } = options
+  const { env, host, delegatesOf, onDate, now, bounds = BOUNDS } = options
   let ownEmail: string | undefined
   let minter: Promise<Minter> | undefined
 
@@ -127,7 +125,7 @@ export function createMetadataSource(options: MetadataSourceOptions): MetadataSo
     email,
     async mint(asked: TokenRequest, closing?: AbortSignal): Promise<Token> {
       const { principal } = asked
-      if (principal !== ownPrincipal && principal !== (await email())) {
+      if (principal !== undefined && principal !== (await email())) {
         minter ??= createImpersonator()
         return (await minter).mint(asked, { own: false, principal, delegates: delegatesOf(principal) }, closing)
       }

@@ -18,7 +18,7 @@ export function mintEvent(
     kind: request.kind,
     audience: request.kind === 'id' ? request.audience : '',
     scopes: request.kind === 'access' ? request.scopes : [],
-    identity: request.principal,
+    identity: request.principal ?? '',
     behind,
     tookMs: atMs - startedAtMs,
     ...(outcome instanceof SidemintError

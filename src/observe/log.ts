@@ -104,7 +104,7 @@ function describe(event: SidemintEvent): Line {
 
 function describeRequest(event: RequestEvent): Line {
   const { result, code, identity, caller } = event
-  const asked = `${name(event)} ${event.status} ${printable(caller)} -> ${subject(event)}${identity === '' ? '' : ` as ${shortEmail(identity)}`}`
+  const asked = `${name(event)} ${event.status} ${printable(caller)} -> ${subject(event)}${asWhom(event)}`
   const line = {
     text: `${asked} ${outcome(event)}`,
     fields: { event: 'request', caller: printable(caller), status: event.status, ...fields(event) },
@@ -116,7 +116,7 @@ function describeRequest(event: RequestEvent): Line {
 
 function describeRefresh(event: MintEvent): Line {
   const failed = event.code !== undefined
-  const text = `refresh ${name(event)} ${subject(event)} as ${shortEmail(event.identity)} ${outcome({ ...event, result: failed ? 'error' : 'mint' })}`
+  const text = `refresh ${name(event)} ${subject(event)}${asWhom(event)} ${outcome({ ...event, result: failed ? 'error' : 'mint' })}`
   const line = { text, fields: { event: 'refresh', ...fields(event) } }
   return failed ? { ...line, repeat: `refresh ${event.code} ${event.identity} ${subject(event)}` } : line
 }
@@ -174,6 +174,11 @@ function outcome(event: Pick<RequestEvent, 'result' | 'code' | 'reason' | 'tookM
   }
   const minutes = Math.round(((event.expiresAtMs ?? event.at) - event.at) / 60_000)
   return `${event.result} ${event.tookMs}ms exp ${minutes}m`
+}
+
+/** Nothing where nobody knows: a user's email is in no credential file. */
+function asWhom({ identity }: { identity: string }): string {
+  return identity === '' ? '' : ` as ${shortEmail(identity)}`
 }
 
 function shortEmail(email: string): string {

@@ -37,7 +37,7 @@ async function find(
   } = asking
   const caller = { address, ...(name === undefined ? {} : { name: { container, service: name } }) }
   const found = made.find({ caller, host, listener: made.all.find(({ email }) => email === listener) })
-  return found?.email.split('@')[0]
+  return found?.email?.split('@')[0]
 }
 
 const ALL = [ORDERS, BILLING, JOBS, REST]

@@ -1,10 +1,10 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { SidemintError } from '../../src/core/errors.ts'
-import { locateAdc, misplacedLogin, readAdc, refuseMisplacedLogin, versionOf } from '../../src/mint/adc.ts'
+import { locateAdc, misplacedLogin, readAdc, refuseMisplacedLogin } from '../../src/mint/adc.ts'
 
 const FILE = 'application_default_credentials.json'
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
@@ -199,26 +199,4 @@ test('a login that went to the empty directory is an error that says where to lo
   const other = await failureOf(t, refuseMisplacedLogin(env('/work')))
   t.regex(other.fix, /; then CLOUDSDK_CONFIG=\/work gcloud auth application-default login$/)
   await t.notThrowsAsync(refuseMisplacedLogin({ CLOUDSDK_CONFIG: empty }))
-})
-
-test('a file that appears, is written, replaced or removed has another version', async (t) => {
-  const path = join(directory(t), 'gcloud', FILE)
-  const seen = [await versionOf(path)]
-  const change = async (title: string, make: () => void) => {
-    make()
-    const version = await versionOf(path)
-    t.false(seen.includes(version) && version !== seen[0], title)
-    t.not(version, seen.at(-1), title)
-    seen.push(version)
-  }
-  await change('it appears', () => {
-    mkdirSync(dirname(path))
-    writeFileSync(path, '{}')
-  })
-  await change('it is written', () => writeFileSync(path, '{"type":1}'))
-  await change('another file takes its name', () => {
-    writeFileSync(`${path}.new`, '{"type":1}')
-    renameSync(`${path}.new`, path)
-  })
-  await change('it is removed', () => rmSync(path))
 })

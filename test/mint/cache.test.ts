@@ -606,44 +606,62 @@ test('each mint is reported once, with whether it ran behind an answer and how i
   })
 })
 
-test('another version of the source drops tokens and remembered failures, and is looked for once a second at most', async (t) => {
+test('a source that has changed is looked for behind a hit and before a mint, also where a failure is remembered', async (t) => {
   const clock = createClock()
-  let version = 'first'
-  let looks = 0
-  let changes = 0
-  const calls: number[] = []
+  let [inForce, found] = ['first', 'first']
   let failing = false
   const cache = createCache({
     source: {
       async mint() {
-        calls.push(clock.now())
         if (failing) throw permanent()
-        return { value: version, expiresAtMs: clock.now() + HOUR, served: 'mint' }
+        return { value: inForce, expiresAtMs: clock.now() + HOUR, served: 'mint' }
       },
     },
     entries: 10,
     now: clock.now,
-    version: async () => {
-      looks += 1
-      return version
-    },
-    onChange: () => {
-      changes += 1
+    async look() {
+      await settled()
+      if (found === inForce) return
+      inForce = found
+      cache.clear()
     },
   })
   t.teardown(() => cache.close())
   for (let asked = 0; asked < 5; asked += 1) t.is((await cache.mint(id())).value, 'first')
-  t.deepEqual([calls.length, looks], [1, 1])
-  version = 'second'
-  clock.advance(SECOND)
+  found = 'second'
   t.is((await cache.mint(id())).value, 'first', 'the look is behind the answer')
   await settled()
-  t.deepEqual([(await cache.mint(id())).value, changes], ['second', 1])
+  await settled()
+  t.is((await cache.mint(id())).value, 'second')
   failing = true
-  clock.advance(SECOND)
   await t.throwsAsync(cache.mint(id('https://other.example')))
-  version = 'third'
+  found = 'third'
   failing = false
-  clock.advance(SECOND)
   t.is((await cache.mint(id('https://other.example'))).value, 'third', 'a remembered failure is not answered unlooked')
+})
+
+test('a token of what the source was before is not served as a stale one', async (t) => {
+  const clock = createClock()
+  let mints = 0
+  let found = false
+  const cache = createCache({
+    source: {
+      async mint() {
+        mints += 1
+        if (mints === 2) throw failure('UPSTREAM_UNAVAILABLE', { host: 'h', status: '503' })
+        return { value: 'first', expiresAtMs: clock.now() + HOUR, served: 'mint' }
+      },
+    },
+    entries: 10,
+    now: clock.now,
+    look() {
+      if (found) cache.clear()
+      return undefined
+    },
+  })
+  t.teardown(() => cache.close())
+  await cache.mint(id())
+  found = true
+  clock.advance(10 * MINUTE)
+  await t.throwsAsync(cache.mint(id()), { message: /answered 503/ })
 })

@@ -1,12 +1,13 @@
 import { inspect } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { errorBody, SidemintError } from '../../src/core/errors.ts'
-import { readClaims, type TokenRequest } from '../../src/core/token.ts'
-import { createGoogleSource, type GoogleSource } from '../../src/mint/google.ts'
+import { readClaims, type TokenRequest, type TokenSource } from '../../src/core/token.ts'
+import { createGoogleSource } from '../../src/mint/google.ts'
 import { type FakeGoogle, startFakeGoogle } from '../google/start.ts'
 import { ANN, AUDIENCE, CI, CREATOR, FIRST, MIDDLE, ORDERS, SECOND } from './google/rows.ts'
 
-const OWN = 'own@sidemint.invalid'
+/** No principal: the credential itself. */
+const OWN = undefined
 const PLATFORM = 'https://www.googleapis.com/auth/cloud-platform'
 const OPEN_ID = 'roles/iam.serviceAccountOpenIdTokenCreator'
 
@@ -30,7 +31,6 @@ function sourceOf(adc: object, { env = {}, delegates = [], allowUserTokens = fal
   const path = google.write(`adc-${crypto.randomUUID()}.json`, JSON.stringify(adc))
   return createGoogleSource({
     env: { GOOGLE_APPLICATION_CREDENTIALS: path, ...env },
-    ownPrincipal: OWN,
     delegatesOf: () => delegates,
     allowUserTokens,
     onDate: () => {},
@@ -39,24 +39,28 @@ function sourceOf(adc: object, { env = {}, delegates = [], allowUserTokens = fal
   })
 }
 
-const idToken = (principal = OWN, audience = AUDIENCE, format: 'full' | 'standard' = 'full'): TokenRequest => ({
+const idToken = (
+  principal: string | undefined = OWN,
+  audience = AUDIENCE,
+  format: 'full' | 'standard' = 'full',
+): TokenRequest => ({
   kind: 'id',
   principal,
   audience,
   format,
 })
-const accessToken = (principal = OWN, scopes: readonly string[] = []): TokenRequest => ({
+const accessToken = (principal: string | undefined = OWN, scopes: readonly string[] = []): TokenRequest => ({
   kind: 'access',
   principal,
   scopes,
 })
 
-async function claimsOf(source: GoogleSource, request: TokenRequest) {
+async function claimsOf(source: TokenSource, request: TokenRequest) {
   return readClaims((await source.mint(request)).value)
 }
 
 /** The failure, looked over for secrets wherever they may be. */
-async function failureOf(t: ExecutionContext, source: GoogleSource, request: TokenRequest): Promise<SidemintError> {
+async function failureOf(t: ExecutionContext, source: TokenSource, request: TokenRequest): Promise<SidemintError> {
   const error = await source.mint(request).then(
     () => undefined,
     (thrown: unknown) => thrown,

@@ -8,7 +8,8 @@ import { type FakeGoogle, startFakeGoogle } from '../google/start.ts'
 import { ask, DEFAULT_ACCOUNT } from '../http-client.ts'
 import { AUDIENCE, CREATOR, FIRST, ORDERS, VM } from './google/rows.ts'
 
-const OWN = 'own@sidemint.invalid'
+/** No principal: the machine's own account. */
+const OWN = undefined
 
 let google: FakeGoogle
 
@@ -23,7 +24,6 @@ function source(host = google.metadata.host, delegates: readonly string[] = []) 
   return createMetadataSource({
     env: {},
     host,
-    ownPrincipal: OWN,
     delegatesOf: () => delegates,
     onDate: () => {},
     now: Date.now,
@@ -31,13 +31,13 @@ function source(host = google.metadata.host, delegates: readonly string[] = []) 
   })
 }
 
-const idToken = (principal = OWN, audience = AUDIENCE): TokenRequest => ({
+const idToken = (principal: string | undefined = OWN, audience = AUDIENCE): TokenRequest => ({
   kind: 'id',
   principal,
   audience,
   format: 'full',
 })
-const accessToken = (principal = OWN): TokenRequest => ({ kind: 'access', principal, scopes: [] })
+const accessToken = (principal: string | undefined = OWN): TokenRequest => ({ kind: 'access', principal, scopes: [] })
 
 /** On a busy machine the server may take longer than the start waits for it. */
 async function emailOf(machine: ReturnType<typeof source>): Promise<string> {

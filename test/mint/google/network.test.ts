@@ -26,7 +26,6 @@ test.after.always(() => google.close())
 function source({ now = Date.now, onDate = (_: number) => {}, attemptMs = 5_000, totalMs = 10_000 } = {}) {
   return createGoogleSource({
     env: { GOOGLE_APPLICATION_CREDENTIALS: google.write(`${crypto.randomUUID()}.json`, google.userLogin(ANN)) },
-    ownPrincipal: 'own@sidemint.invalid',
     delegatesOf: () => [],
     allowUserTokens: false,
     onDate,

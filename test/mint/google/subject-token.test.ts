@@ -26,7 +26,6 @@ async function source(credential_source: object, totalMs = 10_000) {
   const adc = { ...(await google.externalAccount({ from: 'file', subject: 'robot' })), credential_source }
   return createGoogleSource({
     env: { GOOGLE_APPLICATION_CREDENTIALS: google.write(`${crypto.randomUUID()}.json`, adc) },
-    ownPrincipal: 'own@sidemint.invalid',
     delegatesOf: () => [],
     allowUserTokens: false,
     onDate: () => {},

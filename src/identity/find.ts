@@ -1,0 +1,45 @@
+/** Which identity a request gets. */
+
+import { hostName } from '../core/host.ts'
+import { type Caller, createRange, isCidr } from './callers.ts'
+import type { Identity } from './identity.ts'
+
+/** What a request tells of who sent it. */
+export interface Sender {
+  caller: Caller
+  /** The Host header. */
+  host: string
+  /** The identity whose own listener was asked. */
+  listener: Identity | undefined
+}
+
+export type FindIdentity = (sender: Sender) => Identity | undefined
+
+/**
+ * Trusted: the address of a TCP connection and what Docker's DNS calls it. Never trusted: the Host header, which any
+ * caller can choose, so it does not give an identity that is bound to callers. A caller of one identity does not get
+ * another's, whichever listener it asks.
+ */
+export function createFinder(all: readonly Identity[]): FindIdentity {
+  const bound = all
+    .filter(({ callers }) => callers.length > 0)
+    .map((identity) => ({ identity, admits: createMatcher(identity.callers) }))
+  const byHost = new Map(
+    all
+      .filter(({ callers }) => callers.length === 0)
+      .flatMap((identity) => identity.hosts.map((host) => [host, identity] as const)),
+  )
+  const everybodyElse = all.find((identity) => identity.isDefault)
+  return ({ caller, host, listener }) => {
+    const own = bound.find(({ admits }) => admits(caller))?.identity
+    if (listener !== undefined) return own === undefined || own === listener ? listener : undefined
+    return own ?? (byHost.size > 0 ? byHost.get(hostName(host)) : undefined) ?? everybodyElse
+  }
+}
+
+function createMatcher(callers: readonly string[]): (caller: Caller) => boolean {
+  const inRange = createRange(callers.filter(isCidr))
+  const names = new Set(callers.filter((caller) => !isCidr(caller)))
+  return ({ address, name }) =>
+    inRange(address) || (name !== undefined && (names.has(name.container) || names.has(name.service ?? name.container)))
+}

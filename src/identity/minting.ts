@@ -1,0 +1,92 @@
+/** Who mints: the source that the settings choose, with the cache around it. */
+
+import type { Settings } from '../config/settings.ts'
+import type { Events } from '../core/events.ts'
+import { generateSigningKey, loadSigningKey, type SigningKey } from '../issuer/key.ts'
+import { createLocalSource, type LocalSource } from '../issuer/local.ts'
+import { emailOf } from '../mint/adc.ts'
+import type { Bounds } from '../mint/bounded.ts'
+import { type CachedSource, createCache } from '../mint/cache.ts'
+import { type Choice, chooseSource } from '../mint/choose.ts'
+import { type Credentials, createCredentials } from '../mint/credentials.ts'
+import { createGoogleSource } from '../mint/google.ts'
+import { createMetadataSource } from '../mint/metadata-server.ts'
+
+export interface MintingOptions {
+  settings: Settings
+  /** Where the standard variables are read from. */
+  env: NodeJS.ProcessEnv
+  /** The `iss` claim; asked at each mint. */
+  issuer: () => string
+  events: Events
+  /** Epoch ms. */
+  now: () => number
+  /** The delegation chain to a principal. */
+  delegatesOf: (principal: string) => readonly string[]
+  /** Called once other credentials are in force. */
+  onChange: () => void
+  /** Called with the clock of whoever mints, epoch ms. */
+  onDate: (epochMs: number) => void
+  bounds?: Bounds
+}
+
+export interface LocalIssuer {
+  key: Promise<SigningKey>
+  source: LocalSource
+}
+
+export interface Minting {
+  choice: Choice
+  tokens: CachedSource
+  /** The email of whoever mints, as far as it is known now. */
+  ownEmail(): string | undefined
+  /** Of the google source alone. */
+  credentials: Credentials | undefined
+  /** The local issuer's key and signer, where it mints. */
+  local: LocalIssuer | undefined
+}
+
+/**
+ * Throws where a key file is unusable. The key of a server without one is made meanwhile. Credentials that are broken
+ * are told by the banner and by every mint, for a login may mend them while the server runs.
+ */
+export async function createMinting(options: MintingOptions): Promise<Minting> {
+  const { settings, env, now, events, onChange } = options
+  const choice = chooseSource(settings, env)
+  const cached = { entries: settings.cacheEntries, now, onMint: events.record }
+  switch (choice.name) {
+    case 'local': {
+      const local = await createLocal(options)
+      const tokens = createCache({ ...cached, source: local.source })
+      return { choice, tokens, ownEmail: () => undefined, credentials: undefined, local }
+    }
+    case 'metadata': {
+      const source = createMetadataSource({ ...options, host: choice.host })
+      const email = await source.email()
+      const tokens = createCache({ ...cached, source })
+      return { choice, tokens, ownEmail: () => email, credentials: undefined, local: undefined }
+    }
+    case 'google': {
+      const credentials = createCredentials(env, now, () => {
+        tokens.clear()
+        onChange()
+      })
+      const source = createGoogleSource({ ...options, credentials, allowUserTokens: settings.allowUserTokens })
+      const tokens = createCache({ ...cached, source, look: credentials.look })
+      await credentials.look()
+      const ownEmail = () => {
+        const adc = credentials.adc()
+        return adc && emailOf(adc.credential)
+      }
+      return { choice, tokens, ownEmail, credentials, local: undefined }
+    }
+  }
+}
+
+async function createLocal({ settings, issuer, events, now }: MintingOptions): Promise<LocalIssuer> {
+  const warn = (text: string) =>
+    events.record({ type: 'notice', at: now(), level: 'warn', code: 'KEY_FILE_MODE', text })
+  const key = settings.keyFile === undefined ? generateSigningKey() : loadSigningKey(settings.keyFile, warn)
+  if (settings.keyFile !== undefined) await key
+  return { key, source: createLocalSource({ key, issuer, now }) }
+}

@@ -1,0 +1,65 @@
+/**
+ * The credentials in force. The file is read again when it changes, so a login on the host heals a running server,
+ * and one that is caught half written does no harm: until it can be read, the old ones stay.
+ */
+
+import { asFailure, SidemintError } from '../core/errors.ts'
+import { createWatchedFile } from '../core/watched-file.ts'
+import { type Adc, locateAdc, misplacedLogin, readAdc, refuseMisplacedLogin } from './adc.ts'
+
+export interface Credentials {
+  /**
+   * Reads the file where it has changed, which is looked at once a second at most. Undefined: it has not, and is not
+   * being read. Never rejects.
+   */
+  look(): Promise<void> | undefined
+  /** The last ones that could be read; the same object while they are the same. */
+  adc(): Adc | undefined
+  /** What is wrong with the file as it is now: 503 where earlier credentials are there, since half a file passes by itself. */
+  broken(): SidemintError | undefined
+}
+
+/**
+ * `env`: where the standard variables are read from. `now`: epoch ms. `onChange` is called after the first look, each
+ * time that other credentials are in force, or another reason why there are none.
+ */
+export function createCredentials(env: NodeJS.ProcessEnv, now: () => number, onChange = () => {}): Credentials {
+  const place = locateAdc(env)
+  const misplaced = misplacedLogin(env)
+  const watched = createWatchedFile([place.path, ...(misplaced === undefined ? [] : [misplaced])], now)
+  let seen: string | undefined
+  let adc: Adc | undefined
+  let broken: SidemintError | undefined
+  let reading: Promise<void> | undefined
+
+  async function read(changed: () => void): Promise<void> {
+    try {
+      await refuseMisplacedLogin(env)
+      const found = await readAdc(place)
+      broken = undefined
+      if (JSON.stringify(found) === JSON.stringify(adc)) return
+      adc = found
+      changed()
+    } catch (thrown) {
+      const { code, status, message, fix } = asFailure(thrown)
+      broken = new SidemintError(code, adc === undefined ? status : 503, message, fix)
+      if (adc === undefined) changed()
+    }
+  }
+
+  return {
+    look() {
+      const found = watched.version()
+      if (found !== seen && reading === undefined) {
+        const isFirst = seen === undefined
+        seen = found
+        reading = read(isFirst ? () => {} : onChange).finally(() => {
+          reading = undefined
+        })
+      }
+      return reading
+    },
+    adc: () => adc,
+    broken: () => broken,
+  }
+}

@@ -1,0 +1,188 @@
+import { rmSync } from 'node:fs'
+import test, { type ExecutionContext } from 'ava'
+import { settle } from '../../src/config/layers.ts'
+import type { SidemintEvent } from '../../src/core/events.ts'
+import { createEvents } from '../../src/core/events.ts'
+import { readClaims } from '../../src/core/token.ts'
+import { startServer } from '../../src/server.ts'
+import { createClock, HOUR, MINUTE, SECOND } from '../clock.ts'
+import { type FakeGoogle, startFakeGoogle } from '../google/start.ts'
+import { ask, DEFAULT_ACCOUNT, V1 } from '../http-client.ts'
+import { AUDIENCE, CREATOR, ORDERS } from './google/rows.ts'
+
+const A = 'a@acme-dev.iam.gserviceaccount.com'
+const B = 'b@acme-dev.iam.gserviceaccount.com'
+const ACCOUNTS = `${V1}/instance/service-accounts`
+
+let google: FakeGoogle
+
+test.before(async () => {
+  google = await startFakeGoogle()
+  google.applyEnv()
+})
+
+test.after.always(() => google.close())
+
+/** A server whose credential file is A's key at first, and what one asks of it. */
+async function serve(t: ExecutionContext, options: Record<string, unknown> = {}) {
+  const name = `${crypto.randomUUID()}.json`
+  const path = google.write(name, await google.serviceAccountKey(A))
+  const clock = createClock(Date.now())
+  const events = createEvents()
+  const seen: SidemintEvent[] = []
+  events.subscribe((event) => void seen.push(event))
+  const server = await startServer({
+    settings: settle({ options: { port: 0, source: 'google', ...options } }),
+    env: { GOOGLE_APPLICATION_CREDENTIALS: path },
+    now: clock.now,
+    events,
+    bounds: { attemptMs: 2_000, totalMs: 4_000, retryDelaysMs: [5, 10] },
+  })
+  t.teardown(() => server.close())
+  return {
+    path,
+    clock,
+    seen,
+    write: (content: Parameters<FakeGoogle['write']>[1]) => void google.write(name, content),
+    get: (key: string) => ask(server.url, key),
+    /** The email in an ID token, or the status and code of the refusal. */
+    async identity(account: string, audience = AUDIENCE) {
+      const { status, body } = await ask(server.url, `${ACCOUNTS}/${account}/identity?audience=${audience}&format=full`)
+      return status === 200 ? readClaims(body)?.email : `${status} ${/"error":"(\w+)"/.exec(body)?.[1] ?? ''}`
+    },
+  }
+}
+
+test.serial(
+  'after the file changes from one key to another, the default email and its tokens change together',
+  async (t) => {
+    const { clock, write, get, identity, seen } = await serve(t)
+    t.is(await identity('default'), A)
+    t.is((await get(`${DEFAULT_ACCOUNT}/email`)).body, A)
+    write(await google.serviceAccountKey(B))
+    clock.advance(1 * SECOND)
+    t.is(await identity('default', 'https://new.example'), B)
+    t.is((await get(`${DEFAULT_ACCOUNT}/email`)).body, B)
+    t.is(await identity('default'), B)
+    t.is(await identity(B), B)
+    t.is((await get(`${ACCOUNTS}/`)).body, `${B}/\ndefault/\n`)
+    t.is((await get(`${ACCOUNTS}/${A}/identity?audience=${AUDIENCE}`)).status, 404)
+    t.true(seen.some((event) => event.type === 'notice' && event.code === 'CREDENTIALS_CHANGED'))
+  },
+)
+
+test.serial(
+  'the request that notices the change asks by the old email, and gets no token of the new account',
+  async (t) => {
+    const { clock, write, identity } = await serve(t)
+    t.is(await identity(A), A)
+    write(await google.serviceAccountKey(B))
+    clock.advance(1 * SECOND)
+    t.is(await identity(A, 'https://new.example'), '403 IMPERSONATION_DENIED')
+  },
+)
+
+test.serial('a named account that is no longer the credential’s own is impersonated', async (t) => {
+  const { clock, write, identity } = await serve(t, { serviceAccount: A })
+  const impersonations = () => google.calls.filter(({ grant }) => grant === 'generateIdToken').length
+  const before = impersonations()
+  t.is(await identity('default'), A)
+  t.is(impersonations(), before)
+  write(await google.serviceAccountKey(B))
+  clock.advance(1 * SECOND)
+  t.is(await identity('default', 'https://new.example'), '403 IMPERSONATION_DENIED')
+  google.grant(B, CREATOR, A)
+  clock.advance(10 * SECOND)
+  t.is(await identity('default', 'https://new.example'), A)
+  t.is(await identity(A), A)
+  google.ungrant(B, CREATOR, A)
+})
+
+test.serial('an account that becomes the credential’s own needs no grant any more', async (t) => {
+  const { clock, write, identity } = await serve(t, { serviceAccount: B })
+  google.serviceAccount(B)
+  t.is(await identity('default'), '403 IMPERSONATION_DENIED')
+  write(await google.serviceAccountKey(B))
+  clock.advance(1 * SECOND)
+  t.is(await identity('default'), B)
+})
+
+test.serial('the request that notices the change never gets the old account’s token as a stale one', async (t) => {
+  const { clock, write, identity } = await serve(t)
+  t.is(await identity('default'), A)
+  write(await google.serviceAccountKey(B))
+  clock.advance(10 * MINUTE)
+  const cancel = google.fault({ kind: 'delay', host: 'oauth2.googleapis.com', ms: 900 })
+  t.is(await identity('default'), B)
+  cancel()
+})
+
+test.serial(
+  'a file caught half written: old tokens are served, a mint is 503, and a whole file heals it',
+  async (t) => {
+    const { clock, write, get, identity, seen } = await serve(t)
+    t.is(await identity('default'), A)
+    const next = JSON.stringify(await google.serviceAccountKey(B))
+    write(next.slice(0, next.length / 2))
+    clock.advance(1 * SECOND)
+    t.is(await identity('default', 'https://new.example'), '503 CREDENTIALS_MALFORMED')
+    t.is(await identity('default'), A)
+    t.is((await get(`${DEFAULT_ACCOUNT}/email`)).body, A)
+    t.is((await get('/_sidemint/ready')).status, 200, 'it passes by itself')
+    clock.advance(30 * MINUTE)
+    t.is(await identity('default'), A, 'a stale one')
+    t.true(seen.some((event) => event.type === 'request' && event.result === 'stale'))
+    write(next)
+    clock.advance(4 * SECOND)
+    t.is(await identity('default', 'https://new.example'), B)
+    t.is(await identity('default'), B)
+  },
+)
+
+test.serial('a file that is away for a moment does no harm, and expired tokens are not served', async (t) => {
+  const { clock, path, identity } = await serve(t)
+  t.is(await identity('default'), A)
+  rmSync(path)
+  clock.advance(1 * SECOND)
+  t.is(await identity('default', 'https://new.example'), '503 CREDENTIALS_MISSING')
+  t.is(await identity('default'), A)
+  clock.advance(1 * HOUR)
+  t.is(await identity('default'), '503 CREDENTIALS_MISSING')
+})
+
+test.serial('a file that is written anew with the same content changes nothing', async (t) => {
+  const { clock, write, identity, seen } = await serve(t)
+  const key = await google.serviceAccountKey(A)
+  write(key)
+  clock.advance(1 * SECOND)
+  t.is(await identity('default'), A)
+  const before = { calls: google.calls.length, events: seen.length }
+  write(key)
+  clock.advance(1 * SECOND)
+  t.is(await identity('default'), A)
+  t.is(google.calls.length, before.calls)
+  t.false(seen.slice(before.events).some(({ type }) => type === 'notice'))
+})
+
+test.serial('a login heals a server that started with a broken file, whatever the clock did', async (t) => {
+  const { clock, write, identity } = await serve(t, { serviceAccount: ORDERS })
+  write('{')
+  clock.advance(1 * SECOND)
+  t.is(await identity('default'), '503 CREDENTIALS_MALFORMED')
+  write(await google.serviceAccountKey(ORDERS))
+  clock.advance(-2 * HOUR)
+  t.is(await identity('default'), ORDERS)
+})
+
+test.serial('a user login without a principal shows an email to clients, and no sentinel to people', async (t) => {
+  const { clock, write, get, identity, seen } = await serve(t, { allowUserTokens: true, project: 'acme-dev' })
+  write(google.userLogin('ann@acme.com'))
+  clock.advance(1 * SECOND)
+  t.is(await identity('default'), 'ann@acme.com')
+  const shown = 'default@acme-dev.iam.gserviceaccount.com'
+  t.is((await get(`${DEFAULT_ACCOUNT}/email`)).body, shown)
+  t.is((await get(`${ACCOUNTS}/`)).body, `default/\n${shown}/\n`)
+  t.is(await identity(shown), 'ann@acme.com', 'Python asks by the email that it was shown')
+  const { identity: speaker } = seen.findLast((event) => event.type === 'request') ?? {}
+  t.is(speaker, '')
+})
