@@ -50,6 +50,7 @@ async function start(): Promise<void> {
     env,
     stdout,
     stderr,
+    readStdin: async () => (await process.stdin.setEncoding('utf8').toArray()).join(''),
     pointers,
     stopSignal: () => stopSignal().finally(() => (stopped = true)),
   })

@@ -11,6 +11,8 @@ export interface OwnFlag {
   /** What its value is called in the help; absent for a flag without a value. */
   value?: string
   help: string
+  /** It may be repeated, and its values are a list. */
+  repeats?: true
 }
 
 export interface CommandShape {
@@ -31,7 +33,7 @@ export interface Arguments {
   /** The settings given as flags. */
   given: ReadonlySet<string>
   /** The command's own flags. */
-  own: Readonly<Record<string, string | boolean | undefined>>
+  own: Readonly<Record<string, string | boolean | readonly string[] | undefined>>
   /** What follows the flags. */
   rest: readonly string[]
 }
@@ -45,7 +47,7 @@ export interface ArgumentSources {
 export async function readArguments(shape: CommandShape, { argv, env }: ArgumentSources): Promise<Arguments> {
   const problems: string[] = []
   const flags = new Map<string, (string | boolean)[]>()
-  const own: Record<string, string | boolean> = {}
+  const own: Record<string, string | boolean | readonly string[]> = {}
   const names = new Map(settingsOf(shape.name).map((name) => [flagOf(name).slice(2), name]))
   const known = [...names.keys(), ...Object.keys(shape.flags), 'help']
   const { tokens, rest } = tokenize(shape, names, argv)
@@ -72,7 +74,8 @@ export async function readArguments(shape: CommandShape, { argv, env }: Argument
     } else if (setting !== undefined) {
       if (value === undefined) problems.push(`--${written}: needs a value`)
       else flags.set(setting, [...(flags.get(setting) ?? []), value])
-    } else own[flag] = value ?? true
+    } else if (ownFlag?.repeats && value !== undefined) own[flag] = [own[flag] ?? [], value].flat() as string[]
+    else own[flag] = value ?? true
   }
   const file = await readSettingsFile(String(flags.get('config')?.at(-1) ?? env.SIDEMINT_CONFIG ?? ''), problems)
   const settings = settle({ flags, env, ...(file === undefined ? {} : { file }) }, problems, {
@@ -131,7 +134,7 @@ function tokenize(
   const mixed = shape.takes === 'nothing'
   const before = end === undefined || mixed ? parsed : parsed.filter(({ index }) => index < end.index)
   const given = before.filter((token) => token.kind === 'option')
-  const hungry = given.find(({ inlineValue, value }) => inlineValue === false && value.startsWith('-'))
+  const hungry = given.find(({ inlineValue, value }) => inlineValue === false && /^-./.test(value))
   if (hungry !== undefined) {
     const after = tokenize(shape, names, argv.slice(hungry.index + 1))
     const earlier = tokenize(shape, names, argv.slice(0, hungry.index))

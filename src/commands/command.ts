@@ -4,6 +4,8 @@ export interface Io {
   env: NodeJS.ProcessEnv
   stdout: { write(text: string): unknown; isTTY?: boolean }
   stderr: { write(text: string): unknown; isTTY?: boolean }
+  /** All that is written to stdin, once it has ended. */
+  readStdin(): Promise<string>
   /** The variables that point clients at a metadata server, which were taken out of `env`. */
   pointers: Readonly<Record<string, string>>
   /**

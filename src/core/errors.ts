@@ -75,7 +75,7 @@ export const CATALOGUE = {
   COMPOSE_FILE_UNUSABLE: {
     status: 400,
     what: 'the compose file {path} cannot be used: {reason}',
-    fix: 'name a compose file, or pipe one: docker compose config | sidemint doctor --compose /dev/stdin',
+    fix: 'name a compose file, or pipe what Compose makes of it: docker compose config | sidemint doctor --compose -',
   },
   DIRECTORY_UNUSABLE: {
     status: 400,

@@ -35,6 +35,7 @@ export function start(argv: readonly string[], env: NodeJS.ProcessEnv = {}): Run
   const ended = main(argv, {
     env: { ...BARE, ...env },
     pointers: {},
+    readStdin: async () => '',
     stopSignal: () => stopped,
     stdout: { write: (text) => (out += text) },
     stderr: {

@@ -1,172 +1,33 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import test from 'ava'
-import { parseYaml } from '../../src/config/yaml.ts'
+import test, { type ExecutionContext } from 'ava'
 import { checkCompose } from '../../src/doctor/compose/index.ts'
-import { interpolate } from '../../src/doctor/compose/interpolate.ts'
-import type { Finding } from '../../src/doctor/finding.ts'
+import { matches } from './compose/findings.ts'
+import { PLAIN, TABLE } from './compose/table.ts'
+import { RECORDED, tools } from './compose/tools.ts'
 
-const DIRECTORY = new URL('compose/', import.meta.url).pathname
-/** No Docker, so that what runs on this host changes nothing. */
-const ENV = { HOME: homedir(), PATH: '/nonexistent' }
+const DIRECTORY = join(import.meta.dirname, 'compose')
+const NOWHERE = '/nonexistent'
 
-/** check, status, what; the fix where one is looked at. */
-type Row = [check: string, status: Finding['status'], what: RegExp, fix?: RegExp]
-
-const TABLE: Record<string, { shows: string; rows: Row[] }> = {
-  'link-local': {
-    shows: 'a stack at 169.254.169.254 without a variable is clean, its gate and its database are left alone',
-    rows: [
-      ['compose:metadata', 'ok', /is a sidemint/],
-      ['compose:orders', 'ok', /asks sidemint at 169\.254\.169\.254/],
-      ['compose:billing', 'ok', /asks sidemint at 169\.254\.169\.254/],
-      ['compose', 'ok', /no Docker answered/],
-    ],
-  },
-  variables: {
-    shows: 'aliases and variables are clean, in lists, maps, merge keys, env_file and with defaults',
-    rows: [
-      ['compose:metadata', 'ok', /is a sidemint/],
-      ['compose:orders', 'ok', /at metadata\.google\.internal$/],
-      ['compose:billing', 'ok', /at billing\.metadata\.internal:80$/],
-      ['compose:worker', 'ok', /at metadata$/],
-    ],
-  },
-  beside: {
-    shows: "a sidemint in a service's own network is clean",
-    rows: [
-      ['compose:sidecar', 'ok', /is a sidemint/],
-      ['compose:orders', 'ok', /at localhost:16925$/],
-    ],
-  },
-  'own-credentials': {
-    shows: 'a key or a gcloud login outranks sidemint; where nothing else asks for it, that is only a warning',
-    rows: [
-      ['compose:sidemint', 'ok', /is a sidemint/],
-      ['compose:key', 'fail', /GOOGLE_APPLICATION_CREDENTIALS is set to \/keys\/orders\.json/, /remove it from key/],
-      ['compose:mount', 'fail', /\.config\/gcloud is mounted at \/root\/\.config\/gcloud/, /remove it from mount/],
-      ['compose:moved', 'fail', /\.config\/gcloud is mounted at \/gcloud/, /remove it from moved/],
-      ['compose:apart', 'warn', /GOOGLE_APPLICATION_CREDENTIALS is set/, /remove it from apart/],
-    ],
-  },
-  'extra-hosts': {
-    shows: 'extra_hosts stands in for an alias badly, and alone not at all',
-    rows: [
-      ['compose:sidemint', 'ok', /is a sidemint/],
-      ['compose:alone', 'fail', /extra_hosts names metadata\.google\.internal.*alone has no other way/, /aliases:/],
-      ['compose:alone', 'warn', /nothing points its clients/, /sidemint env --format compose/],
-      ['compose:pointed', 'warn', /extra_hosts names metadata\.google\.internal/, /aliases:/],
-    ],
-  },
-  order: {
-    shows: 'who asks must wait until sidemint is healthy, by itself or through whom it waits for',
-    rows: [
-      ['compose:sidemint', 'ok', /is a sidemint/],
-      ['compose:never', 'warn', /may start before sidemint/, /condition: service_healthy/],
-      ['compose:listed', 'warn', /may start before sidemint/, /condition: service_healthy/],
-      ['compose:started', 'warn', /may start before sidemint/, /condition: service_healthy/],
-      ['compose:behind', 'ok', /asks sidemint/],
-      ['compose:waiting', 'ok', /asks sidemint/],
-    ],
-  },
-  addresses: {
-    shows: 'the variables need no scheme, each other, and a name that resolves',
-    rows: [
-      ['compose:sidemint', 'ok', /is a sidemint/],
-      ['compose:schemed', 'fail', /GCE_METADATA_HOST is http:\/\/sidemint:80/, /^GCE_METADATA_HOST: sidemint:80$/],
-      ['compose:half', 'fail', /GCE_METADATA_IP is missing/, /^GCE_METADATA_IP: sidemint$/],
-      ['compose:half', 'warn', /GCE_METADATA_ROOT is missing/, /^GCE_METADATA_ROOT: sidemint$/],
-      ['compose:other-half', 'fail', /GCE_METADATA_HOST is missing/, /^GCE_METADATA_HOST: sidemint$/],
-      ['compose:nothing', 'warn', /nothing points its clients at sidemint/, /sidemint env --format compose/],
-      ['compose:assuming', 'fail', /nothing points its clients at sidemint/, /sidemint env --format compose/],
-      ['compose:verifier', 'ok', /waits for sidemint/],
-      ['compose:misspelt', 'fail', /pointed at side-mint/, /name one of sidemint/],
-      ['compose:elsewhere', 'fail', /on a network of elsewhere \(back\)/, /on one network/],
-    ],
-  },
-  published: {
-    shows: 'a sidemint that the whole network can reach fails, a gate does not',
-    rows: [
-      ['compose', 'warn', /no service asks sidemint/],
-      ['compose:short', 'fail', /16925:80 is published on every address/, /127\.0\.0\.1:16925:80/],
-      ['compose:random', 'fail', /port 80 is published on every address/],
-      ['compose:every', 'fail', /published on 0\.0\.0\.0/],
-      ['compose:six', 'fail', /published on ::/],
-      ['compose:long', 'fail', /16925:80 is published on every address/],
-      ['compose:host', 'fail', /network_mode is host/, /^SIDEMINT_HOST: 127\.0\.0\.1$/],
-      ['compose:loopback', 'ok', /only this host/],
-    ],
-  },
-  'single-files': {
-    shows: 'a config, a key or a login mounted as one file is warned of, and a login that the image may not read',
-    rows: [
-      ['compose', 'warn', /no service asks sidemint/],
-      ['compose:config', 'warn', /sidemint\.yaml is mounted as a single file/, /its directory/],
-      ['compose:renamed', 'warn', /local\.yaml is mounted as a single file/],
-      ['compose:login', 'warn', /application_default_credentials\.json is mounted as a single file/],
-      ['compose:key', 'warn', /ci\.json is mounted as a single file/],
-      ['compose:secret', 'warn', /application_default_credentials\.json is mounted as a single file/],
-      ['compose:windows', 'warn', /C:\\Users\\ann\\sidemint\.yaml is mounted as a single file/],
-      ['compose:foreign', 'warn', /uid 65532/, /^user: "\$\{UID:-1000\}"$/],
-    ],
-  },
-  proxy: {
-    shows: 'a proxy must spare sidemint, and K_SERVICE is warned of',
-    rows: [
-      ['compose:sidemint', 'ok', /is a sidemint/],
-      ['compose:proxied', 'fail', /HTTPS_PROXY.*sidemint/, /^NO_PROXY: localhost,sidemint,/],
-      ['compose:lower', 'fail', /HTTP_PROXY.*sidemint/, /^NO_PROXY: sidemint,/],
-      ['compose:spared', 'ok', /asks sidemint/],
-      ['compose:all', 'fail', /sidemint/, /^NO_PROXY: \*,sidemint,/],
-      ['compose:cloud-run', 'warn', /K_SERVICE/, /remove it from cloud-run/],
-    ],
-  },
-  none: {
-    shows: 'a file without a sidemint is said to have none',
-    rows: [
-      ['compose', 'warn', /no service is a sidemint/, /image name or alias/],
-      ['compose:orders', 'ok', /asks metadata\.google\.internal, which is not in this file/],
-    ],
-  },
-  nobody: {
-    shows: 'what a file takes in from elsewhere is said not to be looked at',
-    rows: [
-      ['compose', 'warn', /^include /, /docker compose config \| sidemint doctor --compose \/dev\/stdin/],
-      ['compose', 'warn', /^services\.orders\.extends /, /docker compose config/],
-      ['compose', 'warn', /no service asks sidemint/],
-      ['compose:sidemint', 'ok', /is a sidemint/],
-    ],
-  },
-  broken: {
-    shows: 'a file that is no YAML fails',
-    rows: [['compose', 'fail', /an alias is unknown/, /name a compose file/]],
-  },
-  absent: {
-    shows: 'a file that is not there fails',
-    rows: [['compose', 'fail', /ENOENT/, /name a compose file/]],
-  },
+/** What doctor finds in the file. PATH: where Docker and Podman are, so that what runs on this host changes nothing. */
+function check(files: readonly string[], { PATH = NOWHERE, ...env }: NodeJS.ProcessEnv = {}, piped = '') {
+  return checkCompose({ files, env: { HOME: homedir(), PATH, ...env }, stdin: async () => piped })
 }
 
-for (const [name, { shows, rows }] of Object.entries(TABLE)) {
-  test(`${name}.yml: ${shows}`, async (t) => {
-    const findings = await checkCompose(join(DIRECTORY, `${name}.yml`), ENV)
-    t.deepEqual(
-      findings.map(({ check, status }) => [check, status]),
-      rows.map(([check, status]) => [check, status]),
-      JSON.stringify(findings, null, 2),
-    )
-    for (const [index, [, status, what, fix = /^/]] of rows.entries()) {
-      t.regex(findings[index]?.what ?? '', what)
-      t.is(findings[index]?.fix === undefined, status === 'ok')
-      if (status !== 'ok') t.regex(findings[index]?.fix ?? '', fix)
-    }
+for (const [name, { shows, rows, plain = [PLAIN, ...rows] }] of Object.entries(TABLE)) {
+  test(`${name}.yml as Docker Compose prints it: ${shows}`, async (t) => {
+    matches(t, await check([join(DIRECTORY, `${name}.yml`)], { PATH: tools(t, { docker: RECORDED }) }), rows)
+  })
+
+  test(`${name}.yml without Docker and Podman: ${shows}`, async (t) => {
+    matches(t, await check([join(DIRECTORY, `${name}.yml`)]), plain)
   })
 }
 
 for (const name of ['docker-compose.yml', 'docker-compose.portable.yml']) {
   test(`our own ${name} is clean`, async (t) => {
-    const findings = await checkCompose(join(import.meta.dirname, '..', '..', name), ENV)
+    const findings = await check([join(import.meta.dirname, '..', '..', name)])
     t.true(findings.some(({ check }) => check === 'compose:orders'))
     t.deepEqual(
       findings.filter(({ status }) => status !== 'ok'),
@@ -176,55 +37,146 @@ for (const name of ['docker-compose.yml', 'docker-compose.portable.yml']) {
 }
 
 test('another stack at 169.254.169.254 is named with the command that stops it, this one is no rival of itself', async (t) => {
-  const rival = (project: string) => [
-    { Name: 'bridge', Labels: {}, IPAM: { Config: null } },
-    {
-      Name: `${project}_cloud`,
-      Labels: { 'com.docker.compose.project': project },
-      IPAM: { Config: [{ Subnet: '169.254.169.0/24' }] },
-    },
-  ]
+  const rival = (project: string) => {
+    const networks = [
+      { Name: 'bridge', Labels: {}, IPAM: { Config: null } },
+      {
+        Name: `${project}_cloud`,
+        Labels: { 'com.docker.compose.project': project },
+        IPAM: { Config: [{ Subnet: '169.254.169.0/24' }] },
+      },
+    ]
+    return `case "$1 $2" in
+  "network ls") echo 1 ;;
+  "network inspect") echo '${JSON.stringify(networks)}' ;;
+  *) exit 125 ;;
+esac`
+  }
   const file = join(DIRECTORY, 'link-local.yml')
-  const other = await checkCompose(file, { ...ENV, PATH: docker(t, rival('shop')) })
+  const of = (project: string, env = {}) => check([file], { PATH: tools(t, { docker: rival(project) }), ...env })
+  const other = await of('shop')
   t.like(other.at(-1), { check: 'compose', status: 'fail', fix: 'docker compose --project-name shop down' })
   t.regex(other.at(-1)?.what ?? '', /shop_cloud holds 169\.254\.169\.254/)
-  const itself = await checkCompose(file, { ...ENV, PATH: docker(t, rival('compose')) })
-  t.like(itself.at(-1), { status: 'ok', what: 'no other network of this host holds 169.254.169.254' })
-  const renamed = { ...ENV, PATH: docker(t, rival('compose')), COMPOSE_PROJECT_NAME: 'mine' }
-  t.like((await checkCompose(file, renamed)).at(-1), { status: 'fail' })
+  t.like((await of('compose')).at(-1), { status: 'ok', what: 'no other network of this host holds 169.254.169.254' })
+  t.like((await of('compose', { COMPOSE_PROJECT_NAME: 'mine' })).at(-1), { status: 'fail' })
 })
 
-test('a variable of the shell is followed where the file passes it through', async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'sidemint-compose-'))
-  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
-  const file = join(directory, 'compose.yml')
-  writeFileSync(
-    file,
-    'services: { app: { image: a, environment: [GOOGLE_APPLICATION_CREDENTIALS, "GCE_METADATA_HOST=$TO"] } }',
-  )
-  const statuses = async (env: NodeJS.ProcessEnv) => (await checkCompose(file, env)).map(({ status }) => status)
-  t.deepEqual(await statuses({ ...ENV }), ['warn'])
-  t.deepEqual(await statuses({ ...ENV, GOOGLE_APPLICATION_CREDENTIALS: '/key.json' }), ['warn', 'warn'])
-  writeFileSync(join(directory, '.env'), 'TO=sidemint\n')
-  t.deepEqual(await statuses({ ...ENV, GOOGLE_APPLICATION_CREDENTIALS: '/key.json' }), ['warn', 'fail', 'fail', 'warn'])
-})
+const CLIENT = 'image: a, environment: { GCE_METADATA_HOST: "http://sidemint", GCE_METADATA_IP: sidemint }'
 
-test("Compose's variables are filled in as Compose does", (t) => {
-  const parsed = parseYaml(readFileSync(join(DIRECTORY, 'interpolation.yml'), 'utf8'))
-  const table = 'data' in parsed ? Object.entries(parsed.data as Record<string, string>) : []
-  t.true(table.length > 10)
-  for (const [written, filled] of table) {
-    t.is(interpolate(written, { A: 'a', EMPTY: '', DOLLAR: '$A' }), filled, written)
+test('what is piped is read as it is, JSON or YAML, whoever is on the PATH', async (t) => {
+  const PATH = tools(t, { docker: 'exit 1' })
+  const yaml = `services: { sidemint: { image: sidemint }, app: { ${CLIENT}, depends_on: { sidemint: { condition: service_healthy } } } }`
+  const json = JSON.stringify({
+    services: { app: { environment: { GCE_METADATA_HOST: 'http://sidemint' } }, sidemint: { image: 'sidemint' } },
+  })
+  for (const text of [yaml, json]) {
+    const found = await check(['-'], { PATH }, text)
+    t.like(found[0], { check: 'compose', status: 'ok', what: 'what was piped is read as it is' })
+    t.true(found.some(({ check, what }) => check === 'compose:app' && /is http:\/\/sidemint/.test(what)))
   }
-  t.deepEqual(interpolate({ k: ['$A', 1, null] }, { A: 'a' }), { k: ['a', 1, null] })
+  t.like((await check(['-'], { PATH }, 'services: {'))[0], { status: 'fail', code: 'COMPOSE_FILE_UNUSABLE' })
+  t.like((await check(['-'], { PATH }, 'nothing: here'))[0], { status: 'fail', code: 'COMPOSE_FILE_UNUSABLE' })
 })
 
-/** A `docker` that knows these networks. Returns the PATH where it is. */
-function docker(t: { teardown(fn: () => void): void }, networks: object[]): string {
-  const directory = mkdtempSync(join(tmpdir(), 'sidemint-docker-'))
-  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
-  const answers = `#!/bin/sh\nif [ "$2" = ls ]; then echo 1; else echo '${JSON.stringify(networks)}'; fi\n`
-  writeFileSync(join(directory, 'docker'), answers)
-  chmodSync(join(directory, 'docker'), 0o755)
-  return directory
+test('Docker Compose is asked for all files at once, and by itself finds those of the folder', async (t) => {
+  const PATH = tools(t, {
+    docker: `echo "services: { $(echo "$*" | tr -cd 'a-z0-9-'): { ports: ["80"], image: sidemint } }"`,
+  })
+  const files = ['variables.yml', 'order.yml'].map((name) => join(DIRECTORY, name))
+  const [, two] = await check(files, { PATH })
+  t.regex(two?.check ?? '', /^compose:compose-f\S*variablesyml-f\S*orderyml--profileconfig--formatjson$/)
+  const [, none] = await check([], { PATH })
+  t.is(none?.check, 'compose:compose--profileconfig--formatjson')
+})
+
+test('Podman is asked where Docker has no compose, in its own words', async (t) => {
+  const answer = 'echo "services: { sidemint: { image: sidemint, ports: ["80"] } }"'
+  const refuse = 'echo "docker: unknown command" >&2; exit 125'
+  const file = [join(DIRECTORY, 'variables.yml')]
+  for (const scripts of [
+    {
+      docker: refuse,
+      podman: `case "$*" in *format*) exit 2 ;; "compose -f "*" --profile * config") ${answer} ;; esac`,
+    },
+    {
+      podman: 'exit 125',
+      'podman-compose': `case "$*" in "-f "*" --profile * config") ${answer} ;; *) exit 2 ;; esac`,
+    },
+    { 'docker-compose': answer },
+  ]) {
+    const found = await check(file, { PATH: tools(t, scripts) })
+    t.deepEqual(
+      found.map(({ check, status }) => [check, status]),
+      [
+        ['compose', 'warn'],
+        ['compose:sidemint', 'fail'],
+      ],
+    )
+  }
+})
+
+test('a file that Compose cannot read without its variables is read as plain YAML', async (t) => {
+  const docker = `case "$*" in *--no-interpolate) echo "invalid spec" >&2; exit 1 ;; *) echo "required variable PASSWORD is missing a value: hunter2" >&2; exit 15 ;; esac`
+  const found = await check([join(DIRECTORY, 'required.yml')], { PATH: tools(t, { docker }) })
+  t.deepEqual(
+    found.map(({ check, status }) => [check, status]),
+    [
+      ['compose', 'fail'],
+      ['compose', 'warn'],
+      ['compose:sidemint', 'ok'],
+      ['compose:orders', 'fail'],
+    ],
+  )
+  t.regex(found[0]?.what ?? '', /requires the variable PASSWORD/)
+  t.false(JSON.stringify(found).includes('hunter2'))
+})
+
+test('a file that Compose refuses fails with the command that says why, never with what Compose printed', async (t) => {
+  const PATH = tools(t, { docker: 'echo "invalid port hunter2" >&2; exit 15' })
+  const found = await check([join(DIRECTORY, 'order.yml')], { PATH })
+  t.is(found.length, 1)
+  t.like(found[0], { status: 'fail', code: 'COMPOSE_FILE_UNUSABLE' })
+  t.regex(found[0]?.what ?? '', /`docker compose -f \S+order\.yml config --quiet`, which says more, ends with 15/)
+  t.false(JSON.stringify(found).includes('hunter2'))
+})
+
+test.serial('a folder without a stack has no findings, with Compose and without', async (t) => {
+  inFolder(t, {})
+  const docker = 'echo "no configuration file provided: not found" >&2; exit 14'
+  const podman =
+    'echo "CRITICAL:podman_compose:no compose.yaml, docker-compose.yml or container-compose.yml file found, pass files with -f" >&2; exit 255'
+  t.deepEqual(await check([]), [])
+  t.deepEqual(await check([], { PATH: tools(t, { docker }) }), [])
+  t.deepEqual(await check([], { PATH: tools(t, { 'podman-compose': podman }) }), [])
+})
+
+test.serial(
+  "without Compose the folder's file and its override file are read together, or those of COMPOSE_FILE",
+  async (t) => {
+    inFolder(t, {
+      'docker-compose.yml':
+        'services: { app: { image: app, ports: ["1:1"], environment: { GCE_METADATA_HOST: sidemint } } }',
+      'docker-compose.override.yml': `services: { sidemint: { image: sidemint }, app: { environment: { GCE_METADATA_HOST: "http://sidemint" } } }`,
+      'other.yml': 'services: { sidemint: { image: sidemint, ports: ["80:80"] } }',
+    })
+    const found = await check([])
+    t.regex(found[0]?.what ?? '', /so docker-compose\.yml, docker-compose\.override\.yml is read as plain YAML$/)
+    t.true(found.some(({ check, what }) => check === 'compose:app' && /is http:\/\/sidemint/.test(what)))
+    const other = await check([], { COMPOSE_FILE: 'other.yml' })
+    t.regex(other[0]?.what ?? '', /other\.yml is read/)
+    t.like(other.at(-1), { check: 'compose:sidemint', status: 'fail' })
+    t.like(await check([], { COMPOSE_FILE: 'absent.yml' }), [{ status: 'fail', code: 'COMPOSE_FILE_UNUSABLE' }])
+  },
+)
+
+/** Makes these files, and makes their folder the working one. */
+function inFolder(t: ExecutionContext, files: Record<string, string>): void {
+  const directory = mkdtempSync(join(tmpdir(), 'sidemint-compose-'))
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text)
+  const before = process.cwd()
+  process.chdir(directory)
+  t.teardown(() => {
+    process.chdir(before)
+    rmSync(directory, { recursive: true, force: true })
+  })
 }

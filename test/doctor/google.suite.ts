@@ -1,6 +1,12 @@
 import test, { type ExecutionContext } from 'ava'
 import { type FakeGoogle, startFakeGoogle } from '../google/start.ts'
-import { doctor, findings } from './doctor.ts'
+import * as inProcess from './doctor.ts'
+
+/** The certificates of the fake Google are trusted from a process's start. */
+const findings = (t: ExecutionContext, flags: string[], env?: NodeJS.ProcessEnv) =>
+  inProcess.findings(t, flags, env, inProcess.inAProcess)
+const doctor = (t: ExecutionContext, flags: string[], env?: NodeJS.ProcessEnv) =>
+  inProcess.doctor(t, flags, env, '', inProcess.inAProcess)
 
 const ANN = 'ann@acme.com'
 const ORDERS = 'orders@acme-dev.iam.gserviceaccount.com'

@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { startSidemint } from '../../src/index.ts'
-import { doctor, findings } from './doctor.ts'
+import { doctor, findings, inAProcess, workInEmptyDirectory } from './doctor.ts'
+
+test.after.always(workInEmptyDirectory())
 
 const FREE = ['--port', '0']
 
@@ -105,12 +107,25 @@ test('a server that hangs is given up', async (t) => {
 })
 
 test('misuse is exit 2 on stderr, and nothing on stdout', async (t) => {
-  for (const flags of [['--composer', 'x'], ['--compose'], ['compose.yml'], ['--port', 'x']]) {
+  for (const flags of [
+    ['--composer', 'x'],
+    ['--compose'],
+    ['--compose', '-', '--compose', 'a.yml'],
+    ['compose.yml'],
+    ['--port', 'x'],
+  ]) {
     const { exitCode, stdout, stderr } = await doctor(t, flags)
     t.is(exitCode, 2, flags.join(' '))
     t.is(stdout, '')
     t.regex(stderr, /SETTINGS_INVALID/)
   }
+})
+
+test('a stack is read from stdin, as a shell pipes it', async (t) => {
+  const piped = JSON.stringify({ services: { sidemint: { image: 'sidemint', ports: [{ target: 80 }] } } })
+  const { exitCode, stdout } = await doctor(t, [...FREE, '--compose', '-'], {}, piped, inAProcess)
+  t.is(exitCode, 1)
+  t.regex(stdout, /^FAIL {2}compose:sidemint {2}its port 80 is published on every address/m)
 })
 
 test('a compose file is looked at besides, and one that fails makes the command fail', async (t) => {

@@ -107,7 +107,14 @@ test('health and metrics are on the admin port, and no path is taken from the se
   const { port } = new URL(adminUrl)
   const silent = { write: () => true }
   const health = (argv: string[], env: NodeJS.ProcessEnv) =>
-    healthcheck(argv, { env, pointers: {}, stopSignal: () => new Promise(() => {}), stdout: silent, stderr: silent })
+    healthcheck(argv, {
+      env,
+      pointers: {},
+      readStdin: async () => '',
+      stopSignal: () => new Promise(() => {}),
+      stdout: silent,
+      stderr: silent,
+    })
   const container = { SIDEMINT_HOST: '0.0.0.0', SIDEMINT_PORT: '80', SIDEMINT_ADMIN_PORT: port }
   t.is(await health(['--port', port], {}), 0)
   t.is(await health(['--ready'], container), 0)

@@ -2,10 +2,11 @@
 
 import { hostAndPort } from '../address.ts'
 import { type Finding, fail, ok, warn } from '../finding.ts'
-import type { Service } from './file.ts'
+import type { Service } from './project.ts'
 import { ALIAS, isMetadataName, LINK_LOCAL, loginsOf, namesOf, POINTERS, reachesLinkLocal } from './roles.ts'
+import { hasVariable } from './shapes.ts'
 
-export interface Stack {
+export interface Neighbours {
   servers: readonly Service[]
   services: readonly Service[]
 }
@@ -13,11 +14,11 @@ export interface Stack {
 /** Docker's own names for the host, and what a service shares with the one whose network it joined. */
 const OTHER_WAYS = /^(host\.docker\.internal|host\.containers\.internal|localhost|127\..*|\[?::1\]?)$/
 
-type Rule = (service: Service, stack: Stack, check: string) => Finding[]
+type Rule = (service: Service, stack: Neighbours, check: string) => Finding[]
 
 const RULES: readonly Rule[] = [logins, extraHosts, schemes, pointers, addresses, proxies, order, cloudRun]
 
-export function lintClient(service: Service, stack: Stack): Finding[] {
+export function lintClient(service: Service, stack: Neighbours): Finding[] {
   const check = `compose:${service.name}`
   const found = RULES.flatMap((rule) => rule(service, stack, check))
   if (found.length > 0) return found
@@ -38,13 +39,13 @@ export function lintLoggedIn(service: Service): Finding[] {
   )
 }
 
-function logins(service: Service, _: Stack, check: string): Finding[] {
+function logins(service: Service, _: Neighbours, check: string): Finding[] {
   return loginsOf(service).map((login) =>
     fail(check, `${login}, so Google's libraries in it never ask sidemint`, `remove it from ${service.name}`),
   )
 }
 
-function extraHosts(service: Service, { servers }: Stack, check: string): Finding[] {
+function extraHosts(service: Service, { servers }: Neighbours, check: string): Finding[] {
   if (!service.extraHosts.some(isMetadataName)) return []
   const what = `extra_hosts names ${ALIAS}, which does not answer for ${ALIAS}. with the final dot that Node.js asks for`
   const fix = `remove it, and give sidemint the name: networks: { default: { aliases: [${ALIAS}] } }`
@@ -52,17 +53,17 @@ function extraHosts(service: Service, { servers }: Stack, check: string): Findin
   return [hasAnotherWay ? warn(check, what, fix) : fail(check, `${what}; ${service.name} has no other way`, fix)]
 }
 
-function schemes({ environment }: Service, _: Stack, check: string): Finding[] {
-  return given(environment)
+function schemes({ environment }: Service, _: Neighbours, check: string): Finding[] {
+  return known(environment)
     .filter(([, value]) => value.includes('/'))
     .map(([name, value]) =>
       fail(check, `${name} is ${value}: clients put http:// before it themselves`, `${name}: ${hostAndPort(value)}`),
     )
 }
 
-function pointers(service: Service, { servers }: Stack, check: string): Finding[] {
-  const { environment, networkMode } = service
-  if (reachesLinkLocal(service, servers)) return []
+function pointers(service: Service, { servers }: Neighbours, check: string): Finding[] {
+  const { environment, networkMode, isPartial } = service
+  if (reachesLinkLocal(service, servers) || isPartial) return []
   const names = given(environment).map(([name]) => name)
   const value = environment[names[0] ?? ''] ?? ALIAS
   if (names.length === 0) return networkMode !== '' ? [] : unpointed(service, servers, check)
@@ -95,25 +96,25 @@ function unpointed(service: Service, servers: readonly Service[], check: string)
   return isVerifier ? [] : [warn(check, what, `${fix}, if it asks for tokens`)]
 }
 
-function addresses(service: Service, { servers }: Stack, check: string): Finding[] {
+function addresses(service: Service, { servers }: Neighbours, check: string): Finding[] {
   if (servers.length === 0 || service.networks.length === 0) return []
-  const known = namesOf(servers, service)
+  const names = namesOf(servers, service)
   const strangers = pointedAt(service).filter(
-    (host) => !known.includes(host) && !OTHER_WAYS.test(host) && !service.extraHosts.includes(host),
+    (host) => !names.includes(host) && !OTHER_WAYS.test(host) && !service.extraHosts.includes(host),
   )
   const networks = service.networks.map(({ network }) => network).join(', ')
   return [...new Set(strangers)].map((host) =>
     fail(
       check,
       `it is pointed at ${host}, and no sidemint has that name on a network of ${service.name} (${networks})`,
-      known.length > 0
-        ? `name one of ${[...new Set(known)].join(', ')}, or give sidemint the alias ${host}`
+      names.length > 0
+        ? `name one of ${[...new Set(names)].join(', ')}, or give sidemint the alias ${host}`
         : `put ${service.name} and sidemint on one network, with the alias ${host}`,
     ),
   )
 }
 
-function proxies(service: Service, { servers }: Stack, check: string): Finding[] {
+function proxies(service: Service, { servers }: Neighbours, check: string): Finding[] {
   const { environment } = service
   const either = (name: string) => [environment[name], environment[name.toLowerCase()]].filter(Boolean).join(',')
   const proxy = ['HTTP_PROXY', 'HTTPS_PROXY'].find((name) => either(name) !== '')
@@ -124,12 +125,11 @@ function proxies(service: Service, { servers }: Stack, check: string): Finding[]
   const hosts = reachesLinkLocal(service, servers) ? [LINK_LOCAL, ALIAS] : pointedAt(service)
   const missing = [...new Set(hosts)].filter((host) => !spared.some((entry) => covers(entry, host)))
   if (missing.length === 0) return []
-  const whole = [...spared, ...missing].filter((entry) => entry !== '').join(',')
   return [
     fail(
       check,
       `${proxy} is set and NO_PROXY does not name ${missing.join(', ')}, so Node.js asks the proxy for tokens`,
-      `NO_PROXY: ${whole}, and the same for no_proxy`,
+      `add ${missing.join(',')} to NO_PROXY and to no_proxy`,
     ),
   ]
 }
@@ -140,7 +140,7 @@ function covers(entry: string, host: string): boolean {
 }
 
 /** Waiting for a service that itself waits for sidemint will do. */
-function order(service: Service, { servers, services }: Stack, check: string): Finding[] {
+function order(service: Service, { servers, services }: Neighbours, check: string): Finding[] {
   const isServer = (name: string) => servers.some((server) => server.name === name)
   const seen = new Set<string>()
   const waits = (dependsOn: Service['dependsOn']): boolean =>
@@ -152,7 +152,7 @@ function order(service: Service, { servers, services }: Stack, check: string): F
     })
   // One that joined this service's network starts after it.
   const [server] = servers.filter(({ networkMode }) => networkMode !== `service:${service.name}`)
-  if (server === undefined || waits(service.dependsOn)) return []
+  if (server === undefined || service.isPartial || waits(service.dependsOn)) return []
   return [
     warn(
       check,
@@ -162,7 +162,7 @@ function order(service: Service, { servers, services }: Stack, check: string): F
   ]
 }
 
-function cloudRun({ name, environment }: Service, _: Stack, check: string): Finding[] {
+function cloudRun({ name, environment }: Service, _: Neighbours, check: string): Finding[] {
   if (!environment.K_SERVICE) return []
   return [
     warn(
@@ -180,7 +180,12 @@ function given(environment: Service['environment']): [string, string][] {
   })
 }
 
+/** Those of them that hold no variable which nobody has filled in. */
+function known(environment: Service['environment']): [string, string][] {
+  return given(environment).filter(([, value]) => !hasVariable(value))
+}
+
 /** The hosts in the variables, without scheme, port and final dot. */
 function pointedAt({ environment }: Service): string[] {
-  return given(environment).map(([, value]) => hostAndPort(value).replace(/:\d+$/, '').replace(/\.$/, ''))
+  return known(environment).map(([, value]) => hostAndPort(value).replace(/:\d+$/, '').replace(/\.$/, ''))
 }

@@ -1,38 +1,32 @@
-/** The compose file's part of `sidemint doctor`: every service that is a sidemint, and every one that asks it. */
+/** The stack's part of `sidemint doctor`: every service that is a sidemint, and every one that asks it. */
 
 import { BlockList } from 'node:net'
 import { asFailure } from '../../core/errors.ts'
 import { type Finding, fail, failed, ok, warn } from '../finding.ts'
 import { lintClient, lintLoggedIn } from './client.ts'
-import { type ComposeProject, readComposeFile } from './file.ts'
-import { type DockerNetwork, readDockerNetworks } from './networks.ts'
+import { readDockerNetworks } from './networks.ts'
+import { type ComposeProject, readProject } from './project.ts'
 import { ALIAS, assignRoles, LINK_LOCAL } from './roles.ts'
 import { lintServer } from './server.ts'
+import { CHECK, readStack, type StackSources } from './stack.ts'
 
-const CHECK = 'compose'
-
-export async function checkCompose(path: string, env: NodeJS.ProcessEnv): Promise<Finding[]> {
-  let project: ComposeProject
+/** No findings where no file is named and the folder has no stack. */
+export async function checkCompose(sources: StackSources): Promise<Finding[]> {
   try {
-    project = await readComposeFile(path, env)
+    const stack = await readStack(sources)
+    if (stack === undefined) return []
+    const { env } = sources
+    const project = readProject(stack.data, { directory: stack.directory, env })
+    return [...stack.findings, ...lint(project), ...(await lintSubnet(project, env))]
   } catch (error) {
     return [failed(CHECK, asFailure(error))]
   }
-  const usesLinkLocal = project.subnets.some(({ subnet }) => holdsLinkLocal(subnet))
-  return [...lint(project), ...(usesLinkLocal ? lintSubnet(project, await readDockerNetworks(env)) : [])]
 }
 
 function lint(project: ComposeProject): Finding[] {
   const { servers, clients, loggedIn } = assignRoles(project)
   const stack = { servers, services: project.services }
   return [
-    ...project.unresolved.map((key) =>
-      warn(
-        CHECK,
-        `${key} takes in what is not in this file, and that is not looked at`,
-        'docker compose config | sidemint doctor --compose /dev/stdin',
-      ),
-    ),
     ...(servers.length === 0
       ? [
           warn(
@@ -57,7 +51,9 @@ function lint(project: ComposeProject): Finding[] {
 }
 
 /** Networks that exist on this host are the only ones that can be in the way; a stack that is down is in nobody's. */
-function lintSubnet(project: ComposeProject, networks: readonly DockerNetwork[] | undefined): Finding[] {
+async function lintSubnet(project: ComposeProject, env: NodeJS.ProcessEnv): Promise<Finding[]> {
+  if (!project.subnets.some(({ subnet }) => holdsLinkLocal(subnet))) return []
+  const networks = await readDockerNetworks(env)
   if (networks === undefined) {
     return [ok(CHECK, `it holds ${LINK_LOCAL}; no Docker answered here that would know of another stack that does`)]
   }

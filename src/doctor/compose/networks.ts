@@ -1,6 +1,6 @@
 /** The networks of this host's Docker, where there is one: two cannot have the same subnet. */
 
-import { execFile } from 'node:child_process'
+import { type ProgramOptions, runProgram } from '../program.ts'
 import { asData, asList, asText } from './shapes.ts'
 
 const TIMEOUT_MS = 5_000
@@ -14,26 +14,31 @@ export interface DockerNetwork {
 
 /** Undefined where no Docker answers in time. */
 export async function readDockerNetworks(env: NodeJS.ProcessEnv): Promise<DockerNetwork[] | undefined> {
+  const options = { env, timeoutMs: TIMEOUT_MS }
+  const ids = await docker(['network', 'ls', '--quiet'], options)
+  if (ids === undefined) return undefined
+  const described = await docker(['network', 'inspect', ...ids.split('\n').filter((id) => id !== '')], options)
+  return described === undefined ? undefined : parse(described)?.map(readNetwork)
+}
+
+function readNetwork(network: unknown): DockerNetwork {
+  const { Name, Labels, IPAM } = asData(network)
+  return {
+    name: asText(Name),
+    project: asText(asData(Labels)['com.docker.compose.project']),
+    subnets: asList(asData(IPAM).Config).map((pool) => asText(asData(pool).Subnet)),
+  }
+}
+
+function parse(text: string): unknown[] | undefined {
   try {
-    const ids = (await docker(['network', 'ls', '--quiet'], env)).split('\n').filter((id) => id !== '')
-    const networks = JSON.parse(await docker(['network', 'inspect', ...ids], env)) as unknown[]
-    return networks.map((network) => {
-      const { Name, Labels, IPAM } = asData(network)
-      return {
-        name: asText(Name),
-        project: asText(asData(Labels)['com.docker.compose.project']),
-        subnets: asList(asData(IPAM).Config).map((pool) => asText(asData(pool).Subnet)),
-      }
-    })
+    return asList(JSON.parse(text))
   } catch {
     return undefined
   }
 }
 
-function docker(parameters: readonly string[], env: NodeJS.ProcessEnv): Promise<string> {
-  return new Promise((resolve, reject) => {
-    execFile('docker', parameters, { env, timeout: TIMEOUT_MS, killSignal: 'SIGKILL' }, (error, stdout) =>
-      error === null ? resolve(stdout) : reject(error),
-    )
-  })
+async function docker(words: readonly string[], options: ProgramOptions): Promise<string | undefined> {
+  const outcome = await runProgram('docker', words, options)
+  return outcome.kind === 'done' ? outcome.stdout : undefined
 }

@@ -8,7 +8,8 @@ import {
   METADATA_ADDRESS as LINK_LOCAL,
   METADATA_VARIABLES as POINTERS,
 } from '../../core/google.ts'
-import type { ComposeProject, Service } from './file.ts'
+import { isPathLike } from '../../core/schemas.ts'
+import type { ComposeProject, Service } from './project.ts'
 
 export { ALIAS, LINK_LOCAL, POINTERS }
 
@@ -36,10 +37,10 @@ export function assignRoles({ services }: ComposeProject): Roles {
 }
 
 /** The image or the build is called sidemint, or the command line begins with it. */
-function namesSidemint({ image, build, entrypoint, command }: Service): boolean {
+function namesSidemint({ image, context, entrypoint, command }: Service): boolean {
   const isOverridden = entrypoint.length > 0
   const imageName = image.replace(/@.*$/, '').replace(/:[^/:]*$/, '')
-  const isImage = [imageName, build].some((name) => /(^|\/)sidemint(\.git)?(#.*)?\/?$/.test(name))
+  const isImage = [imageName, context].some((name) => /(^|\/)sidemint(\.git)?(#.*)?\/?$/.test(name))
   return (isImage && !isOverridden) || wordsAfterSidemint([...entrypoint, ...command]) !== undefined
 }
 
@@ -119,7 +120,7 @@ export function loginsOf({ environment, mounts }: Service): string[] {
       (directory !== undefined && isWithin(directory, target) && /gcloud/.test(source)),
   )
   return [
-    ...(file ? [`GOOGLE_APPLICATION_CREDENTIALS is set to ${file}`] : []),
+    ...(file ? [`GOOGLE_APPLICATION_CREDENTIALS is set${isPathLike(file) ? ` to ${file}` : ''}`] : []),
     ...mounted.map(({ source, target }) => `${source || 'a volume'} is mounted at ${target}, a gcloud login`),
   ]
 }

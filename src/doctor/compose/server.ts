@@ -2,7 +2,8 @@
 
 import { basename } from 'node:path'
 import { type Finding, fail, ok, warn } from '../finding.ts'
-import type { Service } from './file.ts'
+import type { Service } from './project.ts'
+import { hasVariable } from './shapes.ts'
 
 /** Files that are replaced, not written to: by gcloud, and by an editor's save. */
 const REPLACED_FILES = /^(application_default_credentials\.json|sidemint\.ya?ml)$/
@@ -15,7 +16,7 @@ export function lintServer(service: Service): Finding[] {
 }
 
 function ports({ name, ports: published, networkMode, environment }: Service, check: string): Finding[] {
-  const onHost = networkMode === 'host' && !isLoopback(environment.SIDEMINT_HOST ?? '0.0.0.0')
+  const onHost = networkMode === 'host' && isOpen(environment.SIDEMINT_HOST ?? '0.0.0.0')
   return [
     ...(onHost
       ? [
@@ -27,7 +28,7 @@ function ports({ name, ports: published, networkMode, environment }: Service, ch
         ]
       : []),
     ...published
-      .filter(({ hostAddress }) => !isLoopback(hostAddress))
+      .filter(({ hostAddress }) => isOpen(hostAddress))
       .map(({ text, hostAddress }) =>
         fail(
           check,
@@ -38,8 +39,9 @@ function ports({ name, ports: published, networkMode, environment }: Service, ch
   ]
 }
 
-function isLoopback(address: string): boolean {
-  return /^127\.|^::1$|^localhost$/.test(address)
+/** Of an address that a variable gives nothing is said. */
+function isOpen(address: string): boolean {
+  return !hasVariable(address) && !/^127\.|^::1$|^localhost$/.test(address)
 }
 
 /** A bind of one file keeps the file that was there when the container started. */

@@ -1,4 +1,7 @@
-/** The forms in which a compose file may write one thing, each read into a single one. */
+/**
+ * The forms in which a compose file may write one thing, each read into a single one. Docker's `config` prints the
+ * long forms; `--no-interpolate` and podman-compose leave short ones, as a file's own text does.
+ */
 
 export interface Mount {
   /** On the host; empty for an anonymous volume. */
@@ -10,7 +13,9 @@ export interface Mount {
 export interface Port {
   /** Address on the host; empty: all of them. */
   hostAddress: string
-  /** As it was written. */
+  /** In the container. */
+  target: string
+  /** For people. */
   text: string
 }
 
@@ -20,7 +25,7 @@ export interface Attachment {
   address: string
 }
 
-type Data = Record<string, unknown>
+export type Data = Record<string, unknown>
 
 export function asData(value: unknown): Data {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Data) : {}
@@ -34,49 +39,54 @@ export function asText(value: unknown): string {
   return typeof value === 'object' || value === undefined ? '' : String(value)
 }
 
+/** Whether a text, or one within the data, holds a variable that nobody has filled in: `$X` or `${X}`, never `$$X`. */
+export function hasVariable(data: unknown): boolean {
+  if (typeof data === 'string') return /(?<!\$)(?:\$\$)*\$[{A-Za-z_]/.test(data)
+  return typeof data === 'object' && data !== null && Object.values(data).some(hasVariable)
+}
+
+/** Colons of a `${X:-default}` divide nothing. */
+function withoutDefaults(text: string): string {
+  return text.replace(/\$\{(\w+)[^{}]*\}/g, '$$$1').replace(/\$\{(\w+)[^{}]*\}/g, '$$$1')
+}
+
 /** `command` and `entrypoint`: a list of words, or a line for which spaces are good enough here. */
 export function readWords(value: unknown): string[] {
   return Array.isArray(value) ? value.map(asText) : asText(value).split(/\s+/).filter(Boolean)
 }
 
-/** A map, or a list of `NAME=value`. A name alone takes the value of the shell. */
-export function readEnvironment(
-  value: unknown,
-  shell: Readonly<Record<string, string | undefined>>,
-): Record<string, string> {
+/** A map, or a list of `NAME=value`. A name alone, which takes the shell's value, is left out. */
+export function readEnvironment(value: unknown): Record<string, string> {
   const pairs = Array.isArray(value)
     ? value.map(asText).map((line): [string, unknown] => {
         const [name = '', ...rest] = line.split('=')
         return [name, rest.length === 0 ? undefined : rest.join('=')]
       })
     : Object.entries(asData(value))
-  const given = pairs.map(([name, written]) => [name, written ?? shell[name]] as const)
-  return Object.fromEntries(given.flatMap(([name, set]) => (set === undefined ? [] : [[name, asText(set)]])))
+  return Object.fromEntries(
+    pairs.flatMap(([name, set]) => (set === undefined || set === null ? [] : [[name, asText(set)]])),
+  )
 }
 
 /** `source:target[:mode]`, `target`, or a map. A Windows drive keeps its colon. */
 export function readMount(value: unknown): Mount {
   const { source, target } = asData(value)
   if (target !== undefined) return { source: asText(source), target: asText(target) }
-  const match = /^((?:[A-Za-z]:[\\/])?[^:]*):([^:]+)(?::[^:]*)?$/.exec(asText(value))
-  return match === null ? { source: '', target: asText(value) } : { source: match[1] ?? '', target: match[2] ?? '' }
+  const text = withoutDefaults(asText(value))
+  const match = /^((?:[A-Za-z]:[\\/])?[^:]*):([^:]+)(?::[^:]*)?$/.exec(text)
+  return match === null ? { source: '', target: text } : { source: match[1] ?? '', target: match[2] ?? '' }
 }
 
 /** `[[address:][published]:]target[/protocol]`, or a map. */
 export function readPort(value: unknown): Port {
   const { host_ip, published, target } = asData(value)
   if (target !== undefined) {
-    return {
-      hostAddress: asText(host_ip),
-      text: [host_ip, published, target]
-        .filter((part) => part !== undefined)
-        .map(asText)
-        .join(':'),
-    }
+    const parts = [host_ip, published, target].filter((part) => part !== undefined).map(asText)
+    return { hostAddress: asText(host_ip), target: asText(target), text: parts.join(':') }
   }
-  const text = asText(value)
+  const text = withoutDefaults(asText(value))
   const match = /^(?:\[([^\]]+)\]|([^:]+)):[^:]*:[^:]+$/.exec(text)
-  return { hostAddress: match?.[1] ?? match?.[2] ?? '', text }
+  return { hostAddress: match?.[1] ?? match?.[2] ?? '', target: text.replace(/^.*:|\/\w+$/g, ''), text }
 }
 
 /** A list of names, or a map of names to aliases and addresses; none: the default network. */

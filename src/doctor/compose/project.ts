@@ -1,0 +1,130 @@
+/** The services of a stack, as far as doctor looks at them. */
+
+import { homedir } from 'node:os'
+import { basename, resolve } from 'node:path'
+import { inspect } from 'node:util'
+import {
+  type Attachment,
+  asData,
+  asList,
+  asText,
+  type Data,
+  type Mount,
+  type Port,
+  readDependsOn,
+  readEnvironment,
+  readExtraHosts,
+  readMount,
+  readNetworks,
+  readPort,
+  readWords,
+} from './shapes.ts'
+
+export interface Service {
+  name: string
+  image: string
+  /** The directory or repository that it is built from; empty where it is not built. */
+  context: string
+  /** All that it is built from, in one text: equal texts are the same image. */
+  build: string
+  entrypoint: string[]
+  command: string[]
+  environment: Record<string, string>
+  /** Some of it is in files that nobody has read: `env_file`, `extends`. */
+  isPartial: boolean
+  mounts: Mount[]
+  ports: Port[]
+  networks: Attachment[]
+  /** `host`, `none`, `service:NAME`, or empty. */
+  networkMode: string
+  containerName: string
+  extraHosts: string[]
+  /** Service to condition. */
+  dependsOn: Map<string, string>
+  user: string
+}
+
+export interface ComposeProject {
+  /** As `docker compose` names it. */
+  name: string
+  services: Service[]
+  /** The fixed subnets of its own networks, by the file's name for the network. */
+  subnets: { network: string; subnet: string }[]
+}
+
+export interface ProjectOptions {
+  /** Where relative paths begin. */
+  directory: string
+  env: NodeJS.ProcessEnv
+}
+
+export function readProject(data: Data, { directory, env }: ProjectOptions): ComposeProject {
+  const files = { ...filesOf(data.configs, '/'), ...filesOf(data.secrets, '/run/secrets/') }
+  return {
+    // podman-compose prints no name.
+    name: asText(data.name) || env.COMPOSE_PROJECT_NAME || normalName(basename(directory)),
+    services: Object.entries(asData(data.services)).map(([name, service]) =>
+      readService(name, asData(service), { directory, files }),
+    ),
+    subnets: Object.entries(asData(data.networks)).flatMap(([network, more]) =>
+      asList(asData(asData(more).ipam).config).map((pool) => ({ network, subnet: asText(asData(pool).subnet) })),
+    ),
+  }
+}
+
+interface Surroundings {
+  directory: string
+  /** Configs and secrets that are files: mounts under another name. */
+  files: Record<string, Mount>
+}
+
+function readService(name: string, data: Data, { directory, files }: Surroundings): Service {
+  const granted = [...asList(data.configs), ...asList(data.secrets)].flatMap((grant) => {
+    const { source, target } = asData(grant)
+    const file = files[asText(source ?? grant)]
+    return file === undefined ? [] : [{ ...file, target: asText(target) || file.target }]
+  })
+  const { build } = data
+  return {
+    name,
+    image: asText(data.image),
+    context: asText(build) || asText(asData(build).context),
+    build: asText(build) || (build === undefined ? '' : inspect(build, { depth: null })),
+    entrypoint: readWords(data.entrypoint),
+    command: readWords(data.command),
+    environment: readEnvironment(data.environment),
+    isPartial: data.env_file !== undefined || data.extends !== undefined,
+    mounts: [...asList(data.volumes).map(readMount), ...granted].map(({ source, target }) => ({
+      source: placeOf(source, directory),
+      target,
+    })),
+    ports: asList(data.ports).map(readPort),
+    networks: data.network_mode === undefined ? readNetworks(data.networks) : [],
+    networkMode: asText(data.network_mode),
+    containerName: asText(data.container_name),
+    extraHosts: readExtraHosts(data.extra_hosts),
+    dependsOn: readDependsOn(data.depends_on),
+    user: asText(data.user),
+  }
+}
+
+/** A bind as a whole path; a volume's name stays. */
+function placeOf(source: string, directory: string): string {
+  if (/^~(\/|$)/.test(source)) return source.replace('~', homedir())
+  return /^\.{1,2}(\/|$)/.test(source) ? resolve(directory, source) : source
+}
+
+function filesOf(section: unknown, prefix: string): Record<string, Mount> {
+  const files = Object.entries(asData(section)).map(([name, more]) => [name, asText(asData(more).file)] as const)
+  return Object.fromEntries(
+    files.filter(([, file]) => file !== '').map(([name, file]) => [name, { source: file, target: prefix + name }]),
+  )
+}
+
+/** What Compose makes of a directory's name. */
+function normalName(directory: string): string {
+  return directory
+    .toLowerCase()
+    .replace(/[^a-z0-9_-]/g, '')
+    .replace(/^[_-]+/, '')
+}

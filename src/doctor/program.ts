@@ -1,0 +1,39 @@
+/** Programs of this host that are asked for something, each within a time. */
+
+import { execFile } from 'node:child_process'
+
+export type Outcome =
+  | { kind: 'done'; stdout: string }
+  | { kind: 'failed'; exitCode: number; stderr: string }
+  /** There is no such program here, or this user may not run it. */
+  | { kind: 'absent' }
+  /** It was ended because it took too long. */
+  | { kind: 'late' }
+
+export interface ProgramOptions {
+  env: NodeJS.ProcessEnv
+  timeoutMs: number
+}
+
+/** A stack of a thousand services is some 2 MB. */
+const MOST_OUTPUT = 64 * 1024 * 1024
+
+/** Never throws. What the program prints is ours alone: it may hold secrets, and goes nowhere unread. */
+export function runProgram(
+  program: string,
+  words: readonly string[],
+  { env, timeoutMs }: ProgramOptions,
+): Promise<Outcome> {
+  // No other process gets the credentials; Compose asks only whether the variable is set.
+  const theirs = env.SIDEMINT_CREDENTIALS ? { ...env, SIDEMINT_CREDENTIALS: 'set' } : env
+  const options = { env: theirs, timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: MOST_OUTPUT } as const
+  return new Promise((resolve) => {
+    const child = execFile(program, words, options, (error, stdout, stderr) => {
+      if (error === null) resolve({ kind: 'done', stdout })
+      else if (error.killed) resolve({ kind: 'late' })
+      else if (typeof error.code === 'number') resolve({ kind: 'failed', exitCode: error.code, stderr })
+      else resolve({ kind: 'absent' })
+    })
+    child.stdin?.on('error', () => {}).end()
+  })
+}
