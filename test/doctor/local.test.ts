@@ -61,7 +61,7 @@ test('a key file that is unusable fails with its code and its fix', async (t) =>
   )
 })
 
-test('the port may be taken by a sidemint, and by nobody else', async (t) => {
+test.serial('the port may be taken by a sidemint, and by nobody else', async (t) => {
   await using metadata = await startSidemint()
   const { port } = new URL(metadata.url)
   t.like((await findings(t, ['--port', port])).of('port')[0], {
@@ -75,7 +75,7 @@ test('the port may be taken by a sidemint, and by nobody else', async (t) => {
   t.like((await findings(t, ['--port', taken])).of('port')[0], { status: 'fail', code: 'PORT_TAKEN' })
 })
 
-test("the shell's variables must lead to a metadata server", async (t) => {
+test.serial("the shell's variables must lead to a metadata server", async (t) => {
   await using metadata = await startSidemint()
   const { host } = new URL(metadata.url)
   const pointed = (to: string) => ({ GCE_METADATA_HOST: to, GCE_METADATA_IP: to, GCE_METADATA_ROOT: to })
@@ -94,7 +94,7 @@ test("the shell's variables must lead to a metadata server", async (t) => {
   t.like(schemed.of('shell'), [{ status: 'ok' }, { status: 'fail', fix: `export GCE_METADATA_HOST=${host}` }])
 })
 
-test('a server that hangs is given up', async (t) => {
+test.serial('a server that hangs is given up', async (t) => {
   const silent = createServer(() => {}).listen(0, '127.0.0.1')
   t.teardown(() => {
     silent.closeAllConnections()
