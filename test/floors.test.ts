@@ -1,6 +1,6 @@
-import { globSync, readFileSync } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
+import { join } from 'node:path'
 import test from 'ava'
+import { readImports } from './imports.ts'
 
 const SRC = join(import.meta.dirname, '..', 'src')
 
@@ -32,26 +32,10 @@ const KNOWN_BY: [library: RegExp, files: RegExp][] = [
   [/^valibot$/, /^(core|config|gate|mint)\//],
 ]
 
-const files = globSync('**/*.ts', { cwd: SRC })
-  .map((file) => file.replaceAll('\\', '/'))
-  .sort()
-
-/** Every module that the file names: type imports, re-exports and lazy imports too. */
-function importsOf(file: string): string[] {
-  const text = readFileSync(join(SRC, file), 'utf8')
-  const statements =
-    /^(?:import|export)\s[^'"`;]*?from\s*['"]([^'"]+)['"]|^import\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/gm
-  return [...text.matchAll(statements)].map(([, from, bare, lazy]) => from ?? bare ?? lazy ?? '')
-}
-
+const imports = readImports(SRC)
+const files = [...imports.keys()]
 const ownImports = new Map(
-  files.map((file) => [
-    file,
-    importsOf(file)
-      .filter((name) => name.startsWith('.'))
-      .map((name) => relative(SRC, join(SRC, dirname(file), name)).replaceAll('\\', '/'))
-      .filter((name) => !name.startsWith('..')),
-  ]),
+  [...imports].map(([file, all]) => [file, all.flatMap(({ file: imported }) => imported ?? [])] as const),
 )
 
 const roomOf = (file: string) => file.split('/')[0] ?? ''
@@ -99,8 +83,8 @@ test('no file imports itself by a detour', (t) => {
 })
 
 test('each library is known only where it belongs', (t) => {
-  for (const file of files) {
-    for (const name of importsOf(file)) {
+  for (const [file, all] of imports) {
+    for (const { name } of all) {
       for (const [library, allowed] of KNOWN_BY)
         if (library.test(name)) t.regex(file, allowed, `${file} imports ${name}`)
     }

@@ -1,0 +1,110 @@
+/**
+ * Changes one operator, constant or guard at a time, chosen by a seed, and says which changes no test notices. The
+ * same seed makes the same changes of the same sources. Changes that the type checker refuses are passed over: they
+ * say nothing of the tests.
+ *
+ *     npm run mutate -- --seed 7 [--count 60] [--json] [FILE...]
+ */
+
+import { globSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { type Change, changesOf } from './changes.ts'
+import { createCopy, ROOT } from './copy.ts'
+import { EQUIVALENT } from './equivalent.ts'
+
+const FOLDERS = ['src/gate', 'src/mint', 'src/metadata', 'src/identity']
+/** More than these that no test notices, and the run fails. */
+const MAY_SURVIVE = 0.1
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { seed: { type: 'string' }, count: { type: 'string', default: '60' }, json: { type: 'boolean' } },
+})
+const seed = Number(values.seed)
+const count = Number(values.count)
+if (!Number.isInteger(seed) || !Number.isInteger(count)) {
+  console.error('usage: npm run mutate -- --seed N [--count 60] [--json] [FILE...]')
+  process.exit(2)
+}
+
+/** From 0 to below 1: mulberry32 by Tommy Ettinger, in the public domain. */
+function createRandom(state: number): () => number {
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+const random = createRandom(seed)
+const choose = <T>(ways: readonly T[]): T => ways[Math.floor(random() * ways.length)] as T
+
+function shuffled<T>(items: readonly T[]): T[] {
+  return items
+    .map((item) => ({ item, place: random() }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ item }) => item)
+}
+
+using copy = createCopy()
+const patterns = positionals.length > 0 ? positionals : FOLDERS.map((folder) => `${folder}/**/*.ts`)
+const files = globSync(patterns, { cwd: ROOT }).sort()
+const changes = shuffled(
+  files.flatMap((file) => changesOf(copy.parse(file), choose).map((change) => ({ file, change }))),
+)
+
+const say = (line: string) => values.json || console.log(line)
+say(`${changes.length} places in ${files.length} files; seed ${seed}, ${count} changes`)
+const green = await copy.test([...new Set(files.flatMap(copy.testsOf))])
+if (green.noticed) {
+  console.error(`the tests fail without a change: ${green.by}`)
+  process.exit(1)
+}
+
+/** The changed lines, with what was changed in brackets: `if (a [&& -> ||] b) return`. */
+function shown(text: string, { start, end, to }: Change): string {
+  const before = text.slice(text.lastIndexOf('\n', start - 1) + 1, start)
+  const after = text.slice(end).split('\n', 1)[0]
+  return `${before}[${text.slice(start, end)} -> ${to || 'nothing'}]${after}`.replace(/\s+/g, ' ').trim()
+}
+
+interface Result {
+  file: string
+  change: string
+  outcome: 'killed' | 'survived' | 'equivalent'
+  /** The first test that failed. */
+  by?: string
+}
+
+async function judge(file: string, change: Change): Promise<Result | undefined> {
+  const text = copy.text(file)
+  const line = shown(text, change)
+  if (EQUIVALENT.some((known) => known.file === file && known.change === line)) {
+    return { file, change: line, outcome: 'equivalent' }
+  }
+  return copy.changed(file, text.slice(0, change.start) + change.to + text.slice(change.end), async () => {
+    if (copy.typeError(file) !== undefined) return undefined
+    const outcome = await copy.test(copy.testsOf(file))
+    return outcome.noticed
+      ? { file, change: line, outcome: 'killed', by: outcome.by }
+      : { file, change: line, outcome: 'survived' }
+  })
+}
+
+const results: Result[] = []
+for (const { file, change } of changes) {
+  if (results.length === count) break
+  const result = await judge(file, change)
+  if (result === undefined) continue
+  results.push(result)
+  say(
+    `${result.outcome.padEnd(10)} ${file}  ${result.change}${result.by === undefined ? '' : `\n           by ${result.by}`}`,
+  )
+}
+
+const of = (outcome: Result['outcome']) => results.filter((result) => result.outcome === outcome).length
+const [killed, survived, equivalent] = [of('killed'), of('survived'), of('equivalent')]
+if (values.json) console.log(JSON.stringify({ seed, killed, survived, equivalent, results }, null, 2))
+say(`${results.length} changes of seed ${seed}: ${killed} killed, ${survived} survived, ${equivalent} equivalent`)
+process.exitCode = survived > MAY_SURVIVE * results.length ? 1 : 0
