@@ -1,4 +1,4 @@
-/** Everything that is kept has a limit: what a hundred thousand audiences leave behind, at each place that keeps. */
+/** Everything that is kept has a limit: what thirty thousand audiences leave behind, at each place that keeps. */
 
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -13,9 +13,9 @@ import { createLog } from '../src/observe/log.ts'
 import { createMetrics } from '../src/observe/metrics.ts'
 import { createClock, HOUR } from './clock.ts'
 
-const AUDIENCES = 100_000
+const AUDIENCES = 30_000
 /** What half of them may add to the memory that the other half left: nothing that grows with their number. */
-const SLACK_BYTES = 4_000_000
+const SLACK_BYTES = 2_000_000
 
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void

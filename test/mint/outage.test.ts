@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import { settle } from '../../src/config/layers.ts'
 import { startServer } from '../../src/server.ts'
@@ -50,7 +49,7 @@ for (const [title, fault] of OUTAGES) {
         const tookMs = performance.now() - started
         t.is(status, 200)
         t.is(body, first.body)
-        t.true(tookMs < 400, `${tookMs} ms`)
+        t.true(tookMs < 800, `${tookMs} ms`)
         clock.advance(1 * MINUTE)
       }
       t.deepEqual(results(), ['mint', ...Array(10).fill('stale')])
@@ -59,7 +58,6 @@ for (const [title, fault] of OUTAGES) {
       t.is(status, 503)
       t.regex(JSON.parse(body).error, /^(UPSTREAM_TIMEOUT|UPSTREAM_UNAVAILABLE|NETWORK_DOWN)$/)
       cancel()
-      await sleep(2_000)
       clock.advance(3 * SECOND)
       const healed = await identity()
       t.is(healed.status, 200)
