@@ -28,7 +28,7 @@ const KNOWN_BY: [library: RegExp, files: RegExp][] = [
   [/^node-cache$/, /^mint\/cache\.ts$/],
   [/^jsonwebtoken$/, /^(issuer\/local|gate\/verifier)\.ts$/],
   [/^@peculiar\//, /^issuer\/certificate\.ts$/],
-  [/^yaml$/, /^config\/yaml\.ts$/],
+  [/^yaml$/, /^core\/yaml\.ts$/],
   [/^valibot$/, /^(core|config|gate|mint)\//],
 ]
 

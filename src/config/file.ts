@@ -18,7 +18,7 @@ export async function readSettingsFile(
     if (named !== '' || code !== 'ENOENT') problems.push(`${path}: cannot be read (${code})`)
     return undefined
   }
-  const { parseYaml } = await import('./yaml.ts')
+  const { parseYaml } = await import('../core/yaml.ts')
   const parsed = parseYaml(text)
   if ('data' in parsed) return { path, data: parsed.data }
   problems.push(...parsed.problems.map((problem) => `${path}: ${problem}`))

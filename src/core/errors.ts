@@ -292,6 +292,11 @@ export const CATALOGUE = {
     what: 'the token names the key {kid}, which {issuer} does not publish',
     fix: 'fetch a fresh token; the issuer has changed its keys, or the token is not its own',
   },
+  KEY_UNUSABLE: {
+    status: 401,
+    what: 'the key {kid} that {issuer} publishes cannot be used: {reason}',
+    fix: 'let the issuer publish it as an RSA key with "use":"sig" and "alg":"RS256"',
+  },
   KEYS_UNAVAILABLE: {
     status: 503,
     what: 'the keys of {issuer} cannot be fetched: {reason}',
@@ -300,7 +305,7 @@ export const CATALOGUE = {
   AUDIENCE_WRONG: {
     status: 401,
     what: 'the token is meant for {audience}',
-    fix: 'ask for a token with an audience of this service: {audiences}',
+    fix: 'ask for a token with an audience of this service: {audiences}{hint}',
   },
   NOT_AN_INVOKER: {
     status: 403,

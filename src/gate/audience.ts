@@ -19,7 +19,15 @@ export function acceptsAudience(aud: unknown, audiences: readonly string[], gclo
   return audiences.some((own) => own === aud || (origin !== undefined && origin === runAppOrigin(own)))
 }
 
+/** Read by hand: a URL parser mends spaces, backslashes and letters of other alphabets, and drops a user. */
 function runAppOrigin(audience: string): string | undefined {
-  const url = URL.parse(audience)
-  return url?.protocol === 'https:' && url.hostname.endsWith('.run.app') ? url.origin : undefined
+  return /^https:\/\/[a-z0-9.-]+\.run\.app(?::\d+)?(?=$|[/?#][!-[\]-~]*$)/i
+    .exec(audience)?.[0]
+    .toLowerCase()
+    .replace(/:443$/, '')
+}
+
+/** True for the whole URL of a call, which Cloud Tasks and Cloud Scheduler put there by default. */
+export function isCallUrl(audience: string): boolean {
+  return /^https?:\/\/[^/?#]+(?:\/[^?#]|\/?\?)/.test(audience)
 }

@@ -1,19 +1,18 @@
 /** Cloud Run's decision about one request, from its head alone. */
 
 import { asFailure, failure, type SidemintError } from '../core/errors.ts'
-import { acceptsAudience } from './audience.ts'
+import { acceptsAudience, isCallUrl } from './audience.ts'
 import { type Credential, readCredential } from './credential.ts'
 import { admits, type Invokers, type Principal } from './members.ts'
-import type { Claims, Verifier } from './verifier.ts'
+import type { Claims, Verified, Verifier } from './verifier.ts'
 
 export interface Rules {
   audiences: readonly string[]
   gcloudAudiences: boolean
-  /**
-   * Email by the subject of tokens that carry none: `sub` is enough for Cloud Run, which knows all accounts. The
-   * subjects of local issuers need not be here.
-   */
+  /** Email by the subject of tokens that carry none: `sub` is enough for Cloud Run, which knows all accounts. */
   subjects: Readonly<Record<string, string>>
+  /** The entry of `trust` whose subjects these are: another issuer may give the same subject to somebody else. */
+  subjectsOf: string
 }
 
 export interface Decision {
@@ -40,12 +39,14 @@ export async function decide(
   if (invokers.everyone) return decision
   try {
     decision.credential = readCredential(rawHeaders, rules.audiences[0] ?? '')
-    const claims = await verifier.verify(decision.credential.token)
-    const principal = principalOf(claims, rules.subjects, invokers)
+    const verified = await verifier.verify(decision.credential.token)
+    const { claims } = verified
+    const principal = principalOf(verified, rules, invokers)
     decision.audience = typeof claims.aud === 'string' ? claims.aud : 'a list of audiences'
     decision.principal = principal.email ?? claims.sub
     if (!acceptsAudience(claims.aud, rules.audiences, rules.gcloudAudiences)) {
-      throw failure('AUDIENCE_WRONG', { audience: decision.audience, audiences: rules.audiences.join(', ') })
+      const hint = isCallUrl(decision.audience) ? CALL_URL_HINT : ''
+      throw failure('AUDIENCE_WRONG', { audience: decision.audience, audiences: rules.audiences.join(', '), hint })
     }
     if (!admits(invokers, principal))
       throw failure('NOT_AN_INVOKER', { principal: describe(decision.principal, claims) })
@@ -55,14 +56,22 @@ export async function decide(
   return decision
 }
 
-/** An email counts only where its issuer says that it is verified. */
-function principalOf(claims: Claims, subjects: Rules['subjects'], invokers: Invokers): Principal {
-  const claimed = claims.email_verified === true ? claims.email : undefined
-  const email = claims.email === undefined ? (subjects[claims.sub] ?? invokers.subjects.get(claims.sub)) : claimed
-  return {
-    ...(typeof email === 'string' ? { email: email.toLowerCase() } : {}),
-    ...(typeof claims.hd === 'string' ? { hostedDomain: claims.hd.toLowerCase() } : {}),
-  }
+/** cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues.tasks#OidcToken */
+const CALL_URL_HINT =
+  '. The token is for the whole URL of a call, as Cloud Tasks and Cloud Scheduler have it by default (Cloud Run takes ' +
+  'that at run.app only): set `oidcToken.audience` there'
+
+/**
+ * An email counts only where its issuer says that it is verified. The subjects that are made from an account's email
+ * are those of local issuers: Google's are other numbers.
+ */
+function principalOf({ claims, trusted }: Verified, rules: Rules, invokers: Invokers): Principal {
+  const { email, email_verified: verified, sub, hd } = claims
+  const listed = trusted === rules.subjectsOf ? rules.subjects[sub] : undefined
+  const derived = trusted === 'google' ? undefined : invokers.subjects.get(sub)
+  const own = email === undefined ? (listed ?? derived) : verified === true ? email : undefined
+  if (typeof own !== 'string') return {}
+  return { email: own.toLowerCase(), ...(typeof hd === 'string' ? { hostedDomain: hd.toLowerCase() } : {}) }
 }
 
 function describe(principal: string, claims: Claims): string {

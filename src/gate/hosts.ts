@@ -74,7 +74,7 @@ function gateFor(options: GateOptions, verifier: Verifier, events: Events, now: 
     now,
     notice: (level, code, text) => events.record({ type: 'notice', at: now(), level, code, text }),
   })
-  const rules = { audiences, gcloudAudiences, subjects }
+  const rules = { audiences, gcloudAudiences, subjects, subjectsOf: options.trust[0] ?? '' }
   return createGate({ upstream, rules, policy, verifier, strip, mode, events, now })
 }
 

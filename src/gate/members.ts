@@ -16,6 +16,8 @@ export interface Invokers {
   domains: Set<string>
   /** Groups that nothing was said about: nobody is in them. */
   unknownGroups: Set<string>
+  /** Members that no ID token can speak for: they admit nobody. */
+  unnamable: Set<string>
 }
 
 /** Who a verified token speaks for. */
@@ -25,6 +27,12 @@ export interface Principal {
   /** The Google Workspace domain of a user. */
   hostedDomain?: string
 }
+
+/**
+ * Principals of workload and workforce pools, and Kubernetes accounts of a workload pool: Google's ID tokens are of
+ * users and service accounts alone (cloud.google.com/iam/docs/principal-identifiers).
+ */
+const UNNAMABLE = /^(principal(Set)?:\/\/|serviceAccount:[^@]+\.svc\.id\.goog\[)/
 
 /** `groups`: members by the group's email. Throws MEMBER_UNUSABLE. */
 export function createInvokers(
@@ -40,11 +48,13 @@ export function createInvokers(
     subjects: new Map(),
     domains: new Set(),
     unknownGroups: new Set(),
+    unnamable: new Set(),
   }
 
   function add(member: string): void {
     if (member === 'allUsers') invokers.everyone = true
     else if (member === 'allAuthenticatedUsers') invokers.authenticated = true
+    else if (UNNAMABLE.test(member)) invokers.unnamable.add(member)
     else {
       const { kind, name } = parse(member)
       if (kind === 'domain') invokers.domains.add(name)
@@ -71,9 +81,8 @@ export function createInvokers(
 
 export function admits(invokers: Invokers, { email, hostedDomain }: Principal): boolean {
   if (invokers.everyone || invokers.authenticated) return true
-  if (email !== undefined && invokers.emails.has(email)) return true
-  const domain = hostedDomain ?? email?.split('@')[1]
-  return domain !== undefined && invokers.domains.has(domain)
+  if (email === undefined) return false
+  return invokers.emails.has(email) || invokers.domains.has(hostedDomain ?? email.split('@')[1] ?? '')
 }
 
 /** What is wrong with a member, or undefined. */
@@ -102,7 +111,6 @@ function refuseInGroup(group: string, member: string): void {
 type Kind = 'user' | 'serviceAccount' | 'group' | 'domain' | 'deleted'
 
 function parse(member: string): { kind: Kind; name: string } {
-  if (/^principal(Set)?:\/\//.test(member)) throw unusable(member, 'a Google ID token cannot name such a principal')
   const [kind = '', name = ''] = split(member)
   switch (kind) {
     // IAM keeps a deleted account's bindings under this name; they admit nobody.

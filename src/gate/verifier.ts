@@ -3,7 +3,8 @@
  * For whom the token is meant and who may use it is not decided here.
  */
 
-import jsonwebtoken from 'jsonwebtoken'
+import type { KeyObject } from 'node:crypto'
+import jsonwebtoken, { type VerifyOptions } from 'jsonwebtoken'
 import { failure } from '../core/errors.ts'
 import { createRemoteKeys, discoverKeysUrl, type RemoteKeys } from './jwks.ts'
 
@@ -25,12 +26,18 @@ export interface Claims {
   hd?: unknown
 }
 
+export interface Verified {
+  claims: Claims
+  /** The entry of `trust` whose key signed the token. */
+  trusted: string
+}
+
 export interface Verifier {
   /**
-   * The claims of a good token. Throws TOKEN_INVALID, TOKEN_EXPIRED, ISSUER_NOT_TRUSTED or KEY_UNKNOWN, and
+   * What a good token says. Throws TOKEN_INVALID, TOKEN_EXPIRED, ISSUER_NOT_TRUSTED, KEY_UNKNOWN or KEY_UNUSABLE, and
    * KEYS_UNAVAILABLE (503) where the issuer's keys cannot be had: then nobody knows whether the token is good.
    */
-  verify(token: string): Promise<Claims>
+  verify(token: string): Promise<Verified>
 }
 
 export interface VerifierOptions {
@@ -41,34 +48,54 @@ export interface VerifierOptions {
 }
 
 export function createVerifier({ trust, now = Date.now }: VerifierOptions): Verifier {
-  const issuers = new Map<string, RemoteKeys>()
-  for (const entry of trust) {
-    const google = entry === 'google'
-    const keys = createRemoteKeys(google ? async () => GOOGLE_KEYS_URL : () => discoverKeysUrl(entry), now)
-    for (const issuer of google ? GOOGLE_ISSUERS : [entry]) issuers.set(issuer, keys)
+  const issuers = new Map<string, { keys: RemoteKeys; trusted: string }>()
+  for (const trusted of trust) {
+    const google = trusted === 'google'
+    const keys = createRemoteKeys(google ? async () => GOOGLE_KEYS_URL : () => discoverKeysUrl(trusted), now)
+    for (const issuer of google ? GOOGLE_ISSUERS : [trusted]) issuers.set(issuer, { keys, trusted })
   }
 
   return {
     async verify(token) {
       const { kid, iss } = readHead(token)
-      const keys = issuers.get(iss)
-      if (!keys) throw failure('ISSUER_NOT_TRUSTED', { issuer: quote(iss), trusted: trust.join(' or ') })
-      const key = await keys.find(kid).catch((error: Error) => {
-        throw failure('KEYS_UNAVAILABLE', { issuer: iss, reason: error.message })
-      })
-      if (!key) throw failure('KEY_UNKNOWN', { kid: quote(kid), issuer: iss })
-      let claims: unknown
-      try {
-        claims = jsonwebtoken.verify(token, key, {
-          algorithms: ['RS256'],
-          ignoreExpiration: true,
-          ignoreNotBefore: true,
-        })
-      } catch {
+      const issuer = issuers.get(iss)
+      if (!issuer) throw failure('ISSUER_NOT_TRUSTED', { issuer: quote(iss), trusted: trust.join(' or ') })
+      const claims = await readSigned(token, (failed) => keyOf(issuer.keys, kid, iss, failed))
+      if (!claims) {
         throw failure('TOKEN_INVALID', { reason: `its signature is not by the key that ${iss} publishes` })
       }
-      return checkClaims(claims as Record<string, unknown>, Math.floor(now() / 1000))
+      return { claims: checkClaims(claims, Math.floor(now() / 1000)), trusted: issuer.trusted }
     },
+  }
+}
+
+async function keyOf(keys: RemoteKeys, kid: string, iss: string, failed?: KeyObject): Promise<KeyObject> {
+  const found = await keys.find(kid, failed).catch((error: Error) => {
+    throw failure('KEYS_UNAVAILABLE', { issuer: iss, reason: error.message })
+  })
+  if (!found) throw failure('KEY_UNKNOWN', { kid: quote(kid), issuer: iss })
+  if (!found.key) throw failure('KEY_UNUSABLE', { kid: quote(kid), issuer: iss, reason: found.unusable })
+  return found.key
+}
+
+/** The payload, once a key of its issuer has signed it. `key` is asked a second time with a key that had not. */
+async function readSigned(
+  token: string,
+  key: (failed?: KeyObject) => Promise<KeyObject>,
+): Promise<Record<string, unknown> | undefined> {
+  const first = await key()
+  const payload = payloadOf(token, first)
+  if (payload) return payload
+  const other = await key(first)
+  return other.equals(first) ? undefined : payloadOf(token, other)
+}
+
+function payloadOf(token: string, key: KeyObject): Record<string, unknown> | undefined {
+  try {
+    const options: VerifyOptions = { algorithms: ['RS256'], ignoreExpiration: true, ignoreNotBefore: true }
+    return jsonwebtoken.verify(token, key, options) as Record<string, unknown>
+  } catch {
+    return undefined
   }
 }
 
@@ -80,9 +107,11 @@ function readHead(token: string): { kid: string; iss: string } {
   } catch {}
   if (!decoded || typeof decoded.payload !== 'object' || decoded.payload === null) {
     const access = /^(ya29\.|sidemint-local-access-token\.)/.test(token)
-    throw failure('TOKEN_INVALID', { reason: access ? 'it is an access token' : 'it is no JWT' })
+    throw failure('TOKEN_INVALID', { reason: access ? 'it is an access token' : 'it is not a JWT' })
   }
-  const { alg, kid } = decoded.header
+  const { alg, kid, crit } = decoded.header
+  // RFC 7515 §4.1.11: whoever does not know what it names must refuse the token, and we know nothing that it can name.
+  if (crit !== undefined) throw failure('TOKEN_INVALID', { reason: 'its header asks for extensions (crit)' })
   if (alg !== 'RS256') throw failure('TOKEN_INVALID', { reason: `its algorithm is ${quote(alg)}, not RS256` })
   if (typeof kid !== 'string') throw failure('TOKEN_INVALID', { reason: 'its header names no key (kid)' })
   const { iss } = decoded.payload

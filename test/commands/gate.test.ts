@@ -42,7 +42,7 @@ test('a gate stops within a second, also over an open event stream, an upload an
 })
 
 test('everything that is wrong is said at once, with exit code 2', async (t) => {
-  const argv = ['gate', '--upstream=ledger', '--invoker=bob,principal://x', '--prot=1', '--mode=off', '--audience=x']
+  const argv = ['gate', '--upstream=ledger', '--invoker=bob,user:x', '--prot=1', '--mode=off', '--audience=x']
   const { code, stderr } = await runCli(argv, { env: { SIDEMINT_ADMIN_PORT: 'x' } })
   t.is(code, 2)
   for (const named of ['--upstream', '--invoker[0]', '--invoker[1]', '--prot', '--mode', 'SIDEMINT_ADMIN_PORT']) {

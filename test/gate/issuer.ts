@@ -1,7 +1,7 @@
 /** An OIDC issuer for tests: its discovery document and keys over real HTTP, and tokens with any claims. */
 
 import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import http, { type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import jsonwebtoken from 'jsonwebtoken'
@@ -9,6 +9,8 @@ import jsonwebtoken from 'jsonwebtoken'
 interface Key {
   kid: string
   privateKey: KeyObject
+  /** Laid over what is published of it. */
+  changes?: object
 }
 
 export interface Issuer {
@@ -22,6 +24,12 @@ export interface Issuer {
   named: string
   /** The keys that are published; the first one signs. */
   keys: Key[]
+  /** Published before the keys, as it is. */
+  alsoPublished: unknown[]
+  /** Where a path is redirected to; undefined where it is not. */
+  redirect: (path: string) => string | undefined
+  /** Settles once more has been asked than so many times. */
+  nextAsked(times: number): Promise<void>
   /** An ID token of this issuer, an hour long; `undefined` leaves a claim out. */
   sign(claims: Record<string, unknown>, options?: { key?: Key; header?: Record<string, unknown> }): string
   close(): void
@@ -32,21 +40,26 @@ export function newKey(): Key {
 }
 
 export async function startIssuer({ now = Date.now }: { now?: () => number } = {}): Promise<Issuer> {
+  const asked = new EventEmitter()
   const answer: RequestListener = (req, res) => {
     issuer.asked.push(req.url ?? '')
+    asked.emit('asked')
+    const location = issuer.redirect(req.url ?? '')
+    if (location !== undefined) return void res.writeHead(307, { Location: location }).end()
     if (issuer.fault) return void res.writeHead(issuer.fault.status).end(issuer.fault.body)
     if (issuer.cacheControl !== undefined) res.setHeader('Cache-Control', issuer.cacheControl)
     if (req.url === '/.well-known/openid-configuration') {
       return void res.end(JSON.stringify({ issuer: issuer.named, jwks_uri: `${issuer.url}/oauth2/v3/certs` }))
     }
-    if (req.url !== '/oauth2/v3/certs') return void res.writeHead(404).end()
-    const keys = issuer.keys.map(({ kid, privateKey }) => ({
+    if (req.url !== '/oauth2/v3/certs' && req.url !== '/moved') return void res.writeHead(404).end()
+    const keys = issuer.keys.map(({ kid, privateKey, changes }) => ({
       ...createPublicKey(privateKey).export({ format: 'jwk' }),
       kid,
       use: 'sig',
       alg: 'RS256',
+      ...changes,
     }))
-    res.end(JSON.stringify({ keys }))
+    res.end(JSON.stringify({ keys: [...issuer.alsoPublished, ...keys] }))
   }
   const server = http.createServer(answer)
   server.listen(0, '127.0.0.1').unref()
@@ -60,6 +73,11 @@ export async function startIssuer({ now = Date.now }: { now?: () => number } = {
     cacheControl: undefined,
     named: url,
     keys: [newKey()],
+    alsoPublished: [],
+    redirect: () => undefined,
+    async nextAsked(times) {
+      while (issuer.asked.length <= times) await once(asked, 'asked')
+    },
     sign(claims, { key = issuer.keys[0] as Key, header = {} } = {}) {
       const iat = Math.floor(now() / 1000)
       const payload = { iss: issuer.named, sub: subjectOf(claims), iat, exp: iat + 3600, ...claims }

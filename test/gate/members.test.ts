@@ -11,7 +11,7 @@ test('each kind of member admits whom it names and nobody else', (t) => {
     ['serviceAccount:orders@acme-dev.iam.gserviceaccount.com', orders, ann],
     ['domain:acme.com', ann, { email: 'ann@evil-acme.com' }],
     ['domain:acme.com', { email: 'bob@acme.com' }, { email: 'bob@acme.com', hostedDomain: 'other.com' }],
-    ['domain:acme.com', { hostedDomain: 'acme.com' }, {}],
+    ['domain:acme.com', { email: 'ann@gmail.com', hostedDomain: 'acme.com' }, { hostedDomain: 'acme.com' }],
     ['group:eng@acme.com', ann, orders],
   ]
   const groups = { 'eng@acme.com': ['user:ann@acme.com'] }
@@ -46,19 +46,21 @@ test("a deleted account's binding admits nobody and is no error", (t) => {
   t.false(admits(invokers, ann))
 })
 
+test('a member that no ID token can speak for admits nobody, and is named', (t) => {
+  const pool = '//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p'
+  const members = [`principal:${pool}/subject/s`, `principalSet:${pool}/*`, 'serviceAccount:p.svc.id.goog[ns/ksa]']
+  const invokers = createInvokers([...members, 'user:ann@acme.com'])
+  t.deepEqual(invokers.unnamable, new Set(members))
+  t.deepEqual(invokers.emails, new Set(['ann@acme.com']))
+})
+
 test('a member that cannot be honoured is refused at start, and never ignored', (t) => {
   const rows: [member: string, said: RegExp][] = [
-    [
-      'principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/subject/s',
-      /cannot name such/,
-    ],
-    ['principalSet://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/*', /cannot name such/],
     ['projectOwner:acme-dev', /the kind projectOwner: is not known/],
     ['ann@acme.com', /names no kind/],
     ['allusers', /names no kind/],
     ['user:ann', /names no email/],
     ['serviceAccount:', /names no email/],
-    ['serviceAccount:acme-dev.svc.id.goog[ns/ksa]', /names no email/],
     ['domain:ann@acme.com', /names no domain/],
     ['user:orders@acme-dev.iam.gserviceaccount.com', /IAM wants serviceAccount:/],
   ]

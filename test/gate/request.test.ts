@@ -207,6 +207,26 @@ const TABLE: Row[] = [
     code: 'NOT_AN_INVOKER',
   },
   {
+    name: 'a subject that another issuer gives',
+    gate: { subjects: { [SUB]: BILLING }, trust: ['google', issuer.url] },
+    headers: ['Authorization', bearer({ sub: SUB, email: undefined, email_verified: undefined })],
+    status: 403,
+    code: 'NOT_AN_INVOKER',
+  },
+  {
+    name: 'a user of the domain whose email is not verified',
+    gate: { invokers: ['domain:acme.com'] },
+    headers: ['Authorization', bearer({ ...ANN, email_verified: false })],
+    status: 403,
+    code: 'NOT_AN_INVOKER',
+  },
+  {
+    name: 'an email of which nobody says that it is verified',
+    headers: ['Authorization', bearer({ email_verified: undefined })],
+    status: 403,
+    code: 'NOT_AN_INVOKER',
+  },
+  {
     name: 'an email that is not verified',
     headers: ['Authorization', bearer({ email_verified: false })],
     status: 403,
@@ -385,6 +405,10 @@ test('the service sees the Host, path and query as asked for, who called, and no
     'accounts.google.com:boss@acme.com',
     'X_Goog_IAP_JWT_Assertion',
     'a.b.c',
+    'X_Serverless_Authorization',
+    'Bearer a.b.c',
+    'X_Forwarded-For',
+    '10.9.9.9',
   ]
   const headers = ['Authorization', bearer(), 'Host', 'ledger:8080', 'X-Forwarded-For', '10.1.1.1', ...invented]
   await send(headers, { path: '/a%2Fb/../c?d=e&f' })
@@ -395,9 +419,11 @@ test('the service sees the Host, path and query as asked for, who called, and no
     'x-forwarded-proto': 'http',
     'x-goog-authenticated-user-email': undefined,
     x_goog_iap_jwt_assertion: undefined,
+    x_serverless_authorization: undefined,
+    'x_forwarded-for': undefined,
   })
-  await send(['Authorization', bearer()])
-  t.is(reached[1]?.headers['x-forwarded-for'], '127.0.0.1')
+  await send(['Authorization', bearer(), 'X-Forwarded-Proto', 'https'])
+  t.like(reached[1]?.headers, { 'x-forwarded-for': '127.0.0.1', 'x-forwarded-proto': 'https' })
 })
 
 test('report mode lets everything pass and logs what it would have refused', async (t) => {
@@ -482,7 +508,7 @@ test('one process fronts many services, chosen by Host, and by port where a gate
 
 test('every policy that cannot be used is named at start', async (t) => {
   const gate = { upstream: 'http://ledger-app:8080', policy: '/nowhere/policy.json' }
-  const list = [{ host: 'a', ...gate }, { host: 'b', ...gate, invokers: ['principal://x'] }, gate]
+  const list = [{ host: 'a', ...gate }, { host: 'b', ...gate, invokers: ['user:x@y.z'] }, gate]
   const error = await t.throwsAsync(listenGates(t, list, { events: createEvents() }))
   t.deepEqual(
     error?.message.split('\n').map((line) => line.replace(/\. Fix:.*/, '')),
@@ -492,4 +518,13 @@ test('every policy that cannot be used is named at start', async (t) => {
       'the policy /nowhere/policy.json cannot be used: ENOENT',
     ],
   )
+})
+
+test('a token for the whole URL of a call is told as that', async (t) => {
+  const { send, decisions } = await startGate(t, { audiences: ['http://ledger:8080'] })
+  await send(['Authorization', bearer({ aud: 'http://ledger:8080/tasks/1' })])
+  await send(['Authorization', bearer({ aud: 'http://other:8080' })])
+  const [whole, other] = decisions()
+  t.regex(whole?.reason ?? '', /whole URL of a call, as Cloud Tasks and Cloud Scheduler/)
+  t.notRegex(other?.reason ?? '', /whole URL/)
 })

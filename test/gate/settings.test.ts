@@ -32,11 +32,6 @@ const WRONG: [title: string, options: Record<string, unknown>, problem: RegExp][
   ['a host twice', { gates: [LEDGER, { ...LEDGER, host: 'Ledger.' }] }, /^gates: two of them are ledger on port 8080$/],
   ['a host twice, by its port', { gates: [LEDGER, { ...LEDGER, port: 8080 }] }, /^gates: two of them are ledger on/],
   [
-    'principal://',
-    { ...ONE, invoker: ['principal://x'] },
-    /^invoker\[0\]: the member principal:\/\/x cannot be used: a Go/,
-  ],
-  [
     'a bad member of a gate',
     { gates: [{ ...LEDGER, invoker: ['bob'] }] },
     /^gates\[0\]\.invoker\[0\]: the member bob cannot/,

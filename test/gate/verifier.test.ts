@@ -9,6 +9,7 @@ import { asFailure } from '../../src/core/errors.ts'
 import { createVerifier, type Verifier } from '../../src/gate/verifier.ts'
 import { startFakeGoogle } from '../google/start.ts'
 import { newKey, startIssuer } from './issuer.ts'
+import { startRawService } from './stack.ts'
 
 const CLAIMS = { aud: 'http://ledger:8080', email: 'billing@acme-dev.iam.gserviceaccount.com', email_verified: true }
 
@@ -33,9 +34,10 @@ async function refusal(verifier: Verifier, token: string) {
 
 test('a good token of a trusted issuer gives its claims', async (t) => {
   const { issuer, verifier } = await setUp()
-  const claims = await verifier.verify(issuer.sign(CLAIMS))
+  const { claims, trusted } = await verifier.verify(issuer.sign(CLAIMS))
   t.is(claims.email, CLAIMS.email)
   t.is(claims.iss, issuer.url)
+  t.is(trusted, issuer.url)
 })
 
 test.serial(
@@ -48,7 +50,9 @@ test.serial(
     const client = new JWT({ email: CLAIMS.email, key: String(key.private_key) })
     const verifier = createVerifier({ trust: ['google'] })
     const token = await client.fetchIdToken(CLAIMS.aud)
-    t.like(await verifier.verify(token), { ...CLAIMS, iss: 'https://accounts.google.com' })
+    const { claims, trusted } = await verifier.verify(token)
+    t.like(claims, { ...CLAIMS, iss: 'https://accounts.google.com' })
+    t.is(trusted, 'google')
     await verifier.verify(await client.fetchIdToken('https://other.example'))
     t.is(google.count({ host: 'www.googleapis.com', path: '/oauth2/v3/certs' }), 1)
   },
@@ -58,7 +62,7 @@ test('a key vouches for no issuer but its own', async (t) => {
   const one = await startIssuer()
   const other = await startIssuer()
   const verifier = createVerifier({ trust: ['google', one.url, other.url] })
-  t.is((await verifier.verify(other.sign(CLAIMS))).iss, other.url)
+  t.is((await verifier.verify(other.sign(CLAIMS))).trusted, other.url)
   const forged = other.sign({ ...CLAIMS, iss: one.url })
   t.is((await refusal(verifier, forged)).code, 'KEY_UNKNOWN')
   const borrowedName = other.sign({ ...CLAIMS, iss: one.url }, { header: { kid: one.keys[0]?.kid } })
@@ -97,6 +101,11 @@ test('a bad token is refused with its own code and 401', async (t) => {
     ['no issuer', issuer.sign({ ...CLAIMS, iss: undefined }), 'TOKEN_INVALID'],
     ['a changed payload', `${head}.${encode({ ...CLAIMS, iss: issuer.url })}.${signature}`, 'TOKEN_INVALID'],
     ['a stripped signature', `${good.replace(/[^.]*$/, '')}SIGNATURE_REMOVED_BY_GOOGLE`, 'TOKEN_INVALID'],
+    [
+      'extensions that nobody here knows',
+      issuer.sign(CLAIMS, { header: { crit: ['b64'], b64: true } }),
+      'TOKEN_INVALID',
+    ],
     ['no subject', issuer.sign({ ...CLAIMS, sub: undefined }), 'TOKEN_INVALID'],
     ['no exp', issuer.sign({ ...CLAIMS, exp: undefined }), 'TOKEN_INVALID'],
     ['no iat', issuer.sign({ ...CLAIMS, iat: undefined }), 'TOKEN_INVALID'],
@@ -199,9 +208,9 @@ test('the reason says what is wrong with an issuer', async (t) => {
   const token = issuer.sign(CLAIMS)
   const reason = async () => (await refusal(createVerifier({ trust: [issuer.url] }), token)).message
   issuer.fault = { status: 200, body: '<html>' }
-  t.regex(await reason(), /answered no JSON/)
+  t.regex(await reason(), /did not answer JSON/)
   issuer.fault = { status: 200, body: 'null' }
-  t.regex(await reason(), /answered no JSON object/)
+  t.regex(await reason(), /did not answer a JSON object/)
   issuer.fault = { status: 200, body: '{}' }
   t.regex(await reason(), /names the issuer undefined/)
   issuer.fault = { status: 200, body: JSON.stringify({ issuer: issuer.url }) }
@@ -210,7 +219,7 @@ test('the reason says what is wrong with an issuer', async (t) => {
     status: 200,
     body: JSON.stringify({ issuer: issuer.url, jwks_uri: `${issuer.url}/${'x'.repeat(8)}` }),
   }
-  t.regex(await reason(), /is no JWKS/)
+  t.regex(await reason(), /is not a JWKS/)
   issuer.fault = { status: 200, body: ' '.repeat(1_000_001) }
   t.regex(await reason(), /more than 1000000 bytes/)
   issuer.close()
@@ -227,4 +236,99 @@ test('an issuer that does not answer is given up after five seconds', async (t) 
   t.regex(refused.message, /did not answer within 5 s/)
   t.true(performance.now() - started < 10_000)
   server.close().closeAllConnections()
+})
+
+test('an issuer that restarts with another key under the same id is asked again, once in the pause', async (t) => {
+  const { issuer, verifier, time } = await setUp()
+  const [old] = issuer.keys
+  await verifier.verify(issuer.sign(CLAIMS))
+  issuer.keys = [{ ...newKey(), kid: old?.kid ?? '' }]
+  const token = issuer.sign(CLAIMS)
+  t.is((await refusal(verifier, token)).code, 'TOKEN_INVALID', 'in the pause')
+  time.ms += 5_000
+  await t.notThrowsAsync(verifier.verify(token))
+  const asked = issuer.asked.length
+  const forged = old && issuer.sign(CLAIMS, { key: old })
+  for (let times = 0; times < 10; times += 1) t.is((await refusal(verifier, forged ?? '')).code, 'TOKEN_INVALID')
+  t.is(issuer.asked.length, asked, 'forged tokens cost the issuer nothing in the pause')
+})
+
+test('a key that cannot be used takes nothing from the others of its issuer, and is told as what it is', async (t) => {
+  const { issuer, verifier } = await setUp()
+  const [good] = issuer.keys
+  const publish = (kid: string, changes: object) => {
+    const key = { ...newKey(), kid }
+    issuer.keys.push({ ...key, changes })
+    return issuer.sign(CLAIMS, { key })
+  }
+  const rows = [
+    [publish('odd', { alg: 'RSA256' }), /"odd" that .* its algorithm \(alg\) is "RSA256", not "RS256"/],
+    [publish('enc', { use: 'enc' }), /its use is "enc", not "sig"/],
+    [publish('ec', { kty: 'EC' }), /its type \(kty\) is "EC", not "RSA"/],
+    [publish('broken', { n: 7 }), /its numbers \(n, e\) are not an RSA key/],
+  ] as const
+  issuer.alsoPublished = [null, 7, {}, { kid: 5 }]
+  for (const [token, reason] of rows) {
+    const refused = await refusal(verifier, token)
+    t.is(refused.code, 'KEY_UNUSABLE')
+    t.regex(refused.message, reason)
+  }
+  await t.notThrowsAsync(verifier.verify(issuer.sign(CLAIMS, good && { key: good })))
+})
+
+test('keys are good for a day at most, whatever the issuer says', async (t) => {
+  const { issuer, verifier, time } = await setUp()
+  issuer.cacheControl = 'public, max-age=99999999'
+  await verifier.verify(issuer.sign(CLAIMS))
+  const asked = issuer.asked.length
+  const token = issuer.sign({ ...CLAIMS, exp: 2_000_000_000 })
+  time.ms += 24 * 3_600_000 - 1
+  await verifier.verify(token)
+  t.is(issuer.asked.length, asked)
+  time.ms += 1
+  await verifier.verify(token)
+  await issuer.nextAsked(asked)
+  t.true(issuer.asked.length > asked)
+})
+
+test('an issuer may redirect within its own origin, and nowhere else', async (t) => {
+  const { issuer, verifier, time } = await setUp()
+  const other = await startIssuer()
+  const token = issuer.sign(CLAIMS)
+  issuer.redirect = (path) => (path === '/oauth2/v3/certs' ? '/moved' : undefined)
+  await t.notThrowsAsync(verifier.verify(token))
+  t.true(issuer.asked.includes('/moved'))
+  for (const [location, reason] of [
+    [`${other.url}/oauth2/v3/certs`, /redirects to another host/],
+    ['http://[', /redirects to another host/],
+    ['/.well-known/openid-configuration', /redirects more than 3 times/],
+  ] as const) {
+    issuer.redirect = () => location
+    time.ms += 5_000
+    const unknown = issuer.sign(CLAIMS, { header: { kid: 'new' } })
+    const refused = await refusal(verifier, unknown)
+    t.is(refused.code, 'KEYS_UNAVAILABLE')
+    t.regex(refused.message, reason)
+  }
+  t.deepEqual(other.asked, [])
+})
+
+test('garbage from an issuer is a reason, whatever it is', async (t) => {
+  const rows: [bytes: string, reason: RegExp][] = [
+    ['nonsense', /HPE_|ECONNRESET/],
+    ['HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n', /switched protocols/],
+    ['HTTP/1.1 000 \x01\r\n\r\n', /answered 0/],
+    ['HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{', /ECONNRESET/],
+    ['HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n', /HPE_|ECONNRESET/],
+    [`HTTP/1.1 200 OK\r\n\r\n${'['.repeat(900_000)}`, /did not answer JSON/],
+    ['', /ECONNRESET/],
+  ]
+  for (const [bytes, reason] of rows) {
+    const { upstream } = await startRawService(t, bytes)
+    const issuer = await startIssuer()
+    issuer.named = upstream
+    const refused = await refusal(createVerifier({ trust: [upstream] }), issuer.sign(CLAIMS))
+    t.is(refused.code, 'KEYS_UNAVAILABLE', bytes.slice(0, 50))
+    t.regex(refused.message, reason)
+  }
 })
