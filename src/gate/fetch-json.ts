@@ -4,6 +4,7 @@ import http, { type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
 import https from 'node:https'
 import { SidemintError } from '../core/errors.ts'
 import { createAgent, ProxyError } from '../http/agent.ts'
+import { proxyFor } from '../http/proxy.ts'
 
 const TIMEOUT_MS = 5_000
 const BODY_LIMIT = 1_000_000
@@ -26,7 +27,8 @@ export async function fetchJson(url: string): Promise<Document> {
   const done = new AbortController()
   const signal = AbortSignal.any([timeout, done.signal])
   try {
-    const agent = createAgent(url, signal, url.startsWith('https:') ? process.env : {})
+    const proxy = url.startsWith('https:') ? proxyFor(url) : undefined
+    const agent = createAgent(url, proxy, signal)
     const response = await follow(new URL(url), { agent, signal })
     if (response.statusCode !== 200) throw new Error(`${url} answered ${response.statusCode}`)
     const body: unknown = JSON.parse(await read(response, url))
