@@ -105,7 +105,7 @@ function directoryOf([first]: readonly string[]): string {
 
 /** Throws COMPOSE_FILE_UNUSABLE. JSON is YAML too. */
 async function parse(path: string, text: string): Promise<Data> {
-  const { parseYaml } = await import('../../config/yaml.ts')
+  const { parseYaml } = await import('../../core/yaml.ts')
   const parsed = parseYaml(text)
   if ('data' in parsed) return asData(parsed.data)
   // The reader quotes what it did not expect, which may be a secret.
