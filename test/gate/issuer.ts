@@ -1,9 +1,10 @@
 /** An OIDC issuer for tests: its discovery document and keys over real HTTP, and tokens with any claims. */
 
-import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto'
+import { createHash, createPublicKey, generateKeyPair, type KeyObject, randomUUID } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
 import http, { type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { promisify } from 'node:util'
 import jsonwebtoken from 'jsonwebtoken'
 
 interface Key {
@@ -35,8 +36,10 @@ export interface Issuer {
   close(): void
 }
 
-export function newKey(): Key {
-  return { kid: randomUUID(), privateKey: generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey }
+/** Made beside the event loop, which the tests of a file share. */
+export async function newKey(): Promise<Key> {
+  const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 2048 })
+  return { kid: randomUUID(), privateKey }
 }
 
 export async function startIssuer({ now = Date.now }: { now?: () => number } = {}): Promise<Issuer> {
@@ -72,7 +75,7 @@ export async function startIssuer({ now = Date.now }: { now?: () => number } = {
     fault: undefined,
     cacheControl: undefined,
     named: url,
-    keys: [newKey()],
+    keys: [await newKey()],
     alsoPublished: [],
     redirect: () => undefined,
     async nextAsked(times) {

@@ -50,7 +50,7 @@ const TABLE: Row[] = [
   },
   {
     name: 'a token signed by a key that nobody publishes',
-    headers: ['Authorization', `Bearer ${issuer.sign({ aud: RUN, email: BILLING }, { key: newKey() })}`],
+    headers: ['Authorization', `Bearer ${issuer.sign({ aud: RUN, email: BILLING }, { key: await newKey() })}`],
     status: 401,
     code: 'KEY_UNKNOWN',
   },

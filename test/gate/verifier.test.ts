@@ -139,7 +139,7 @@ test('a hundred first requests at once fetch the keys once', async (t) => {
 test('a new key of the issuer is found five seconds after the last fetch, and a flood of unknown ones costs one fetch', async (t) => {
   const { issuer, verifier, time } = await setUp()
   await verifier.verify(issuer.sign(CLAIMS))
-  issuer.keys = [newKey(), ...issuer.keys]
+  issuer.keys = [await newKey(), ...issuer.keys]
   const rotated = issuer.sign(CLAIMS)
   t.is((await refusal(verifier, rotated)).code, 'KEY_UNKNOWN')
   t.is(issuer.asked.length, 2)
@@ -157,7 +157,7 @@ test('a clock that is set back does not stretch the pause before the next fetch'
   const { issuer, verifier, time } = await setUp()
   await verifier.verify(issuer.sign(CLAIMS))
   time.ms -= 3_600_000
-  issuer.keys = [newKey()]
+  issuer.keys = [await newKey()]
   await t.notThrowsAsync(verifier.verify(issuer.sign(CLAIMS)))
 })
 
@@ -168,7 +168,7 @@ test('keys outlive a failing fetch; a key that nobody could look up is 503 and n
   issuer.fault = { status: 500, body: '' }
   time.ms += 24 * 3_600_000
   await t.notThrowsAsync(verifier.verify(token))
-  const unknown = await refusal(verifier, issuer.sign(CLAIMS, { key: newKey() }))
+  const unknown = await refusal(verifier, issuer.sign(CLAIMS, { key: await newKey() }))
   t.is(unknown.code, 'KEYS_UNAVAILABLE')
   t.is(unknown.status, 503)
   t.true(unknown.message.includes('openid-configuration answered 500'), unknown.message)
@@ -184,7 +184,7 @@ test('keys are fetched again when Cache-Control says so, at least a minute apart
   await verifier.verify(token)
   t.is(issuer.asked.length, 2)
   time.ms += 1_000
-  issuer.keys = [newKey()]
+  issuer.keys = [await newKey()]
   await verifier.verify(token)
   await t.notThrowsAsync(verifier.verify(issuer.sign(CLAIMS)), 'the new key')
   t.is((await refusal(verifier, token)).code, 'KEY_UNKNOWN', 'the withdrawn key')
@@ -242,7 +242,7 @@ test('an issuer that restarts with another key under the same id is asked again,
   const { issuer, verifier, time } = await setUp()
   const [old] = issuer.keys
   await verifier.verify(issuer.sign(CLAIMS))
-  issuer.keys = [{ ...newKey(), kid: old?.kid ?? '' }]
+  issuer.keys = [{ ...(await newKey()), kid: old?.kid ?? '' }]
   const token = issuer.sign(CLAIMS)
   t.is((await refusal(verifier, token)).code, 'TOKEN_INVALID', 'in the pause')
   time.ms += 5_000
@@ -256,16 +256,16 @@ test('an issuer that restarts with another key under the same id is asked again,
 test('a key that cannot be used takes nothing from the others of its issuer, and is told as what it is', async (t) => {
   const { issuer, verifier } = await setUp()
   const [good] = issuer.keys
-  const publish = (kid: string, changes: object) => {
-    const key = { ...newKey(), kid }
+  const publish = async (kid: string, changes: object) => {
+    const key = { ...(await newKey()), kid }
     issuer.keys.push({ ...key, changes })
     return issuer.sign(CLAIMS, { key })
   }
   const rows = [
-    [publish('odd', { alg: 'RSA256' }), /"odd" that .* its algorithm \(alg\) is "RSA256", not "RS256"/],
-    [publish('enc', { use: 'enc' }), /its use is "enc", not "sig"/],
-    [publish('ec', { kty: 'EC' }), /its type \(kty\) is "EC", not "RSA"/],
-    [publish('broken', { n: 7 }), /its numbers \(n, e\) are not an RSA key/],
+    [await publish('odd', { alg: 'RSA256' }), /"odd" that .* its algorithm \(alg\) is "RSA256", not "RS256"/],
+    [await publish('enc', { use: 'enc' }), /its use is "enc", not "sig"/],
+    [await publish('ec', { kty: 'EC' }), /its type \(kty\) is "EC", not "RSA"/],
+    [await publish('broken', { n: 7 }), /its numbers \(n, e\) are not an RSA key/],
   ] as const
   issuer.alsoPublished = [null, 7, {}, { kid: 5 }]
   for (const [token, reason] of rows) {
