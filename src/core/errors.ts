@@ -112,6 +112,16 @@ export const CATALOGUE = {
     what: '{what} cannot ask Google for tokens of service accounts',
     fix: 'gcloud auth application-default login, or a service account key in GOOGLE_APPLICATION_CREDENTIALS',
   },
+  UNIVERSE_MISMATCH: {
+    status: 403,
+    what: 'the credentials are of the universe {credentials}, and GOOGLE_CLOUD_UNIVERSE_DOMAIN is {variable}',
+    fix: 'unset GOOGLE_CLOUD_UNIVERSE_DOMAIN, or use credentials of {variable}',
+  },
+  UNIVERSE_UNSUPPORTED: {
+    status: 403,
+    what: '{what} cannot be used in the universe {universe}',
+    fix: 'use a service account key or workload identity federation of {universe}; gcloud config get core/universe_domain shows which one gcloud is in',
+  },
   CREDENTIALS_CANNOT_MINT: {
     status: 403,
     what: '{what} has no ID tokens of its own',

@@ -4,8 +4,9 @@ import { asFailure } from '../core/errors.ts'
 import { readClaims } from '../core/token.ts'
 import { type Adc, type Credential, locateAdc, readAdc, refuseMisplacedLogin } from '../mint/adc.ts'
 import { BOUNDS } from '../mint/bounded.ts'
-import type { Route } from '../mint/google/mint.ts'
+import type { Speaker } from '../mint/google/mint.ts'
 import { describeCredential } from '../mint/google.ts'
+import { universeOf } from '../mint/universe.ts'
 import { type Finding, failed, ok } from './finding.ts'
 
 export interface Credentials {
@@ -18,32 +19,35 @@ export interface Credentials {
 export async function checkCredentials(env: NodeJS.ProcessEnv): Promise<Credentials> {
   const place = locateAdc(env)
   let adc: Adc
+  let universe: string
   try {
     await refuseMisplacedLogin(env)
     adc = await readAdc(place)
+    universe = universeOf(adc.universe, env)
   } catch (error) {
     return { findings: [failed('ADC', asFailure(error))] }
   }
   const found = ok('ADC', `${describeCredential(adc.credential)} in ${place.path} (${place.why})`)
-  return { adc, findings: [found, await refresh(rootOf(adc.credential))] }
+  return { adc, findings: [found, await refresh(rootOf(adc.credential), universe)] }
 }
 
 /**
  * The credential at the root: one that impersonates may lack the right to an access token, and needs none for ID
  * tokens.
  */
-async function refresh(credential: Exclude<Credential, { kind: 'impersonated' }>): Promise<Finding> {
+async function refresh(credential: Exclude<Credential, { kind: 'impersonated' }>, universe: string): Promise<Finding> {
   const check = 'refresh'
   const { createMinter } = await import('../mint/google/mint.ts')
   const { mint } = createMinter({
     credential,
+    universe,
     quotaProject: undefined,
     allowUserTokens: true,
     bounds: BOUNDS,
     onDate: () => {},
     now: Date.now,
   })
-  const own: Route = { own: true }
+  const own: Speaker = { own: true }
   const startedAtMs = Date.now()
   try {
     await mint({ kind: 'access', principal: '', scopes: [] }, own)

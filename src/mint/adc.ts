@@ -25,7 +25,14 @@ export type Credential =
   | { kind: 'federated'; json: FederatedCredential }
   /** A user of a workforce pool: `external_account_authorized_user`. */
   | { kind: 'workforce'; json: WorkforceLogin }
-  | { kind: 'impersonated'; email: string; delegates: readonly string[]; source: Credential }
+  | {
+      kind: 'impersonated'
+      email: string
+      delegates: readonly string[]
+      /** Of its access tokens, where the file says it. */
+      lifetimeSeconds?: number | undefined
+      source: Credential
+    }
   | { kind: 'gdch' }
 
 export interface Adc {
@@ -33,6 +40,8 @@ export interface Adc {
   /** Sent as x-goog-user-project. */
   quotaProject?: string
   project?: string
+  /** The `universe_domain` that the file names: whose hosts the credential may be sent to. */
+  universe?: string
 }
 
 const FILE = 'application_default_credentials.json'
@@ -116,6 +125,7 @@ const federated = v.looseObject({
   subject_token_type: text,
   token_url: v.optional(url),
   service_account_impersonation_url: v.optional(text),
+  service_account_impersonation: v.optional(v.looseObject({ token_lifetime_seconds: v.optional(v.number()) })),
   credential_source: v.looseObject({
     file: v.optional(text),
     url: v.optional(url),
@@ -160,13 +170,21 @@ function parseAdc(path: string, content: string): Adc {
     credential,
     ...(typeof quotaProject === 'string' && quotaProject !== '' ? { quotaProject } : {}),
     ...(typeof data.project_id === 'string' ? { project: data.project_id } : {}),
+    ...readUniverse(path, data.universe_domain ?? data.source_credentials?.universe_domain),
   }
+}
+
+function readUniverse(path: string, domain: unknown): Pick<Adc, 'universe'> {
+  if (domain === undefined || domain === '') return {}
+  if (typeof domain === 'string' && /^[a-z0-9-]+(\.[a-z0-9-]+)+$/.test(domain)) return { universe: domain }
+  throw malformed(path, 'its universe_domain is not a domain name')
 }
 
 interface AdcJson {
   type?: unknown
   quota_project_id?: unknown
   project_id?: unknown
+  universe_domain?: unknown
   source_credentials?: AdcJson
 }
 
@@ -190,17 +208,17 @@ function readCredential(path: string, data: { type?: unknown }): Credential {
       return {
         kind: 'impersonated',
         email,
-        delegates: json.delegates,
+        delegates: json.delegates.map(accountOf),
         source: readCredential(path, json.source_credentials),
       }
     }
     case 'external_account': {
-      const { service_account_impersonation_url: url, ...json } = check(federated)
+      const { service_account_impersonation_url: url, service_account_impersonation, ...json } = check(federated)
       const source: Credential = { kind: 'federated', json }
       // Left in place, the library would impersonate first, and the account would need a grant on itself.
-      return url === undefined
-        ? source
-        : { kind: 'impersonated', email: impersonationTarget(path, url), delegates: [], source }
+      if (url === undefined) return source
+      const lifetimeSeconds = service_account_impersonation?.token_lifetime_seconds
+      return { kind: 'impersonated', email: impersonationTarget(path, url), delegates: [], lifetimeSeconds, source }
     }
     case 'external_account_authorized_user':
       return { kind: 'workforce', json: check(workforceLogin) }
@@ -215,9 +233,14 @@ function readCredential(path: string, data: { type?: unknown }): Credential {
 }
 
 function impersonationTarget(path: string, url: string): string {
-  const email = /\/serviceAccounts\/([^/:]+):generateAccessToken$/.exec(url)?.[1]
+  const email = /\/serviceAccounts\/([^/:]+):generate(?:Access|Id)Token$/.exec(url)?.[1]
   if (email === undefined) throw malformed(path, 'its service_account_impersonation_url names no service account')
   return decodeURIComponent(email)
+}
+
+/** Files name delegates as IAM Credentials takes them, `projects/-/serviceAccounts/EMAIL`; we keep emails. */
+function accountOf(resource: string): string {
+  return resource.replace(/^projects\/[^/]+\/serviceAccounts\//, '')
 }
 
 function malformed(path: string, reason: string): Error {

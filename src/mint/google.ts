@@ -5,6 +5,7 @@ import { type Adc, type Credential, emailOf } from './adc.ts'
 import { BOUNDS, type Bounds } from './bounded.ts'
 import { type Credentials, createCredentials } from './credentials.ts'
 import type { Minter } from './google/mint.ts'
+import { universeOf } from './universe.ts'
 
 export interface GoogleSourceOptions {
   /** Where the standard variables are read from. */
@@ -31,10 +32,11 @@ export function createGoogleSource(options: GoogleSourceOptions): TokenSource {
     return kept.minter
   }
 
-  async function load({ credential, quotaProject }: Adc): Promise<Minter> {
+  async function load({ credential, quotaProject, universe }: Adc): Promise<Minter> {
     const { createMinter } = await import('./google/mint.ts')
     const project = env.GOOGLE_CLOUD_QUOTA_PROJECT || quotaProject
-    return createMinter({ credential, quotaProject: project, allowUserTokens, bounds, onDate, now })
+    const common = { allowUserTokens, bounds, onDate, now }
+    return createMinter({ ...common, credential, universe: universeOf(universe, env), quotaProject: project })
   }
 
   /**

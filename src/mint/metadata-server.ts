@@ -10,6 +10,7 @@ import { MARKER } from '../http/wire.ts'
 import { BOUNDS, type Bounds, bounded, OutOfTime, retrying, timed } from './bounded.ts'
 import { ANSWER_LIMIT, explainRefusal, explainThrown, garbage, isPassing, Refusal } from './google/failures.ts'
 import type { Minter } from './google/mint.ts'
+import { universeOf } from './universe.ts'
 
 export interface MetadataSourceOptions {
   /** Where the standard variables are read from. */
@@ -73,7 +74,7 @@ export function createMetadataSource(options: MetadataSourceOptions): MetadataSo
   function explain(refusal: Refusal): Error {
     if (refusal.oauth?.error === 'SELF_LOOP') return failure('SELF_LOOP', {})
     if (refusal.status === 404) return failure('ACCOUNT_NOT_FOUND', { target: `of its own on the machine of ${host}` })
-    return explainRefusal(refusal, { caller: caller(), credential: 'machine', kind: 'access' })
+    return explainRefusal(refusal, { holder: holder(), form: 'machine', kind: 'access' })
   }
 
   /** A metadata server keeps tokens itself, so what is left of one is told by its clock and not by our age of it. */
@@ -99,7 +100,7 @@ export function createMetadataSource(options: MetadataSourceOptions): MetadataSo
     return ownEmail
   }
 
-  function caller() {
+  function holder() {
     return { name: ownEmail ?? "the machine's account", member: `serviceAccount:${ownEmail ?? 'EMAIL'}` }
   }
 
@@ -108,11 +109,12 @@ export function createMetadataSource(options: MetadataSourceOptions): MetadataSo
     const { createMinter } = await import('./google/mint.ts')
     const client = {
       accessToken: (scopes: readonly string[]) => bounded(bounds, undefined, (total) => accessToken(scopes, total)),
-      caller,
+      holder,
     }
     const quotaProject = env.GOOGLE_CLOUD_QUOTA_PROJECT
     return createMinter({
       credential: { kind: 'machine', client },
+      universe: universeOf(undefined, env),
       quotaProject,
       allowUserTokens: true,
       bounds,

@@ -62,7 +62,7 @@ export function createCredentials(world: World, subjectTokens: SubjectTokens): C
         client_id: numericId(email),
         auth_uri: 'https://accounts.google.com/o/oauth2/auth',
         token_uri: 'https://oauth2.googleapis.com/token',
-        universe_domain: 'googleapis.com',
+        universe_domain: world.universe,
       }
     },
     userLogin(principal, { quotaProject, scopes = LOGIN_SCOPES } = {}) {
@@ -77,7 +77,7 @@ export function createCredentials(world: World, subjectTokens: SubjectTokens): C
         client_secret: secret,
         refresh_token: refresh,
         ...(quotaProject && { quota_project_id: quotaProject }),
-        universe_domain: 'googleapis.com',
+        universe_domain: world.universe,
       }
     },
     impersonated(source, chain, { quotaProject } = {}) {
@@ -85,7 +85,7 @@ export function createCredentials(world: World, subjectTokens: SubjectTokens): C
       const target = names.at(-1) ?? ''
       return {
         type: 'impersonated_service_account',
-        service_account_impersonation_url: impersonationUrl(target),
+        service_account_impersonation_url: impersonationUrl(world, target),
         delegates: names.slice(0, -1).map((name) => `projects/-/serviceAccounts/${name}`),
         source_credentials: source,
         ...(quotaProject && { quota_project_id: quotaProject }),
@@ -104,11 +104,11 @@ export function createCredentials(world: World, subjectTokens: SubjectTokens): C
         type: 'external_account',
         audience: provider.audience,
         subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
-        token_url: 'https://sts.googleapis.com/v1/token',
+        token_url: `https://sts.${world.universe}/v1/token`,
         credential_source,
-        ...(impersonate && { service_account_impersonation_url: impersonationUrl(impersonate) }),
+        ...(impersonate && { service_account_impersonation_url: impersonationUrl(world, impersonate) }),
         ...(quotaProject && { quota_project_id: quotaProject }),
-        universe_domain: 'googleapis.com',
+        universe_domain: world.universe,
       }
     },
     externalAccountAuthorizedUser(subject, { quotaProject } = {}) {
@@ -124,10 +124,10 @@ export function createCredentials(world: World, subjectTokens: SubjectTokens): C
         client_id: client,
         client_secret: secret,
         refresh_token: refresh,
-        token_url: 'https://sts.googleapis.com/v1/oauthtoken',
+        token_url: `https://sts.${world.universe}/v1/oauthtoken`,
         token_info_url: 'https://sts.googleapis.com/v1/introspect',
         ...(quotaProject && { quota_project_id: quotaProject }),
-        universe_domain: 'googleapis.com',
+        universe_domain: world.universe,
       }
     },
     workforcePrincipal,
@@ -138,6 +138,6 @@ function workforcePrincipal(subject: string): string {
   return `principal://iam.googleapis.com/${WORKFORCE_POOL}/subject/${subject}`
 }
 
-function impersonationUrl(email: string): string {
-  return `https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/${email}:generateAccessToken`
+function impersonationUrl({ universe }: World, email: string): string {
+  return `https://iamcredentials.${universe}/v1/projects/-/serviceAccounts/${email}:generateAccessToken`
 }

@@ -8,7 +8,7 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { createAccounts } from './accounts.ts'
 import { createCerts } from './certs.ts'
 import { createCloudRun } from './cloud-run.ts'
-import { type Adc, type Credentials, createCredentials } from './credentials.ts'
+import { type Adc, type Credentials, createCredentials, type SubjectTokens } from './credentials.ts'
 import { createFaults, type Fault } from './faults.ts'
 import { type Call, type Handler, listener } from './http.ts'
 import { createIam } from './iam.ts'
@@ -31,11 +31,20 @@ export interface FakeGoogleOptions {
   dir?: string
   /** Services on Cloud Run: the gate's URL by host, `pricing-3f2a-uc.a.run.app`. */
   cloudRun?: Record<string, string>
+  /** Universes beside Google's own, by their domain. */
+  universes?: string[]
   /** Google's clock in epoch ms, before `clock.offsetMs`; default Date.now. */
   now?: () => number
 }
 
+/** Another universe: its own accounts, keys and grants. */
+export interface FakeUniverse extends Credentials {
+  grant(member: string, permission: string, target: string): void
+  workloadProvider(project?: string): Promise<WorkloadProvider>
+}
+
 export interface FakeGoogle extends Credentials {
+  universe(domain: string): FakeUniverse
   /** Every call, in order of arrival. */
   calls: Call[]
   /** How many calls agree with what is given; the path need only be contained. */
@@ -93,6 +102,7 @@ export async function startFakeGoogle(options: FakeGoogleOptions = {}): Promise<
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'fake-google-'))
   const clock = { offsetMs: 0 }
   const world = createWorld(() => now() + clock.offsetMs)
+  const universes = (options.universes ?? []).map((domain) => createWorld(world.now, domain, world.secrets))
   const faults = createFaults()
   const calls: Call[] = []
   const strangers: string[] = []
@@ -103,6 +113,12 @@ export async function startFakeGoogle(options: FakeGoogleOptions = {}): Promise<
     'sts.googleapis.com': createSts(world),
     'www.googleapis.com': createCerts(world),
     'accounts.google.com': createAccounts(),
+    ...Object.fromEntries(
+      universes.flatMap((other) => [
+        [`iamcredentials.${other.universe}`, createIam(other)],
+        [`sts.${other.universe}`, createSts(other)],
+      ]),
+    ),
     ...Object.fromEntries(Object.entries(options.cloudRun ?? {}).map(([name, url]) => [name, createCloudRun(url)])),
   }
   const hosts = Object.keys(handlers)
@@ -158,14 +174,22 @@ export async function startFakeGoogle(options: FakeGoogleOptions = {}): Promise<
     if (!options.dir) rmSync(dir, { recursive: true, force: true })
   }
 
+  const subjectTokens: SubjectTokens = {
+    file: (name, token) => write(`subject-token-${name}`, token),
+    url(name, token) {
+      subjectUrls.set(`/subject-token/${name}`, token)
+      return `http://${metadataHost}/subject-token/${name}`
+    },
+  }
+
   return {
-    ...createCredentials(world, {
-      file: (name, token) => write(`subject-token-${name}`, token),
-      url(name, token) {
-        subjectUrls.set(`/subject-token/${name}`, token)
-        return `http://${metadataHost}/subject-token/${name}`
-      },
-    }),
+    ...createCredentials(world, subjectTokens),
+    universe(domain) {
+      const other = universes.find(({ universe }) => universe === domain)
+      if (other === undefined) throw new Error(`no universe ${domain}`)
+      const workloadProvider = (project = 'acme-dev') => createProvider(other, project)
+      return { ...createCredentials(other, subjectTokens), grant: other.grant, workloadProvider }
+    },
     calls,
     count: (match = {}) =>
       calls.filter(

@@ -4,6 +4,8 @@ import { createKeyRing, type RsaKey } from './keys.ts'
 
 /** What the fake Google knows: who exists, who may do what, which tokens live. */
 export interface World {
+  /** The domain of its hosts, `googleapis.com` for Google's own: what lives in one universe is unknown in another. */
+  universe: string
   /** Google's clock, in epoch ms. */
   now(): number
   newKey(): Promise<RsaKey>
@@ -72,11 +74,10 @@ const ROLES: Record<string, string[]> = {
   'roles/serviceusage.serviceUsageConsumer': ['serviceusage.services.use'],
 }
 
-export function createWorld(now: () => number): World {
+export function createWorld(now: () => number, universe = 'googleapis.com', secrets = new Set<string>()): World {
   const newKey = createKeyRing()
   const accounts = new Map<string, ServiceAccount>()
   const accessTokens = new Map<string, AccessToken>()
-  const secrets = new Set<string>()
   const grants = new Set<string>()
   let signing: Promise<RsaKey> | undefined
 
@@ -98,6 +99,7 @@ export function createWorld(now: () => number): World {
   }
 
   return {
+    universe,
     now,
     newKey,
     signingKey,

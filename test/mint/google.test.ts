@@ -205,14 +205,14 @@ test('a federated workload without an account has access tokens alone, and may b
   t.like(await claimsOf(source, idToken(ORDERS)), { email: ORDERS })
 })
 
-test('a workload that is denied is named by its pool, as a member that can be granted to', async (t) => {
+test('a workload that is denied is named by its pool, and its subject is a member that can be granted to', async (t) => {
   google.serviceAccount('closed@acme-dev.iam.gserviceaccount.com')
   const source = sourceOf(await google.externalAccount({ from: 'file', subject: 'nobody' }))
   const error = await failureOf(t, source, idToken('closed@acme-dev.iam.gserviceaccount.com'))
   t.true(error.message.startsWith('the workload of pool ci may not mint as closed@'))
   t.regex(
     error.fix,
-    /--member=principal:\/\/iam\.googleapis\.com\/projects\/\d+\/locations\/global\/workloadIdentityPools\/ci\/subject\/SUBJECT /,
+    /--member=principal:\/\/iam\.googleapis\.com\/projects\/\d+\/locations\/global\/workloadIdentityPools\/ci\/subject\/nobody /,
   )
 })
 

@@ -12,8 +12,8 @@ import { OutOfTime } from '../bounded.ts'
 /** Bytes of an answer, unpacked: a token has two thousand, and a gzip of spaces unpacks to a thousand times its size. */
 export const ANSWER_LIMIT = 1_000_000
 
-/** Whose credential asks. */
-export interface Caller {
+/** Whose credential it is. */
+export interface Holder {
   /** For people. */
   name: string
   /** As gcloud's `--member` takes it. */
@@ -22,9 +22,9 @@ export interface Caller {
 
 /** What was being done. */
 export interface Attempt {
-  caller: Caller
-  /** The credential's form, for the fix of a refused one. */
-  credential: 'key' | 'user' | 'workforce' | 'federated' | 'machine' | 'gdch'
+  holder: Holder
+  /** Of the credential, for the fix of a refused one. */
+  form: 'key' | 'user' | 'workforce' | 'federated' | 'machine' | 'gdch'
   kind: TokenRequest['kind']
   /** Who is impersonated, and through whom; absent for a credential's own tokens. */
   target?: string
@@ -134,7 +134,7 @@ export function explainRefusal(refusal: Refusal, attempt: Attempt): SidemintErro
 function explainOauth(
   { error, description, subtype }: NonNullable<Refusal['oauth']>,
   refusal: Refusal,
-  { credential, caller: { name: caller }, kind }: Attempt,
+  { form, holder: { name: caller }, kind }: Attempt,
 ): SidemintError {
   const reason = plain(`${error} ${description}`)
   if (error === 'invalid_scope') {
@@ -142,11 +142,11 @@ function explainOauth(
       ? failure('AUDIENCE_REFUSED', { reason: plain(description) })
       : failure('SCOPES_REFUSED', { reason: plain(description) })
   }
-  if (credential === 'federated' && error !== 'invalid_client') {
+  if (form === 'federated' && error !== 'invalid_client') {
     return failure('SUBJECT_TOKEN_REFUSED', { caller, reason })
   }
   if (error !== 'invalid_grant') return refused(refusal, reason)
-  if (credential === 'key') return failure('KEY_REFUSED', { caller, reason })
+  if (form === 'key') return failure('KEY_REFUSED', { caller, reason })
   return /invalid_rapt|reauth/i.test(`${subtype} ${description}`)
     ? failure('REAUTH_REQUIRED', { caller })
     : failure('LOGIN_EXPIRED', { caller })
@@ -162,7 +162,7 @@ function explainApi(
   refusal: Refusal,
   attempt: Attempt,
 ): SidemintError {
-  const { caller, target = '', kind, quotaProject } = attempt
+  const { holder: caller, target = '', kind, quotaProject } = attempt
   const consumer = String(metadata.consumer ?? quotaProject ?? '').replace(/^projects\//, '')
   if (reasons.includes('SERVICE_DISABLED')) {
     return GCLOUD_PROJECTS.includes(consumer)
@@ -186,7 +186,7 @@ function explainApi(
 }
 
 /** Of a chain, Google names the permission and not the hop: the last hop asks for the token, those before it delegate. */
-function denied(permission: string, { caller, target = '', delegates = [] }: Attempt): SidemintError {
+function denied(permission: string, { holder: caller, target = caller.name, delegates = [] }: Attempt): SidemintError {
   const [first] = delegates
   const last = delegates.at(-1)
   if (permission === DELEGATION && first !== undefined) {

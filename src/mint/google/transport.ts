@@ -34,10 +34,22 @@ const OURS = {
   size: ANSWER_LIMIT,
 } as const
 
-/** `onDate` is called for every answer of Google's, with Google's clock (its Date header, epoch ms). */
-export function createTransport(bounds: Bounds, onDate: (googleMs: number) => void): Transport {
+export interface TransportOptions {
+  bounds: Bounds
+  /** Whose hosts are Google's. */
+  universe: string
+  /** Called for every answer of Google's, with Google's clock (its Date header, epoch ms). */
+  onDate: (googleMs: number) => void
+}
+
+export function createTransport({ bounds, universe, onDate }: TransportOptions): Transport {
   const totals = new AsyncLocalStorage<AbortSignal>()
   const connections = createConnections(hasAnswer)
+
+  function readDate(response: gaxios.GaxiosResponse | undefined, host: string): void {
+    const date = Date.parse(response?.headers?.get('date') ?? '')
+    if (host.endsWith(`.${universe}`) && !Number.isNaN(date)) onDate(date)
+  }
 
   class BoundedGaxios extends gaxios.Gaxios {
     override async request<T>(options: gaxios.GaxiosOptions = {}): Promise<gaxios.GaxiosResponse<T>> {
@@ -57,12 +69,12 @@ export function createTransport(bounds: Bounds, onDate: (googleMs: number) => vo
       const exchange = options.method === 'POST'
       try {
         const response = await super.request<T>({ ...options, ...(exchange ? { responseType: 'json' } : {}) })
-        readDate(response, host, onDate)
+        readDate(response, host)
         // Whatever is posted is answered in JSON; the library takes a captive portal's page for an answer.
         if (exchange && (typeof response.data !== 'object' || response.data === null)) throw garbage(host)
         return response
       } catch (error) {
-        readDate((error as { response?: gaxios.GaxiosResponse }).response, host, onDate)
+        readDate((error as { response?: gaxios.GaxiosResponse }).response, host)
         throw error
       }
     }
@@ -78,9 +90,4 @@ export function createTransport(bounds: Bounds, onDate: (googleMs: number) => vo
 /** The answer was read to its end, whatever it said. */
 function hasAnswer(error: unknown): boolean {
   return (error as { response?: unknown }).response !== undefined
-}
-
-function readDate(response: gaxios.GaxiosResponse | undefined, host: string, onDate: (ms: number) => void): void {
-  const date = Date.parse(response?.headers?.get('date') ?? '')
-  if (host.endsWith('.googleapis.com') && !Number.isNaN(date)) onDate(date)
 }
