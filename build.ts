@@ -49,6 +49,7 @@ const { outputFiles, metafile } = await build({
   target: TARGET,
   ...SMALL,
   legalComments: 'none',
+  entryNames: 'chunks/[name]',
   chunkNames: 'chunks/[hash]',
   metafile: true,
   write: false,
@@ -74,11 +75,37 @@ for (const { path, text } of outputFiles) {
     supported: { 'dynamic-import': false },
   })
   mkdirSync(dirname(path), { recursive: true })
-  writeFileSync(path, code, { mode: path.endsWith('cli.js') ? 0o755 : 0o644 })
+  writeFileSync(path, code)
 }
+writeDoors()
 writeFileSync(join(OUT, 'package.json'), '{ "type": "commonjs" }\n')
 writeFileSync(join(OUT, 'THIRD-PARTY.txt'), thirdPartyNotices(Object.keys(metafile.inputs)))
 writeTypes()
+
+/**
+ * The entries, which an older Node.js can read too: it says which one is needed, where it would stop at syntax and
+ * modules that it does not know. So they are ES5, and nothing is loaded before they have looked.
+ */
+function writeDoors(): void {
+  const { engines } = JSON.parse(readFileSync('package.json', 'utf8'))
+  const [, needed, major, minor] = /^>=((\d+)\.(\d+))$/.exec(engines.node) ?? []
+  if (needed === undefined) throw new Error(`engines.node is ${engines.node}: it must be >=MAJOR.MINOR`)
+  const look = `'use strict'
+var version = process.versions.node.split('.')
+var tooOld = version[0] < ${major} || (version[0] == ${major} && version[1] < ${minor})
+var sentence = 'sidemint needs Node.js ${needed} or later, this is ' + version[0] + '.' + version[1]
+`
+  const command = `if (tooOld) {
+  console.error(sentence)
+  process.exitCode = 1
+} else require('./chunks/cli.js')
+`
+  const library = `if (tooOld) throw new Error(sentence)
+module.exports = require('./chunks/index.js')
+`
+  writeFileSync(join(OUT, 'cli.js'), `#!/usr/bin/env node\n${look}${command}`, { mode: 0o755 })
+  writeFileSync(join(OUT, 'index.js'), `${look}${library}`)
+}
 
 /** The public types import nothing, so one file is all of them. */
 function writeTypes(): void {

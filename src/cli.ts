@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /** The process around the command line: its compiled code, variables, streams, signals and exit code. */
 
 import { useCompileCache } from './commands/compile-cache.ts'

@@ -1,11 +1,15 @@
-/** What a user gets: the packed tarball in an empty project, under import, require, TypeScript and Jest. */
+/** What a user gets: the packed tarball in an empty project, under import, require, TypeScript and Jest, on the oldest Node.js. */
 
-import { execFile, execFileSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import http from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { startFakeGoogle } from '../google/start.ts'
 
 const run = promisify(execFile)
@@ -92,6 +96,76 @@ for (const [how, file, load] of [
     t.is(stdout.trim(), '-----BEGIN CERTIFICATE-----')
   })
 }
+
+/** A Node.js of that version, from the registry. */
+async function installNode(version: string): Promise<string> {
+  const directory = join(project, `node-${version}`)
+  mkdirSync(directory)
+  writeFileSync(join(directory, 'package.json'), '{ "private": true, "allowScripts": { "node": true } }')
+  await run('npm', ['install', '--no-save', '--no-audit', '--no-fund', `node@${version}`], { cwd: directory })
+  return join(directory, 'node_modules', 'node', 'bin', 'node')
+}
+
+const CLI = join(project, 'node_modules', 'sidemint', 'dist', 'cli.js')
+
+test.serial(
+  'an older Node.js is told which one is needed, and nothing else, by the command and the library',
+  async (t) => {
+    t.timeout(240_000)
+    const node = await installNode('20.20.2')
+    const sentence = 'sidemint needs Node.js 22.20 or later, this is 20.20'
+    for (const argv of [[], ['--version'], ['token', '--audience=a']]) {
+      const refused = await t.throwsAsync(run(node, [CLI, ...argv]))
+      t.like(refused, { code: 1, stdout: '', stderr: `${sentence}\n` })
+    }
+    for (const [type, load] of [
+      ['commonjs', "require('sidemint')"],
+      ['commonjs', "import('sidemint')"],
+      ['module', "import 'sidemint'"],
+    ]) {
+      const refused = await t.throwsAsync(run(node, [`--input-type=${type}`, '--eval', String(load)], { cwd: project }))
+      const { stderr } = refused as unknown as { stderr: string }
+      t.deepEqual(stderr.match(/^\w*Error: .*$/gm), [`Error: ${sentence}`])
+    }
+    const caught = `try { require('sidemint') } catch (error) { console.log(error.message) }`
+    t.is((await run(node, ['--eval', caught], { cwd: project })).stdout, `${sentence}\n`)
+  },
+)
+
+/** Starts a command that serves, and answers its first record. */
+async function serving(t: ExecutionContext, node: string, argv: readonly string[]) {
+  const child: ChildProcess = spawn(node, [CLI, ...argv, '--log-format=json'], { stdio: ['ignore', 'ignore', 'pipe'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  for await (const line of createInterface({ input: child.stderr as NonNullable<typeof child.stderr> })) {
+    const record = JSON.parse(line)
+    if (record.event === 'start') return record
+    throw new Error(line)
+  }
+}
+
+test.serial('on the oldest Node.js that is supported the command serves, mints and gates', async (t) => {
+  t.timeout(240_000)
+  const node = await installNode('22.20.0')
+  const EMAIL = 'orders@acme-dev.iam.gserviceaccount.com'
+  const served = await serving(t, node, ['serve', '--port=0', '--source=local', '--service-account', EMAIL])
+  const minted = await run(node, [CLI, 'token', '--audience=https://a.example', '--server', served.url])
+
+  const service = http.createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1')
+  t.teardown(() => service.close())
+  await once(service, 'listening')
+  const upstream = `http://127.0.0.1:${(service.address() as AddressInfo).port}`
+  const gate = ['gate', '--port=0', '--admin-port=0', '--upstream', upstream, '--audience=https://a.example']
+  const gated = await serving(t, node, [...gate, `--invoker=serviceAccount:${EMAIL}`, '--trust', served.url])
+  const call = async (headers: Record<string, string>) => (await fetch(gated.urls[0], { headers })).status
+  t.is(await call({}), 403)
+  t.is(await call({ Authorization: `Bearer ${minted.stdout.trim()}` }), 200)
+
+  const curl = ['curl', '--server', served.url, '--audience=https://a.example', gated.urls[0], '--silent']
+  t.is((await run(node, [CLI, ...curl])).stdout, 'hello')
+  for (const file of ['use.mjs', 'use.cjs']) {
+    t.is((await run(node, [file], { cwd: project })).stdout.trim(), '-----BEGIN CERTIFICATE-----', file)
+  }
+})
 
 test.serial('a settings file is read by the packed command', async (t) => {
   writeFileSync(join(project, 'wrong.yaml'), 'prot: 1\n')
