@@ -1,5 +1,6 @@
 /** `sidemint token`: one ID token on stdout, from the server that runs, or minted here where none does. */
 
+import { existsSync } from 'node:fs'
 import { invalid } from '../config/layers.ts'
 import { flagOf, type SettingName, type Settings } from '../config/settings.ts'
 import { isEmail } from '../core/email.ts'
@@ -9,6 +10,7 @@ import { readClaims } from '../core/token.ts'
 import { createIdentities } from '../identity/identities.ts'
 import { generateSigningKey, loadSigningKey } from '../issuer/key.ts'
 import { createLocalSource } from '../issuer/local.ts'
+import { chooseSource } from '../mint/choose.ts'
 import { type Arguments, type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
 import type { Io } from './command.ts'
 
@@ -38,8 +40,8 @@ const PROBE_TIMEOUT_MS = 3_000
 /** A server gives up on Google after ten seconds. */
 const ANSWER_TIMEOUT_MS = 15_000
 
-const unvouched = (fix: string) =>
-  `sidemint: this local token is signed with a key of this moment, so no server can vouch for it. Fix: ${fix}\n`
+const oneTimeKey = (fix: string) =>
+  `sidemint: this token is signed with a one-time key that no server publishes, so receivers cannot verify it. Fix: ${fix}\n`
 
 export const help = () => helpFor(SHAPE)
 
@@ -106,6 +108,7 @@ async function askServer(wanted: ForAudience, settings: Settings, namesAccount: 
   const response = await fetch(url, {
     headers: { 'Metadata-Flavor': 'Google' },
     signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+    redirect: 'manual',
   })
   const body = await response.text()
   if (response.ok) return body
@@ -126,15 +129,16 @@ function reasonOf(body: string): string | undefined {
 }
 
 async function mintHere(wanted: ForAudience, settings: Settings, { env, stderr }: Io): Promise<string> {
-  const { source, primary, tokens } = await createIdentities({
-    settings,
-    env,
-    issuer: () => settings.issuer ?? settings.server,
-    events: createEvents(),
-    now: Date.now,
+  const isLocal = chooseSource(settings, env).name === 'local'
+  if (isLocal) demandKeyFile(settings)
+  const events = createEvents()
+  events.subscribe((event) => {
+    if (event.type === 'notice') stderr.write(`sidemint: ${event.text}\n`)
   })
-  if (source.name === 'local' && settings.keyFile === undefined) {
-    stderr.write(unvouched('--key-file, or start `sidemint serve`'))
+  const issuer = () => settings.issuer ?? settings.server
+  const { primary, tokens } = await createIdentities({ settings, env, issuer, events, now: Date.now })
+  if (isLocal && settings.keyFile === undefined) {
+    stderr.write(oneTimeKey('--key-file, or start `sidemint serve`'))
   }
   try {
     const token = await tokens.mint({ kind: 'id', principal: primary.principal, ...wanted })
@@ -144,9 +148,16 @@ async function mintHere(wanted: ForAudience, settings: Settings, { env, stderr }
   }
 }
 
+/** A server makes the key that it publishes; one made here would be known to nobody. */
+function demandKeyFile({ keyFile }: Settings): void {
+  if (keyFile !== undefined && !existsSync(keyFile)) throw failure('KEY_FILE_MISSING', { path: keyFile })
+}
+
 /** No server signs for people who ask it: whoever reaches it could be anybody. */
-async function mintForUser(user: string, { keyFile, issuer, server }: Settings, { stderr }: Io): Promise<string> {
-  if (keyFile === undefined) stderr.write(unvouched('--key-file, the file that your server signs with'))
+async function mintForUser(user: string, settings: Settings, { stderr }: Io): Promise<string> {
+  const { keyFile, issuer, server } = settings
+  demandKeyFile(settings)
+  if (keyFile === undefined) stderr.write(oneTimeKey('--key-file, the file that your server signs with'))
   const key =
     keyFile === undefined
       ? generateSigningKey()

@@ -37,6 +37,11 @@ export const CATALOGUE = {
     what: 'the key file {path} is unusable: {reason}',
     fix: 'put an RSA private key of 2048 bits or more there (PEM, PKCS#8), or delete the file to get a new key',
   },
+  KEY_FILE_MISSING: {
+    status: 400,
+    what: 'there is no key file {path}',
+    fix: 'name the file that the server signs with, its --key-file: receivers would not know a new key',
+  },
   KEY_FILE_UNREADABLE: {
     status: 400,
     what: 'the key file {path} cannot be read or written: {reason}',

@@ -4,9 +4,9 @@
  */
 
 import { createHash, createPrivateKey, createPublicKey, generateKeyPair, type KeyObject, randomUUID } from 'node:crypto'
-import { link, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { constants, link, open, rename, rm } from 'node:fs/promises'
 import { promisify } from 'node:util'
-import { failure } from '../core/errors.ts'
+import { failure, SidemintError } from '../core/errors.ts'
 
 const MODULUS_BITS = 2048
 
@@ -30,8 +30,7 @@ export async function generateSigningKey(): Promise<SigningKey> {
  * that is no error, since Windows mounts and Kubernetes secrets cannot say 0600.
  */
 export async function loadSigningKey(path: string, warn: (text: string) => void): Promise<SigningKey> {
-  const pem = (await read(path)) ?? (await create(path))
-  const { mode } = await stat(path)
+  const { pem, mode } = (await read(path)) ?? (await create(path))
   if ((mode & 0o077) !== 0) {
     warn(
       `${path} has mode 0${(mode & 0o777).toString(8)}: others on this machine may read the key. Fix: chmod 600 ${path}`,
@@ -48,17 +47,33 @@ function signingKey(privateKey: KeyObject): SigningKey {
   return { kid, privateKey, jwk: { kty: 'RSA', n, e, kid, alg: 'RS256', use: 'sig' } }
 }
 
-async function read(path: string): Promise<string | undefined> {
+interface KeyFile {
+  pem: string
+  mode: number
+}
+
+/** Without O_NONBLOCK a pipe that nobody writes to would be waited for. */
+async function read(path: string): Promise<KeyFile | undefined> {
   try {
-    return await readFile(path, 'utf8')
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const stats = await file.stat()
+    if (!stats.isFile() && !stats.isDirectory()) {
+      throw failure('KEY_FILE_UNREADABLE', { path, reason: 'it is a pipe or a device, not a file' })
+    }
+    return { pem: await file.readFile('utf8'), mode: stats.mode }
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined
-    throw failure('KEY_FILE_UNREADABLE', { path, reason: systemCode(error) }, { cause: error })
+    throw unreadable(path, error)
   }
 }
 
+function unreadable(path: string, error: unknown): unknown {
+  if (error instanceof SidemintError) return error
+  return failure('KEY_FILE_UNREADABLE', { path, reason: systemCode(error) }, { cause: error })
+}
+
 /** Two processes may start at once on one path: the first to link its file wins, and both read that one. */
-async function create(path: string): Promise<string> {
+async function create(path: string): Promise<KeyFile> {
   const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: MODULUS_BITS })
   const draft = `${path}.${randomUUID()}.tmp`
   try {
@@ -67,9 +82,11 @@ async function create(path: string): Promise<string> {
     await file.sync()
     await file.close()
     await link(draft, path).catch((error: unknown) => publishWithoutLinks(error, draft, path))
-    return await readFile(path, 'utf8')
+    const kept = await read(path)
+    if (kept === undefined) throw new Error('the file is gone again')
+    return kept
   } catch (error) {
-    throw failure('KEY_FILE_UNREADABLE', { path, reason: systemCode(error) }, { cause: error })
+    throw unreadable(path, error)
   } finally {
     await rm(draft, { force: true })
   }

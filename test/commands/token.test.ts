@@ -1,7 +1,13 @@
+import { once } from 'node:events'
+import { chmodSync, existsSync } from 'node:fs'
+import http from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import test from 'ava'
+import { createLocalJWKSet, jwtVerify } from 'jose'
 import { readClaims } from '../../src/core/token.ts'
 import { startSidemint } from '../../src/index.ts'
+import { ask } from '../http-client.ts'
 import { run, scratch } from './run.ts'
 
 const EMAIL = 'orders@acme-dev.iam.gserviceaccount.com'
@@ -44,15 +50,65 @@ test('token asks the server that was named and no other', async (t) => {
   )
 })
 
-test('token mints here with a minting flag, and warns where no server can vouch for it', async (t) => {
+const ONE_TIME =
+  /^sidemint: this token is signed with a one-time key that no server publishes, so receivers cannot verify it\. Fix: --key-file[^\n]+\n$/
+
+test('token mints here with a minting flag, and says that nobody can verify a token of a one-time key', async (t) => {
   const own = await run(['token', '--audience=a', '--source=local', `--service-account=${EMAIL}`, '--format=full'])
   t.is(own.code, 0)
   t.like(readClaims(own.out), { aud: 'a', email: EMAIL })
-  t.regex(own.err, /^sidemint: .*no server can vouch for it.*--key-file.*\n$/)
-  const issuer = 'http://metadata.google.internal'
-  const kept = await run(['token', '--audience=a', '--key-file', join(scratch, 'kept.pem'), `--issuer=${issuer}`])
-  t.like(kept, { code: 0, err: '' })
-  t.is(readClaims(kept.out)?.iss, issuer)
+  t.regex(own.err, ONE_TIME)
+  t.regex((await run(['token', '--user=ann@acme.com'])).err, ONE_TIME)
+})
+
+/** What is signed with the key of a server, so that it is verified by what the server publishes. */
+const WITH_KEY = [['--audience=a'], ['--user=ann@acme.com']]
+
+for (const argv of WITH_KEY) {
+  test(`token ${argv} with the key file of a server is one of that server's, with nothing to say`, async (t) => {
+    const keyFile = join(scratch, `${crypto.randomUUID()}.pem`)
+    await using server = await startSidemint({ keyFile })
+    const issuer = 'http://metadata.google.internal'
+    const kept = await run(['token', ...argv, '--key-file', keyFile, `--issuer=${issuer}`])
+    t.like(kept, { code: 0, err: '' })
+    t.is(readClaims(kept.out)?.iss, issuer)
+    const { keys } = JSON.parse((await ask(server.url, '/oauth2/v3/certs')).body)
+    await t.notThrowsAsync(jwtVerify(kept.out.trim(), createLocalJWKSet({ keys })))
+  })
+
+  test(`token ${argv} makes no key where the file is missing: receivers would not know it`, async (t) => {
+    const keyFile = join(scratch, 'missing.pem')
+    const { code, out, err } = await run(['token', ...argv, '--key-file', keyFile])
+    t.is(code, 1)
+    t.is(out, '')
+    t.regex(err, /^sidemint: KEY_FILE_MISSING: there is no key file .*missing\.pem\. Fix: [^\n]+\n$/)
+    t.false(existsSync(keyFile))
+  })
+
+  test(`token ${argv} warns of a key file that others may read`, async (t) => {
+    const keyFile = join(scratch, `${crypto.randomUUID()}.pem`)
+    await using _ = await startSidemint({ keyFile })
+    chmodSync(keyFile, 0o644)
+    const { code, err } = await run(['token', ...argv, '--key-file', keyFile])
+    t.is(code, 0)
+    t.regex(err, /^sidemint: .* has mode 0644: others .*Fix: chmod 600 .*\.pem\n$/)
+  })
+}
+
+test('token follows no redirect of the server', async (t) => {
+  const server = http.createServer((request, response) => {
+    response.setHeader('Metadata-Flavor', 'Google')
+    if (request.url?.includes('/identity')) response.writeHead(302, { Location: '/elsewhere' })
+    response.end('not a token')
+  })
+  server.listen(0, '127.0.0.1')
+  t.teardown(() => server.close())
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const { code, out, err } = await run(['token', '--audience=a', `--server=http://127.0.0.1:${port}`])
+  t.is(code, 1)
+  t.is(out, '')
+  t.regex(err, /SERVER_REFUSED: .* answered 302/)
 })
 
 test('token without an audience or with a wrong format is misuse', async (t) => {

@@ -155,6 +155,16 @@ test('a path that cannot be read or written is an error with the reason of the s
   t.deepEqual(await readdir(directory), ['file'], 'no draft stays behind')
 })
 
+test('a pipe or a device is an error at once, and nothing is waited for', async (t) => {
+  const pipe = join(await freshDirectory(), 'key.pem')
+  await promisify(execFile)('mkfifo', [pipe])
+  for (const path of [pipe, '/dev/null']) {
+    const error = await refusal(path)
+    t.is(error.code, 'KEY_FILE_UNREADABLE')
+    t.true(error.message.includes(path) && error.message.includes('it is a pipe or a device, not a file'))
+  }
+})
+
 const isRoot = process.getuid?.() === 0
 if (isRoot) console.log('skipped as root, whom no mode stops: a directory without write permission')
 const unprivileged = isRoot ? test.skip : test
