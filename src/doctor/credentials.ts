@@ -2,7 +2,7 @@
 
 import { asFailure } from '../core/errors.ts'
 import { readClaims } from '../core/token.ts'
-import { type Adc, type Credential, locateAdc, readAdc, refuseMisplacedLogin } from '../mint/adc.ts'
+import { type Adc, type Credential, locateAdc, readAdc, refuseMisplacedLogin, rootOf } from '../mint/adc.ts'
 import { BOUNDS } from '../mint/bounded.ts'
 import type { Speaker } from '../mint/google/mint.ts'
 import { describeCredential } from '../mint/google.ts'
@@ -67,8 +67,4 @@ async function refresh(credential: Exclude<Credential, { kind: 'impersonated' }>
       return 'a user'
     }
   }
-}
-
-function rootOf(credential: Credential): Exclude<Credential, { kind: 'impersonated' }> {
-  return credential.kind === 'impersonated' ? rootOf(credential.source) : credential
 }

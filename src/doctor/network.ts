@@ -1,21 +1,23 @@
 /** The way to Google, and Google's clock. Asked only where tokens come from Google. */
 
+import { SidemintError } from '../core/errors.ts'
+import type { HttpProxy } from '../http/proxy.ts'
 import { describeSkew, SKEW_REFUSED_MS, SKEW_WARNED_MS } from '../observe/readiness.ts'
 import { type Finding, fail, failed, ok } from './finding.ts'
 import { type Obstacle, reach } from './reach.ts'
 
+const CHECK = 'network'
 /** Who gives access tokens, and who impersonates. */
 const HOSTS = ['oauth2.googleapis.com', 'iamcredentials.googleapis.com']
 const TIMEOUT_MS = 5_000
 
 export async function checkNetwork(env: NodeJS.ProcessEnv): Promise<Finding[]> {
-  const reached = await Promise.all(HOSTS.map((host) => reach(host, env, TIMEOUT_MS)))
+  const reached = await Promise.all(HOSTS.map(async (host) => ({ host, ...(await reach(host, env, TIMEOUT_MS)) })))
   const aheadMs = reached.find((each) => each.aheadMs !== undefined)?.aheadMs
   return [
-    ...reached.map(({ proxy, obstacle }, index) => {
-      const host = HOSTS[index] ?? ''
-      if (obstacle === undefined) return ok('network', `${host} answers${proxy === undefined ? '' : ` by ${proxy}`}`)
-      return explain(host, proxy, obstacle)
+    ...reached.map(({ host, proxy, obstacle }) => {
+      if (obstacle === undefined) return ok(CHECK, `${host} answers${by(proxy)}`)
+      return obstacle instanceof SidemintError ? failed(CHECK, obstacle) : explain(host, proxy, obstacle)
     }),
     ...(aheadMs === undefined ? [] : [clock(aheadMs)]),
   ]
@@ -28,41 +30,70 @@ function clock(aheadMs: number): Finding {
   return skewMs > SKEW_REFUSED_MS ? finding : { ...finding, status: 'warn' }
 }
 
-function explain(host: string, proxy: string | undefined, { step, reason }: Obstacle): Finding {
+function by(proxy: HttpProxy | undefined): string {
+  return proxy === undefined ? '' : ` by way of the proxy ${nameOf(proxy)}`
+}
+
+/** Its URL may hold a password. */
+function nameOf({ address, variable }: HttpProxy): string {
+  return `${address} (${variable})`
+}
+
+const BEHIND_A_PROXY = 'where only a proxy leads out, set HTTPS_PROXY=http://HOST:PORT'
+
+function explain(host: string, proxy: HttpProxy | undefined, { step, reason }: Obstacle): Finding {
+  if (proxy !== undefined && (step === 'proxy' || reason.startsWith('PROXY_')))
+    return explainProxy(host, proxy, reason.replace('PROXY_', ''))
   switch (step) {
-    case 'name':
-      return fail(
-        'network',
-        `the name ${host} does not resolve (${reason})`,
-        'connect this machine to the network; where only a proxy leads out, set HTTPS_PROXY=http://HOST:PORT',
-      )
-    case 'proxy':
-      return fail('network', `${host} is not reached by the proxy of ${proxy}: ${reason}`, proxyFix(host, reason))
     case 'TLS':
-      return /^CERT_(NOT_YET_VALID|HAS_EXPIRED)$/.test(reason)
-        ? fail('network', `the certificate of ${host} is out of its time (${reason})`, 'sudo timedatectl set-ntp true')
-        : fail(
-            'network',
-            `the certificate of ${host} is not trusted (${reason}): something between inspects TLS`,
-            "export NODE_EXTRA_CA_CERTS=/path/to/your/company's-ca.pem",
-          )
+      return explainTls(host, reason)
     case 'answer':
       return fail(
-        'network',
-        `${host} is connected${proxy === undefined ? '' : ` by ${proxy}`}, and does not answer (${reason})`,
+        CHECK,
+        `${host} is connected${by(proxy)}, and does not answer (${reason})`,
         'try again; if it stays so, look whether a firewall cuts connections',
       )
-    case 'connection':
+    case 'name':
       return fail(
-        'network',
-        `${host} is not connected (${reason}; HTTPS_PROXY is unset)`,
-        'open the firewall to port 443 of *.googleapis.com; where only a proxy leads out, set HTTPS_PROXY=http://HOST:PORT',
+        CHECK,
+        `the name ${host} does not resolve (${reason})`,
+        `connect this machine to the network; ${BEHIND_A_PROXY}`,
+      )
+    default:
+      return fail(
+        CHECK,
+        `${host} is not connected (${reason}), tried without a proxy`,
+        `open the firewall to port 443 of *.googleapis.com; ${BEHIND_A_PROXY}`,
       )
   }
 }
 
-function proxyFix(host: string, reason: string): string {
-  if (reason === 'status 407') return 'put its user and password into the variable: http://USER:PASSWORD@HOST:PORT'
-  if (reason.startsWith('status')) return `let the proxy pass ${host}:443, or add ${host} to NO_PROXY`
-  return 'correct the variable (http://HOST:PORT), start that proxy, or unset the variable'
+function explainTls(host: string, reason: string): Finding {
+  if (/^CERT_(NOT_YET_VALID|HAS_EXPIRED)$/.test(reason))
+    return fail(CHECK, `the certificate of ${host} is out of its time (${reason})`, 'sudo timedatectl set-ntp true')
+  return fail(
+    CHECK,
+    `the certificate of ${host} is not trusted (${reason}): something between inspects TLS`,
+    "export NODE_EXTRA_CA_CERTS=/path/to/your/company's-ca.pem",
+  )
+}
+
+/** `reason`: the status that the proxy answered with, or what else became of the connection to it. */
+function explainProxy(host: string, proxy: HttpProxy, reason: string): Finding {
+  const { variable } = proxy
+  const what = `the proxy ${nameOf(proxy)} did not connect to ${host}`
+  if (reason === '407')
+    return fail(CHECK, `${what}: status 407, it wants a login`, `${variable}=http://USER:PASSWORD@HOST:PORT`)
+  if (/^\d+$/.test(reason))
+    return fail(CHECK, `${what}: status ${reason}`, `let the proxy pass ${host}:443, or add ${host} to NO_PROXY`)
+  const words: Record<string, string> = {
+    CLOSED: 'it closed the connection',
+    ECONNRESET: 'it closed the connection',
+    NOT_HTTP: 'it does not speak HTTP as a proxy does',
+  }
+  return fail(
+    CHECK,
+    `${what}: ${words[reason] ?? reason}`,
+    `correct ${variable} (http://HOST:PORT), start that proxy, or unset ${variable}`,
+  )
 }

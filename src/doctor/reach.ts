@@ -1,129 +1,73 @@
-/** One connection to a host as Google's library makes it, step by step, so that the step that fails can be named. */
+/** One call of a host by the way that a mint takes, step by step, so that the step that fails can be named. */
 
-import { type IncomingMessage, request as requestHttp } from 'node:http'
-import { request as requestHttps } from 'node:https'
-import { connect, type Socket } from 'node:net'
-import { connect as connectTls, type TLSSocket } from 'node:tls'
+import type { Agent, IncomingMessage } from 'node:http'
+import { request } from 'node:https'
+import { SidemintError } from '../core/errors.ts'
+import { createAgent } from '../http/agent.ts'
+import { type HttpProxy, proxyFor } from '../http/proxy.ts'
 
 export type Step = 'name' | 'proxy' | 'connection' | 'TLS' | 'answer'
 
-/** What failed: the step, and Node.js' code for it or the proxy's status. */
+/** The step that failed, and why: Node.js' code, or `PROXY_` and what the proxy did. */
 export interface Obstacle {
   step: Step
   reason: string
 }
 
 export interface Reached {
-  /** The proxy's variable and address, without a password. */
-  proxy: string | undefined
-  /** Undefined where the host answered. */
-  obstacle?: Obstacle
+  /** By which it went, or was to go. */
+  proxy: HttpProxy | undefined
+  /** Undefined where the host answered; a failure of the catalogue where the settings forbid even to try. */
+  obstacle?: Obstacle | SidemintError
   /** How far Google's clock is ahead of ours, to the second. */
   aheadMs?: number
 }
 
-interface Proxy {
-  variable: string
-  url: URL | undefined
-}
-
-const VARIABLES = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy']
-
-/** Never throws, and takes no longer than `timeoutMs`. Names only the proxy's address, which may hold a password. */
+/** Never throws, and takes no longer than `timeoutMs`. */
 export async function reach(host: string, env: NodeJS.ProcessEnv, timeoutMs: number): Promise<Reached> {
-  const proxy = proxyFor(host, env)
-  const named = proxy && `${proxy.variable} (${proxy.url?.host ?? 'not a URL'})`
+  const target = `https://${host}/`
   const signal = AbortSignal.timeout(timeoutMs)
-  let step: Step = proxy === undefined ? 'name' : 'proxy'
+  const closing = new AbortController()
+  let proxy: HttpProxy | undefined
+  let step: Step = 'name'
+  let sentAtMs = Date.now()
   try {
-    if (proxy !== undefined && proxy.url === undefined) throw coded('not a URL')
-    const socket =
-      proxy?.url === undefined ? await open(host, signal, connected) : await tunnel(proxy.url, host, signal)
-    step = 'TLS'
-    const secure = await encrypt(socket, host, signal)
-    step = 'answer'
-    const sentAtMs = Date.now()
-    const { headers } = await ask(secure, host, signal)
+    proxy = proxyFor(target, env)
+    if (proxy !== undefined) step = 'proxy'
+    const agent = createAgent(target, proxy, AbortSignal.any([signal, closing.signal]))
+    const { headers } = await ask(target, agent, signal, (next) => {
+      step = next
+      sentAtMs = Date.now()
+    })
     const dateMs = Date.parse(headers.date ?? '')
     const middleMs = (sentAtMs + Date.now()) / 2
     // A Date header is cut to the second.
-    return { proxy: named, ...(Number.isNaN(dateMs) ? {} : { aheadMs: dateMs + 500 - middleMs }) }
+    return { proxy, ...(Number.isNaN(dateMs) ? {} : { aheadMs: dateMs + 500 - middleMs }) }
   } catch (error) {
+    if (error instanceof SidemintError) return { proxy, obstacle: error }
     const { code, message } = error as NodeJS.ErrnoException
-    const reason = signal.aborted ? 'no answer in time' : (code ?? message)
-    return { proxy: named, obstacle: { step, reason } }
-  }
-
-  function connected(): void {
-    step = 'connection'
+    return { proxy, obstacle: { step, reason: signal.aborted ? 'no answer in time' : (code ?? message) } }
+  } finally {
+    closing.abort()
   }
 }
 
-/** As gaxios chooses: the first variable that is set, NO_PROXY by exact name and by suffix alone. */
-function proxyFor(host: string, env: NodeJS.ProcessEnv): Proxy | undefined {
-  const variable = VARIABLES.find((name) => env[name])
-  if (variable === undefined) return undefined
-  const spared = (env.NO_PROXY ?? env.no_proxy ?? '').split(',').map((rule) => rule.trim())
-  const isSpared = spared.some((rule) =>
-    /^\*?\./.test(rule)
-      ? host.endsWith(rule.replace('*', ''))
-      : [host, `https://${host}`, `https://${host}/`].includes(rule),
-  )
-  return isSpared ? undefined : { variable, url: URL.parse(env[variable] ?? '') ?? undefined }
-}
-
-function open(host: string, signal: AbortSignal, onName: () => void): Promise<Socket> {
+/** `onStep` hears what is next to be done. */
+function ask(
+  target: string,
+  agent: Agent,
+  signal: AbortSignal,
+  onStep: (step: Step) => void,
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host, port: 443, signal })
-    socket.once('lookup', (error) => error ?? onName())
-    socket.once('error', reject).once('connect', () => resolve(socket))
-  })
-}
-
-function tunnel(proxy: URL, host: string, signal: AbortSignal): Promise<Socket> {
-  const { hostname, port, protocol, username, password } = proxy
-  const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
-  const authorization = `Basic ${Buffer.from(login).toString('base64')}`
-  return new Promise((resolve, reject) => {
-    const request = (protocol === 'https:' ? requestHttps : requestHttp)({
-      host: hostname.replace(/^\[|\]$/g, ''),
-      port,
-      method: 'CONNECT',
-      path: `${host}:443`,
-      headers: { Host: `${host}:443`, ...(username === '' ? {} : { 'Proxy-Authorization': authorization }) },
-      agent: false,
-      signal,
+    const asking = request(target, { agent, signal })
+    asking.once('socket', (socket) => {
+      // One that a proxy has opened is connected already.
+      if (!socket.connecting) onStep('TLS')
+      socket.once('lookup', (error) => error ?? onStep('connection'))
+      socket.once('connect', () => onStep('TLS'))
+      socket.once('secureConnect', () => onStep('answer'))
     })
-    request.once('connect', ({ statusCode }, socket) => {
-      if (statusCode === 200) return resolve(socket as Socket)
-      socket.destroy()
-      reject(coded(`status ${statusCode}`))
-    })
-    request.once('response', ({ statusCode }) => reject(coded(`status ${statusCode}`)))
-    request.once('error', reject).end()
+    asking.once('error', reject).once('response', resolve).end()
   })
-}
-
-function encrypt(socket: Socket, host: string, signal: AbortSignal): Promise<TLSSocket> {
-  return new Promise((resolve, reject) => {
-    const secure = connectTls({ socket, servername: host })
-    signal.addEventListener('abort', () => secure.destroy(coded('no answer in time')), { once: true })
-    secure.once('error', reject).once('secureConnect', () => resolve(secure))
-    secure.once('close', () => reject(coded('closed')))
-  })
-}
-
-function ask(socket: TLSSocket, host: string, signal: AbortSignal): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    const request = requestHttp({ host, headers: { Host: host }, path: '/', createConnection: () => socket, signal })
-    request.once('error', reject).end()
-    request.once('response', (response) => {
-      resolve(response)
-      socket.destroy()
-    })
-  })
-}
-
-function coded(code: string): Error {
-  return Object.assign(new Error(code), { code })
 }

@@ -251,3 +251,10 @@ function malformed(path: string, reason: string): Error {
 export function emailOf(credential: Credential): string | undefined {
   return 'email' in credential ? credential.email : undefined
 }
+
+/** The credential at the end of a chain of impersonations: the one whose own token comes first. */
+export function rootOf<C extends { kind: string; source?: C }>(credential: C): Exclude<C, { kind: 'impersonated' }> {
+  return credential.source === undefined
+    ? (credential as Exclude<C, { kind: 'impersonated' }>)
+    : rootOf(credential.source)
+}

@@ -1,5 +1,4 @@
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer, type Server } from 'node:net'
 import test from 'ava'
 import { checkNetwork } from '../../src/doctor/network.ts'
 import { type FakeGoogle, startFakeGoogle } from '../google/start.ts'
@@ -38,7 +37,10 @@ test.serial('both hosts answer by the proxy, and their clock is compared', async
   google.applyEnv()
   const found = await network(google.env)
   t.like(found.network, [{ status: 'ok' }, { status: 'ok' }])
-  t.regex(found.network[0]?.what ?? '', /^oauth2\.googleapis\.com answers by HTTPS_PROXY \(127\.0\.0\.1:\d+\)$/)
+  t.regex(
+    found.network[0]?.what ?? '',
+    /^oauth2\.googleapis\.com answers by way of the proxy 127\.0\.0\.1:\d+ \(HTTPS_PROXY\)$/,
+  )
   t.regex(found.network[1]?.what ?? '', /^iamcredentials\.googleapis\.com answers/)
   t.like(found.clock, [{ status: 'ok' }])
 })
@@ -71,41 +73,72 @@ test.serial('a connection that is cut or never answered is given up in time', as
   t.regex(found.network[1]?.what ?? '', /iamcredentials\S+ is connected .* does not answer \(no answer in time\)/)
 })
 
-test.serial('a proxy that is not there, refuses, or wants a login is named, never its password', async (t) => {
-  const refusing = await proxy(403)
-  t.teardown(() => refusing.close())
-  const locked = await proxy(407)
-  t.teardown(() => locked.close())
-  for (const { url, says, fix } of [
-    {
-      url: `http://ann:hunter2@${NOWHERE}`,
-      says: /HTTPS_PROXY \(127\.0\.0\.1:1\): ECONNREFUSED/,
-      fix: /unset the variable/,
-    },
-    { url: '127.0.0.1:3128', says: /not a URL/, fix: /http:\/\/HOST:PORT/ },
-    { url: `http://ann:hunter2@${addressOf(refusing)}`, says: /status 403/, fix: /pass oauth2\.googleapis\.com:443/ },
-    { url: `http://${addressOf(locked)}`, says: /status 407/, fix: /USER:PASSWORD/ },
-  ]) {
-    const { network: found, text } = await network({ HTTPS_PROXY: url })
+test.serial(
+  'whatever a proxy does in place of connecting is its doing, and names it, never its password',
+  async (t) => {
+    for (const { answer, says, fix } of [
+      { answer: 'HTTP/1.1 403 No\r\n\r\n', says: /status 403/, fix: /pass oauth2\.googleapis\.com:443/ },
+      {
+        answer: 'HTTP/1.1 302 Found\r\nLocation: http://login/\r\n\r\n',
+        says: /status 302/,
+        fix: /let the proxy pass/,
+      },
+      { answer: 'HTTP/1.1 407 Who\r\n\r\n', says: /status 407/, fix: /HTTPS_PROXY=http:\/\/USER:PASSWORD@HOST:PORT/ },
+      { answer: '', says: /it closed the connection/, fix: /start that proxy/ },
+      { answer: 'SSH-2.0-OpenSSH\r\n\r\n', says: /does not speak HTTP/, fix: /correct HTTPS_PROXY/ },
+    ]) {
+      const server = await proxy(answer)
+      t.teardown(() => server.close())
+      const { network: found, text } = await network({ HTTPS_PROXY: `http://ann:hunter2@${addressOf(server)}` })
+      t.is(found.length, 2)
+      t.like(found[0], { status: 'fail' })
+      t.regex(
+        found[0]?.what ?? '',
+        new RegExp(`^the proxy ${addressOf(server)} \\(HTTPS_PROXY\\) did not connect to oauth2`),
+      )
+      t.regex(found[0]?.what ?? '', says)
+      t.regex(found[0]?.fix ?? '', fix)
+      t.false(text.includes('hunter2'))
+    }
+  },
+)
+
+test.serial('a proxy that is not there is named, with its variable, as the one that nobody reaches', async (t) => {
+  for (const [variable, url] of [
+    ['HTTPS_PROXY', `http://ann:hunter2@${NOWHERE}`],
+    ['https_proxy', NOWHERE],
+    ['ALL_PROXY', `http://${NOWHERE}`],
+  ] as const) {
+    const { network: found, text } = await network({ [variable]: url })
     t.like(found[0], { status: 'fail' })
-    t.regex(found[0]?.what ?? '', says)
-    t.regex(found[0]?.fix ?? '', fix)
+    t.regex(found[0]?.what ?? '', new RegExp(`the proxy 127\\.0\\.0\\.1:1 \\(${variable}\\).*ECONNREFUSED`))
+    t.regex(found[0]?.fix ?? '', new RegExp(variable))
     t.false(text.includes('hunter2'))
   }
 })
 
-test.serial('a host that NO_PROXY names is asked without the proxy', async (t) => {
-  for (const NO_PROXY of ['oauth2.googleapis.com', '.googleapis.com', '*.googleapis.com']) {
-    const { network: found } = await network({ HTTPS_PROXY: `http://${NOWHERE}`, NO_PROXY })
-    t.notRegex(found[0]?.what ?? '', /proxy/, NO_PROXY)
-  }
-  const { network: found } = await network({ HTTPS_PROXY: `http://${NOWHERE}`, NO_PROXY: '*,googleapis.com' })
-  t.regex(found[0]?.what ?? '', /proxy/, 'as little as gaxios takes it')
+test.serial('a proxy variable that names none fails with its code, for both hosts', async (t) => {
+  const { network: found } = await network({ HTTPS_PROXY: 'socks5://127.0.0.1:1080' })
+  t.like(found, [
+    { status: 'fail', code: 'PROXY_UNUSABLE' },
+    { status: 'fail', code: 'PROXY_UNUSABLE' },
+  ])
 })
 
-/** Answers every CONNECT with this status. */
-async function proxy(status: number): Promise<Server> {
-  const server = createServer().on('connect', (_, socket) => socket.end(`HTTP/1.1 ${status} No\r\n\r\n`))
+test.serial('of a host that NO_PROXY spares no proxy is said, nor that there is none', async (t) => {
+  for (const NO_PROXY of ['googleapis.com', '.googleapis.com', '*.googleapis.com', 'OAuth2.GoogleAPIs.com', '*']) {
+    const { network: found } = await network({ HTTPS_PROXY: `http://${NOWHERE}`, NO_PROXY })
+    t.is(found[0]?.status, 'fail', 'this machine has no way to Google')
+    t.notRegex(found[0]?.what ?? '', /the proxy|127\.0\.0\.1|is unset/, NO_PROXY)
+  }
+})
+
+/** Answers every CONNECT with these bytes, and closes. */
+async function proxy(answer: string): Promise<Server> {
+  const server = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.once('data', () => socket.end(answer))
+  })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return server
 }

@@ -5,7 +5,7 @@
 
 import { failure } from '../../core/errors.ts'
 import type { Token, TokenRequest } from '../../core/token.ts'
-import type { Credential } from '../adc.ts'
+import { type Credential, rootOf } from '../adc.ts'
 import { type Bounds, OutOfTime } from '../bounded.ts'
 import { DEFAULT_UNIVERSE } from '../universe.ts'
 import { createBearers } from './bearers.ts'
@@ -132,10 +132,6 @@ function refuseUser({ kind }: RootCredential, request: TokenRequest): void {
   if (kind !== 'user' && kind !== 'workforce') return
   if (request.kind === 'access') throw failure('USER_TOKENS_NOT_ALLOWED', {})
   if (kind === 'user') throw failure('USER_TOKEN_AUDIENCE', { audience: shortened(request.audience) })
-}
-
-function rootOf(source: SourceCredential): RootCredential {
-  return source.kind === 'impersonated' ? rootOf(source.source) : source
 }
 
 /** An audience may have thousands of characters, and what to type has to fit behind it. */
