@@ -29,6 +29,7 @@ const KNOWN_BY: [library: RegExp, files: RegExp][] = [
   [/^jsonwebtoken$/, /^(issuer\/local|gate\/verifier)\.ts$/],
   [/^@peculiar\//, /^issuer\/certificate\.ts$/],
   [/^yaml$/, /^core\/yaml\.ts$/],
+  [/^@valibot\/to-json-schema$/, /^config\/json-schema\.ts$/],
   [/^valibot$/, /^(core|config|gate|mint)\//],
 ]
 

@@ -2,9 +2,9 @@
 
 import { parseArgs } from 'node:util'
 import { readSettingsFile } from '../config/file.ts'
-import { invalid, settle, suggest } from '../config/layers.ts'
+import { invalid, settle, suggest, unquoted } from '../config/layers.ts'
 import { defaultsOf, flagOf, SETTINGS, type SettingName, type Settings, settingsOf } from '../config/settings.ts'
-import type { Taker } from '../core/schemas.ts'
+import { plainly, type Taker } from '../core/schemas.ts'
 
 /** A flag of one command alone. */
 export interface OwnFlag {
@@ -46,25 +46,32 @@ export interface ArgumentSources {
 /** Throws SETTINGS_INVALID. */
 export async function readArguments(shape: CommandShape, { argv, env }: ArgumentSources): Promise<Arguments> {
   const problems: string[] = []
+  const { flags, own, rest } = readFlags(shape, argv, problems)
+  const named = flags.get('config')?.at(-1) ?? unquoted(env.SIDEMINT_CONFIG ?? '')
+  const file = await readSettingsFile(String(named), problems)
+  const settings = settle({ flags, env, ...(file === undefined ? {} : { file }) }, problems, {
+    taker: shape.name,
+    ...shape,
+  })
+  return { settings, given: new Set(flags.keys()), own, rest }
+}
+
+/** The flags as they were written, settings apart from the command's own. */
+function readFlags(shape: CommandShape, argv: readonly string[], problems: string[]) {
   const flags = new Map<string, (string | boolean)[]>()
   const own: Record<string, string | boolean | readonly string[]> = {}
   const names = new Map(settingsOf(shape.name).map((name) => [flagOf(name).slice(2), name]))
-  const known = [...names.keys(), ...Object.keys(shape.flags), 'help']
+  const known = [...names.keys(), ...Object.keys(shape.flags), 'help'].map((name) => `--${name}`)
   const { tokens, rest } = tokenize(shape, names, argv)
   if (shape.takes === 'nothing')
-    problems.push(...rest.map((argument) => `${argument}: this command takes no arguments`))
+    problems.push(...rest.map((argument) => `${plainly(argument)}: this command takes no arguments`))
   for (const { name: written, value } of tokens) {
     const negated = written.startsWith('no-') && names.has(written.slice(3))
     const flag = negated ? written.slice(3) : written
     const setting = names.get(flag)
     const ownFlag = shape.flags[flag]
     if (setting === undefined && ownFlag === undefined) {
-      problems.push(
-        `--${written}: unknown flag${suggest(
-          `--${written}`,
-          known.map((name) => `--${name}`),
-        )}`,
-      )
+      problems.push(`${plainly(`--${written}`)}: unknown flag${suggest(`--${written}`, known)}`)
     } else if (setting !== undefined && SETTINGS[setting].kind === 'boolean' && !(negated && value !== undefined)) {
       flags.set(setting, [...(flags.get(setting) ?? []), value ?? !negated])
     } else if (negated || (value === undefined && ownFlag?.value !== undefined)) {
@@ -77,12 +84,7 @@ export async function readArguments(shape: CommandShape, { argv, env }: Argument
     } else if (ownFlag?.repeats && value !== undefined) own[flag] = [own[flag] ?? [], value].flat() as string[]
     else own[flag] = value ?? true
   }
-  const file = await readSettingsFile(String(flags.get('config')?.at(-1) ?? env.SIDEMINT_CONFIG ?? ''), problems)
-  const settings = settle({ flags, env, ...(file === undefined ? {} : { file }) }, problems, {
-    taker: shape.name,
-    ...shape,
-  })
-  return { settings, given: new Set(flags.keys()), own, rest }
+  return { flags, own, rest }
 }
 
 /** What `--help` prints for a command. */

@@ -6,6 +6,7 @@ import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { failure } from '../core/errors.ts'
+import { plainly } from '../core/schemas.ts'
 import { type Arguments, type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
 import type { Io } from './command.ts'
 import { execute } from './execute.ts'
@@ -41,7 +42,7 @@ function readWanted(url: string | undefined, parsed: Arguments): Wanted {
     throw misuse(
       url === undefined
         ? "name the URL; curl's own arguments follow it: sidemint curl https://ledger.example -i"
-        : `${url}: must be a URL with http:// or https://; curl's own arguments follow it`,
+        : `${plainly(url)}: must be a URL with http:// or https://; curl's own arguments follow it`,
     )
   }
   if (typeof user === 'string') return readUser(user, parsed)

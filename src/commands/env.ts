@@ -3,6 +3,7 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { failure } from '../core/errors.ts'
+import { quoted } from '../core/schemas.ts'
 import { type ClientEnv, createClientEnv, createComposeEnv, loginUnderHome } from '../env/client.ts'
 import { cacheDirectory } from '../env/directory.ts'
 import { type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
@@ -33,7 +34,7 @@ export async function run(argv: readonly string[], { env, stdout, stderr }: Io):
   const { settings, own } = await readArguments(SHAPE, { argv, env })
   const format = String(own.format ?? 'shell')
   const print = Object.hasOwn(FORMATS, format) ? FORMATS[format] : undefined
-  if (print === undefined) throw misuse(`--format: must be ${Object.keys(FORMATS).join(', ')}, not "${format}"`)
+  if (print === undefined) throw misuse(`--format: must be ${Object.keys(FORMATS).join(', ')}, not ${quoted(format)}`)
   if (format === 'compose') {
     stdout.write(print(createComposeEnv()))
     return 0

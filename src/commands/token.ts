@@ -3,9 +3,10 @@
 import { existsSync } from 'node:fs'
 import { invalid } from '../config/layers.ts'
 import { flagOf, type SettingName, type Settings } from '../config/settings.ts'
-import { isEmail } from '../core/email.ts'
+import { isEmail } from '../core/accounts.ts'
 import { failure } from '../core/errors.ts'
 import { createEvents } from '../core/events.ts'
+import { quoted } from '../core/schemas.ts'
 import { readClaims } from '../core/token.ts'
 import { createIdentities } from '../identity/identities.ts'
 import { generateSigningKey, loadSigningKey } from '../issuer/key.ts'
@@ -63,7 +64,8 @@ function readWanted(parsed: Arguments): Wanted {
   const { audience, format = 'standard', user } = parsed.own
   if (typeof user === 'string') return readUser(user, parsed)
   if (typeof audience !== 'string' || audience === '') throw misuse('--audience: name who the token is for')
-  if (format !== 'standard' && format !== 'full') throw misuse(`--format: must be standard or full, not "${format}"`)
+  if (format !== 'standard' && format !== 'full')
+    throw misuse(`--format: must be standard or full, not ${quoted(String(format))}`)
   return { audience, format }
 }
 
@@ -71,7 +73,7 @@ function readWanted(parsed: Arguments): Wanted {
 export function readUser(user: string, { settings, given, own }: Arguments): Wanted {
   const needless = [...Object.keys(own), ...given].filter((name) => /^(audience|format|serviceAccount)$/.test(name))
   const problems = [
-    ...(isEmail(user) ? [] : [`--user: must be an email, not "${user}"`]),
+    ...(isEmail(user) ? [] : [`--user: must be an email, not ${quoted(user)}`]),
     ...needless.map((name) => `${flagOf(name)}: a person's token has gcloud's own audience and form; leave it out`),
     ...(/^(auto|local)$/.test(settings.source) ? [] : [`--user: is for the local source, not for ${settings.source}`]),
   ]

@@ -1,21 +1,26 @@
 /** Reads `sidemint.yaml`. */
 
 import { readFile } from 'node:fs/promises'
+import { isPathLike, plainly } from '../core/schemas.ts'
 
 const DEFAULT_PATH = 'sidemint.yaml'
 
-/** The file's data, or undefined where none is named and none is there. What is wrong is added to the problems. */
+/**
+ * The file's data, or undefined where none is named and none is there. What is wrong is added to the problems, but for
+ * a name that is not a path, which is left to the setting's own check.
+ */
 export async function readSettingsFile(
   named: string,
   problems: string[],
 ): Promise<{ path: string; data: unknown } | undefined> {
+  if (!isPathLike(named)) return undefined
   const path = named === '' ? DEFAULT_PATH : named
   let text: string
   try {
     text = await readFile(path, 'utf8')
   } catch (error) {
     const { code = 'unknown reason' } = error as NodeJS.ErrnoException
-    if (named !== '' || code !== 'ENOENT') problems.push(`${path}: cannot be read (${code})`)
+    if (named !== '' || code !== 'ENOENT') problems.push(`${plainly(path)}: cannot be read (${code})`)
     return undefined
   }
   const { parseYaml } = await import('../core/yaml.ts')

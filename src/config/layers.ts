@@ -6,7 +6,7 @@
 import { closestMatch } from 'leven'
 import * as v from 'valibot'
 import { failure } from '../core/errors.ts'
-import type { Setting, Taker } from '../core/schemas.ts'
+import { plainly, quoted, type Setting, type Taker } from '../core/schemas.ts'
 import { checkIdentities } from './identity-checks.ts'
 import {
   type Chosen,
@@ -92,8 +92,8 @@ function fromVariables(env: NodeJS.ProcessEnv, problems: string[]): Chosen {
       continue
     const name = known.get(variable)
     if (name === undefined)
-      problems.push(`${variable}: unknown variable${suggest(variable, [...known.keys(), ...OTHER_VARIABLES])}`)
-    else given.push([name, value])
+      problems.push(`${plainly(variable)}: unknown variable${suggest(variable, [...known.keys(), ...OTHER_VARIABLES])}`)
+    else given.push([name, unquoted(value)])
   }
   return collect(
     given,
@@ -144,7 +144,7 @@ function collect<E extends readonly [string, unknown]>(
     const [written] = entry
     const name = known.find((candidate) => candidate === written)
     if (name === undefined) {
-      problems.push(`${spell(written)}: unknown setting${suggest(written, known)}`)
+      problems.push(`${spell(plainly(written))}: unknown setting${suggest(written, known)}`)
       continue
     }
     const setting: Setting = SETTINGS[name]
@@ -165,13 +165,18 @@ function where(issue: v.BaseIssue<unknown>): string {
 function got(issue: v.BaseIssue<unknown>): string {
   return typeof issue.input === 'object' || !issue.message.startsWith('must')
     ? ''
-    : `, not ${JSON.stringify(String(issue.input))}`
+    : `, not ${quoted(String(issue.input))}`
 }
 
 function readText(value: string, kind: Setting['kind']): unknown {
   if (kind === 'number') return /^\d+$/.test(value) ? Number(value) : value
   if (kind === 'boolean') return value === 'true' ? true : value === 'false' ? false : value
   return value
+}
+
+/** Without the quotes around it, which `docker run --env-file` keeps. */
+export function unquoted(value: string): string {
+  return value.replace(/^(["'])(.*)\1$/s, '$2')
 }
 
 function splitList(value: string): string[] {

@@ -11,6 +11,8 @@ import {
   listOf,
   objectOf,
   oneOf,
+  path,
+  project,
   type Setting,
   settingsTable,
   type Taker,
@@ -45,11 +47,11 @@ const overlay: v.GenericSchema<Overlay> = v.record(
 
 const identity = objectOf({
   serviceAccount: email,
-  callers: v.optional(v.array(text), []),
-  hosts: v.optional(v.array(text), []),
+  callers: v.optional(listOf(text), []),
+  hosts: v.optional(listOf(text), []),
   port: v.optional(whole(0, 65535)),
-  accounts: v.optional(v.array(email), []),
-  delegates: v.optional(v.array(email), []),
+  accounts: v.optional(listOf(email), []),
+  delegates: v.optional(listOf(email), []),
 })
 
 const SOURCE = 'must be auto, google, metadata, metadata=HOST or local'
@@ -58,7 +60,7 @@ export const SETTINGS = settingsTable({
   config: {
     kind: 'text',
     value: 'PATH',
-    schema: text,
+    schema: path,
     help: 'the settings file (default: ./sidemint.yaml if there)',
     takenBy: COMMANDS,
   },
@@ -112,7 +114,7 @@ export const SETTINGS = settingsTable({
     help: 'the default identity',
     takenBy: [...SERVERS, ...CLIENTS],
   },
-  project: { kind: 'text', value: 'ID', schema: text, help: 'project id', takenBy: [...SERVERS, ...CLIENTS] },
+  project: { kind: 'text', value: 'ID', schema: project, help: 'project id', takenBy: [...SERVERS, ...CLIENTS] },
   projectNumber: { kind: 'text', value: 'N', schema: digits, help: 'project number', takenBy: SERVERS },
   region: {
     kind: 'text',
@@ -165,7 +167,7 @@ export const SETTINGS = settingsTable({
   keyFile: {
     kind: 'text',
     value: 'PATH',
-    schema: text,
+    schema: path,
     help: 'local source: keep the key here (default: in memory)',
     takenBy: [...SERVERS, ...CLIENTS],
   },
@@ -197,7 +199,7 @@ export const SETTINGS = settingsTable({
   ...GATE_SETTINGS,
   identities: {
     kind: 'tree',
-    schema: v.array(identity),
+    schema: listOf(identity),
     help: 'who is asking, and as whom',
     takenBy: SERVERS,
     default: [],

@@ -1,7 +1,7 @@
 /** The checks of a setting's value, each with its rule in plain words. */
 
 import * as v from 'valibot'
-import { isEmail } from './email.ts'
+import { emailIn, projectIn, WRITTEN_EMAIL, WRITTEN_PROJECT } from './accounts.ts'
 
 /** Who takes a setting: the commands that have its flag, and `startSidemint` in a program. */
 export type Taker = 'serve' | 'exec' | 'doctor' | 'token' | 'curl' | 'env' | 'gate' | 'library'
@@ -37,18 +37,53 @@ export function settingsTable<const T extends Record<string, Setting>>(
   return rows
 }
 
-export const email = v.pipe(v.string('must be an email'), v.check(isEmail, 'must be an email'))
+/** What the converter to JSON Schema cannot read, with the form that it has there. */
+export interface WithJsonForm {
+  json: Readonly<Record<string, unknown>>
+}
+
+/** A check by a function, and its form in JSON Schema, which may let pass what only the function can tell. */
+export function holds(rule: (value: string) => boolean, message: string, json: WithJsonForm['json']) {
+  return sound((value) => (rule(value) ? undefined : message), json)
+}
+
+/** The same, for a rule whose message depends on the value. */
+export function sound(complaint: (value: string) => string | undefined, json: WithJsonForm['json']) {
+  const check = v.rawCheck<string>(({ dataset, addIssue }) => {
+    const message = dataset.typed ? complaint(dataset.value) : undefined
+    if (message !== undefined) addIssue({ message })
+  })
+  return Object.assign(check, { json })
+}
+
 export const text = v.pipe(v.string('must be text'), v.nonEmpty('must not be empty'))
-export const digits = v.pipe(
-  v.union([v.string(), v.number(), v.bigint()], 'must be digits'),
-  v.transform(String),
-  v.regex(/^\d+$/, 'must be digits'),
-)
 export const yesOrNo = v.boolean('must be true or false')
+
+const EMAIL = 'must be an email'
+export const email = v.pipe(
+  v.string(EMAIL),
+  v.regex(WRITTEN_EMAIL, EMAIL),
+  v.transform((written) => emailIn(written) ?? written),
+)
+
+const PROJECT = 'must be a project id'
+export const project = v.pipe(
+  v.string(PROJECT),
+  v.regex(WRITTEN_PROJECT, PROJECT),
+  v.transform((written) => projectIn(written) ?? written),
+)
+
+const DIGITS = 'must be digits'
+const whatYamlReads = v.union([v.string(), v.number(), v.bigint()], DIGITS)
+export const digits = v.pipe(
+  Object.assign(whatYamlReads, { json: { type: ['string', 'integer'], pattern: '^\\d+$', minimum: 0 } }),
+  v.transform(String),
+  v.regex(/^\d+$/, DIGITS),
+)
 
 export const isWebUrl = (value: string) => /^https?:\/\/[^\s/]+/.test(value) && URL.canParse(value)
 const WEB_URL = 'must be a URL with http:// or https://'
-export const url = v.pipe(v.string(WEB_URL), v.check(isWebUrl, WEB_URL))
+export const url = v.pipe(v.string(WEB_URL), holds(isWebUrl, WEB_URL, { pattern: '^https?://[^\\s/]+' }))
 
 export const listOf = <const T extends v.GenericSchema>(element: T) => v.array(element, 'must be a list')
 
@@ -70,7 +105,7 @@ export const objectOf = <const T extends v.ObjectEntries>(entries: T) =>
 /** PATH_MAX of Linux. */
 const LONGEST_PATH = 4096
 /** JSON, PEM, base64 of a DER key, and how Google's refresh and access tokens begin. */
-const CONTENT = /^(\{|-----BEGIN|MII[\w+/=-]{60}|1\/\/0|ya29\.)/
+const CONTENT = /^\s*["']?\s*(\{|-----BEGIN|MII[\w+/=-]{60}|1\/\/0|ya29\.)/
 /** Looks further than a brace, since the base64 of one begins as `examples/` does. */
 const ENCODED_CONTENT = /^\s*(\{\s*["}]|-----BEGIN)/
 
@@ -79,8 +114,33 @@ const ENCODED_CONTENT = /^\s*(\{\s*["}]|-----BEGIN)/
  * PEM key, a token, or base64 of one): such a value may be a secret, and is never shown.
  */
 export function isPathLike(text: string): boolean {
-  const unquoted = text.replace(/^\s*["']?\s*/, '')
-  const decoded = Buffer.from(/^[\w+/-]*/.exec(unquoted)?.[0] ?? '', 'base64').toString()
-  const isContent = CONTENT.test(unquoted) || ENCODED_CONTENT.test(decoded)
+  const [encoded = ''] = /^[\w+/-]*/.exec(text.replace(/^\s*["']?\s*/, '')) ?? []
+  const isContent = CONTENT.test(text) || ENCODED_CONTENT.test(Buffer.from(encoded, 'base64').toString())
   return text.length <= LONGEST_PATH && !/[\0\r\n]/.test(text) && !isContent
+}
+
+export const path = v.pipe(
+  text,
+  holds(isPathLike, "holds a file's content, and not its path: put the content into a file, and name that", {
+    pattern: `^(?!${CONTENT.source.slice(1)})[^\\0\\r\\n]*$`,
+  }),
+)
+
+const MOST_SHOWN = 100
+
+/** What somebody gave, as an error may quote it: one short line, without what may be a secret or a URL's password. */
+export function quoted(given: string): string {
+  if (!isPathLike(given)) return '(a value that is not shown, since it may be a secret)'
+  const open = given.replace(/\/\/[^/@\s]*@/g, '//***@')
+  const cut = open.length > MOST_SHOWN ? `${open.slice(0, MOST_SHOWN)}…` : open
+  return JSON.stringify(cut).replace(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (unit) => `\\u${unit.codePointAt(0)?.toString(16).padStart(4, '0')}`,
+  )
+}
+
+/** The same, without quotes around a plain word. */
+export function plainly(given: string): string {
+  const shown = quoted(given)
+  return /^"[\x21\x23-\x5b\x5d-\x7e]+"$/.test(shown) ? shown.slice(1, -1) : shown
 }

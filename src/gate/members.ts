@@ -1,7 +1,8 @@
 /** Who may invoke: IAM's members, groups written out, as sets that one look decides. */
 
-import { isEmail } from '../core/email.ts'
+import { EMAIL, isEmail } from '../core/accounts.ts'
 import { asFailure, failure, withFix } from '../core/errors.ts'
+import { plainly } from '../core/schemas.ts'
 import { accountId } from '../issuer/account-id.ts'
 
 /** Everybody whom a list of members admits. Emails and domains in lower case. */
@@ -33,6 +34,14 @@ export interface Principal {
  * users and service accounts alone (cloud.google.com/iam/docs/principal-identifiers).
  */
 const UNNAMABLE = /^(principal(Set)?:\/\/|serviceAccount:[^@]+\.svc\.id\.goog\[)/
+
+/** What a member may be, as a pattern for those who cannot ask `whyUnusable`. */
+export const MEMBER = [
+  'allUsers|allAuthenticatedUsers|deleted:.*',
+  `${UNNAMABLE.source.slice(1)}.*`,
+  'domain:[^@\\s:]+\\.[^@\\s:]+',
+  `(?:user:(?!.*\\.gserviceaccount\\.com$)|serviceAccount:|group:)${EMAIL}`,
+].join('|')
 
 /** `groups`: members by the group's email. Throws MEMBER_UNUSABLE. */
 export function createInvokers(
@@ -128,7 +137,7 @@ function parse(member: string): { kind: Kind; name: string } {
       }
       return { kind, name }
     default:
-      throw unusable(member, kind === member ? 'it names no kind' : `the kind ${kind}: is not known`)
+      throw unusable(member, kind === member ? 'it names no kind' : `the kind ${plainly(kind)}: is not known`)
   }
 }
 
@@ -138,5 +147,5 @@ function split(member: string): string[] {
 }
 
 function unusable(member: string, reason: string) {
-  return failure('MEMBER_UNUSABLE', { member, reason })
+  return failure('MEMBER_UNUSABLE', { member: plainly(member), reason })
 }

@@ -1,38 +1,41 @@
 /** The gate's part of the settings table, and the gates that it amounts to. */
 
 import * as v from 'valibot'
-import { isEmail } from '../core/email.ts'
+import { EMAIL, isEmail } from '../core/accounts.ts'
 import { METADATA_URL } from '../core/google.ts'
 import { hostName } from '../core/host.ts'
-import { isWebUrl, listOf, objectOf, oneOf, settingsTable, text, url, whole, yesOrNo } from '../core/schemas.ts'
-import { whyNotInGroup, whyUnusable } from './members.ts'
+import {
+  holds,
+  isWebUrl,
+  listOf,
+  objectOf,
+  oneOf,
+  path,
+  settingsTable,
+  sound,
+  text,
+  url,
+  whole,
+  yesOrNo,
+} from '../core/schemas.ts'
+import { MEMBER, whyNotInGroup, whyUnusable } from './members.ts'
 
-/** A check whose complaint depends on the value. */
-const sound = (complaint: (value: string) => string | undefined) =>
-  v.rawCheck<string>(({ dataset, addIssue }) => {
-    const message = dataset.typed ? complaint(dataset.value) : undefined
-    if (message !== undefined) addIssue({ message })
-  })
-
-const member = v.pipe(text, sound(whyUnusable))
+const member = v.pipe(text, sound(whyUnusable, { pattern: `^(?:${MEMBER})$` }))
 const groupMember = v.pipe(
   text,
-  sound((pair) => {
-    const [name, one] = splitPair(pair)
-    return isEmail(name) && one !== '' ? whyNotInGroup(name, one) : 'must be GROUP=MEMBER'
-  }),
+  sound(
+    (pair) => {
+      const [name, one] = splitPair(pair)
+      return isEmail(name) && one !== '' ? whyNotInGroup(name, one) : 'must be GROUP=MEMBER'
+    },
+    { pattern: `^${EMAIL}=(?!all)(?:${MEMBER})$` },
+  ),
 )
-const subject = v.pipe(
-  text,
-  v.check((pair) => {
-    const [sub, email] = splitPair(pair)
-    return /^\S+$/.test(sub) && isEmail(email)
-  }, 'must be SUB=EMAIL'),
-)
+const subject = v.pipe(text, v.regex(new RegExp(`^[^\\s=]+=${EMAIL}$`), 'must be SUB=EMAIL'))
 const TRUST = 'must be google or the URL of an issuer'
 const trusted = v.pipe(
   v.string(TRUST),
-  v.check((value) => value === 'google' || isWebUrl(value), TRUST),
+  holds((value) => value === 'google' || isWebUrl(value), TRUST, { pattern: '^(?:google|https?://[^\\s/]+.*)$' }),
 )
 const hostOnly = v.pipe(text, v.regex(/^[^\s/:*]+$/, 'must be a name without scheme and port'))
 
@@ -48,7 +51,7 @@ const entry = objectOf({
   upstream: url,
   audience: v.optional(listOf(text), []),
   invoker: v.optional(listOf(member), []),
-  policy: v.optional(text),
+  policy: v.optional(path),
   // What an entry does not say of these is said by the setting of that name.
   trust: v.exactOptional(trust),
   group: v.exactOptional(group),
@@ -79,7 +82,7 @@ export const GATE_SETTINGS = settingsTable({
   policy: {
     kind: 'text',
     value: 'FILE',
-    schema: text,
+    schema: path,
     help: 'who may call, as `gcloud run services get-iam-policy --format=json` prints it; read again on change',
     takenBy: ['gate'],
   },

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -286,8 +287,8 @@ const WRONG_FILES: [yaml: string, problem: RegExp][] = [
   ['port: [80]', /: port: must be a whole number/],
   ['port:', /: port: must be a whole number/],
   ['host: 1', /: host: must be text, not "1"$/],
-  ['project: 123', /: project: must be text, not "123"$/],
-  ['project: null', /: project: must be text/],
+  ['project: 123', /: project: must be a project id, not "123"$/],
+  ['project: null', /: project: must be a project id/],
   ['serviceAccount: [a@x.example]', /: serviceAccount: must be an email$/],
   ['issuer: true', /: issuer: must be a URL with http:\/\/ or https:\/\/, not "true"$/],
   ['allowUserTokens: "true"', /: allowUserTokens: must be true or false, not "true"$/],
@@ -406,4 +407,157 @@ test("the image's defaults lie under the file, and count only in the image, for 
   t.like(settle({}, [], { taker: 'serve' }), { host: '127.0.0.1', port: 16925 })
   for (const SIDEMINT_IMAGE of ['false', '', '1', 'TRUE'])
     t.is(settle({ env: { SIDEMINT_IMAGE } }, [], { taker: 'serve' }).port, 16925, SIDEMINT_IMAGE)
+})
+
+const PEM = String(
+  generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' }),
+)
+const CREDENTIAL = JSON.stringify({ type: 'service_account', private_key: PEM })
+const SECRETS: [what: string, secret: string][] = [
+  ['a PEM key', PEM],
+  ['a PEM key on one line', PEM.replaceAll('\n', ' ')],
+  ['base64 of a PEM key', Buffer.from(PEM).toString('base64')],
+  ['a JSON credential', CREDENTIAL],
+  ['base64 of a JSON credential', Buffer.from(CREDENTIAL).toString('base64')],
+]
+/** Some letters out of the middle, which no part of a message has by accident. */
+const middle = (secret: string) => secret.slice(secret.length / 2, secret.length / 2 + 20).trim()
+
+for (const [what, secret] of SECRETS) {
+  test(`${what} in the place of a path is one problem that does not show it`, async (t) => {
+    for (const name of ['config', 'keyFile', 'policy'] as const) {
+      const taker = SETTINGS[name].takenBy.at(-1) ?? 'serve'
+      for (const found of [
+        await problems([], { [variableOf(name)]: secret }, taker),
+        await problems([`${flagOf(name)}=${secret}`], {}, taker),
+        ...(name === 'config' ? [] : [await problems(['--config', await file(JSON.stringify({ [name]: secret }))])]),
+      ]) {
+        t.is(found.length, 1, name)
+        t.regex(
+          found[0] ?? '',
+          /: holds a file's content, and not its path: put the content into a file, and name that$/,
+        )
+        t.false(found.join().includes(middle(secret)))
+      }
+    }
+  })
+
+  test(`${what} in the place of anything else is not shown either`, async (t) => {
+    const gates = await file(
+      JSON.stringify({ gates: [{ host: 'a', upstream: secret, policy: secret, invoker: [secret] }] }),
+    )
+    for (const found of [
+      await problems([], { SIDEMINT_PORT: secret, SIDEMINT_SOURCE: secret, SIDEMINT_SERVICE_ACCOUNT: secret }),
+      await problems([secret]),
+      await problems(['--key-file', secret]),
+      await problems(['--platform', secret]),
+      await problems(['--config', gates]),
+      await problems(['--config', await file(JSON.stringify({ [secret]: 1 }))]),
+    ]) {
+      t.true(found.length > 0)
+      t.false(found.join().includes(middle(secret)), found.join('\n'))
+    }
+  })
+}
+
+test('a wrong value is shown on one line, cut, with its control characters escaped and without a password', async (t) => {
+  const [long = ''] = await problems([`--platform=${'x'.repeat(1_000)}`])
+  t.is(long, `--platform: must be gce or cloud-run, not "${'x'.repeat(100)}…"`)
+  t.deepEqual(await problems(['--platform=a\u001b[31m\u009b\u202e\u2028b']), [
+    '--platform: must be gce or cloud-run, not "a\\u001b[31m\\u009b\\u202e\\u2028b"',
+  ])
+  t.deepEqual(await problems(['--issuer=ftp://ann:hunter2@a.example']), [
+    '--issuer: must be a URL with http:// or https://, not "ftp://***@a.example"',
+  ])
+  const password = 'p'.repeat(200)
+  t.false((await problems([`--issuer=ftp://ann:${password}@a.example`])).join().includes('ppp'))
+  t.deepEqual(await problems(['\u001b[31m']), ['"\\u001b[31m": this command takes no arguments'])
+})
+
+const AS_WRITTEN: [written: string, email: string][] = [
+  ['"a@x.example"', 'a@x.example'],
+  ["'a@x.example'", 'a@x.example'],
+  [' a@x.example ', 'a@x.example'],
+  ['Ann Lee <a@x.example>', 'a@x.example'],
+  ['"Ann Lee" <a@x.example>', 'a@x.example'],
+  ['<a@x.example>', 'a@x.example'],
+  ['serviceAccount:a@x.example', 'a@x.example'],
+  ['user:a@x.example', 'a@x.example'],
+  ['projects/-/serviceAccounts/a@x.example', 'a@x.example'],
+  ['"projects/acme/serviceAccounts/a@x.example"', 'a@x.example'],
+  ['//iam.googleapis.com/projects/acme/serviceAccounts/a@x.example', 'a@x.example'],
+]
+for (const [written, email] of AS_WRITTEN) {
+  test(`an email written as ${written} is that email in every setting`, async (t) => {
+    t.is((await read([], { SIDEMINT_SERVICE_ACCOUNT: written })).serviceAccount, email)
+    t.is((await read([`--service-account=${written}`])).serviceAccount, email)
+    t.deepEqual((await read([`--impersonate-service-account=${written},b@x.example`])).impersonateServiceAccount, [
+      email,
+      'b@x.example',
+    ])
+    const identities = [{ serviceAccount: written, accounts: [written], delegates: [written], callers: ['orders'] }]
+    t.like((await read(['--config', await file(JSON.stringify({ identities }))])).identities[0], {
+      serviceAccount: email,
+      accounts: [email],
+      delegates: [email],
+    })
+  })
+}
+
+for (const written of [
+  'a@x.example b@x.example',
+  'group:a@x.example',
+  'projects/-/serviceAccounts/1234',
+  'a@x@y',
+  '<a@x.example',
+]) {
+  test(`${written} is not an email of a setting`, async (t) => {
+    t.regex((await problems([`--service-account=${written}`])).join('\n'), /^--service-account: must be an email, not /)
+  })
+}
+
+test('a project is written with quotes or as a resource, and is otherwise a project id', async (t) => {
+  for (const written of ['"acme-dev"', "'acme-dev'", 'projects/acme-dev', '"projects/acme-dev"', ' acme-dev'])
+    t.is((await read([`--project=${written}`])).project, 'acme-dev', written)
+  t.is((await read(['--project=example.com:acme'])).project, 'example.com:acme')
+  for (const written of ['two words', 'projects/acme/secrets', '<acme>', 'projects/'])
+    t.regex((await problems([`--project=${written}`])).join('\n'), /^--project: must be a project id, not /, written)
+})
+
+test('quotes that an env file keeps around a value are not part of it', async (t) => {
+  const quoted = { SIDEMINT_PORT: '"8080"', SIDEMINT_PLATFORM: "'gce'", SIDEMINT_ALLOW_HOST: '"a.example,b.example"' }
+  t.like(await read([], quoted), { port: 8080, platform: 'gce', allowHost: ['a.example', 'b.example'] })
+  const path = await file('project: quoted')
+  t.is((await read([], { SIDEMINT_CONFIG: `"${path}"` })).project, 'quoted')
+})
+
+test('identities may have as many free ports as they like, but a port of their own only once', (t) => {
+  const identity = (name: string, port: number) => ({ serviceAccount: `${name}@x.example`, port })
+  t.notThrows(() => settle({ options: { identities: [identity('a', 0), identity('b', 0)] } }))
+  t.throws(() => settle({ options: { identities: [identity('a', 8081), identity('b', 8081)] } }), {
+    message: 'identities: the port 8081 is given to two of them',
+  })
+})
+
+test('a list of an identity that is not a list is said as that', async (t) => {
+  const path = await file('identities: [{ serviceAccount: a@x.example, callers: orders }]')
+  t.deepEqual(await problems(['--config', path]), [`${path}: identities[0].callers: must be a list, not "orders"`])
+})
+
+test('a file may repeat an anchor more than a hundred times, but may not grow without end', async (t) => {
+  const many = Array.from({ length: 1_000 }, (_, index) => `    key-${index}: *shared`).join('\n')
+  const path = await file(`metadata:\n  shared: &shared { a: 1 }\n  more:\n${many}`)
+  t.deepEqual(
+    (await read(['--config', path])).metadata.more,
+    Object.fromEntries(Array.from({ length: 1_000 }, (_, index) => [`key-${index}`, { a: 1 }])),
+  )
+  const levels = Array.from(
+    { length: 9 },
+    (_, level) => `  l${level + 1}: &l${level + 1} [${Array(10).fill(`*l${level}`)}]`,
+  )
+  const bomb = await file(`metadata:\n  l0: &l0 [x]\n${levels.join('\n')}`)
+  t.regex(
+    (await problems(['--config', bomb])).join('\n'),
+    /an alias is unknown, refers to itself, or is used too often$/,
+  )
 })

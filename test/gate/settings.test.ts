@@ -41,6 +41,11 @@ const WRONG: [title: string, options: Record<string, unknown>, problem: RegExp][
     { ...ONE, group: ['a@b=allUsers'] },
     /^group\[0\]: the member allUsers cannot be used: it cannot be in/,
   ],
+  [
+    'a policy itself and not its path',
+    { gates: [{ ...LEDGER, policy: '{"bindings":[]}' }] },
+    /^gates\[0\]\.policy: holds a file's content, and not its path/,
+  ],
   ['a group without members', { ...ONE, group: ['a@b'] }, /^group\[0\]: must be GROUP=MEMBER/],
   ['a subject without email', { ...ONE, subject: ['113'] }, /^subject\[0\]: must be SUB=EMAIL/],
   ['a trusted name', { ...ONE, trust: ['gogle'] }, /^trust\[0\]: must be google or the URL of an issuer, not "gogle"$/],

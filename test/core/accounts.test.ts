@@ -1,5 +1,5 @@
 import test from 'ava'
-import { isEmail } from '../../src/core/email.ts'
+import { isEmail } from '../../src/core/accounts.ts'
 
 const EMAILS = [
   'orders@acme-dev.iam.gserviceaccount.com',

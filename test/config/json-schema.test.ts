@@ -1,0 +1,130 @@
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Ajv } from 'ajv'
+import test from 'ava'
+import { settingsJsonSchema } from '../../src/config/json-schema.ts'
+import { settle } from '../../src/config/layers.ts'
+import { SETTINGS } from '../../src/config/settings.ts'
+import { parseYaml } from '../../src/core/yaml.ts'
+
+const ROOT = join(import.meta.dirname, '../..')
+const fits = new Ajv({ strict: false }).compile(settingsJsonSchema() as object)
+
+/** What the schema says of a file, and what our own reader says. */
+function judge(yaml: string): { schema: boolean; reader: boolean; why: string } {
+  const parsed = parseYaml(yaml)
+  if (!('data' in parsed)) throw new Error(parsed.problems.join('\n'))
+  const { data } = parsed
+  // JSON Schema's validators know no bigint, as JSON has none: an editor reads a long number as a number.
+  const json = JSON.parse(JSON.stringify(data, (_, value) => (typeof value === 'bigint' ? Number(value) : value)))
+  const schema = fits(json)
+  try {
+    settle({ file: { path: 'sidemint.yaml', data } })
+    return { schema, reader: true, why: JSON.stringify(fits.errors) }
+  } catch (error) {
+    return { schema, reader: false, why: (error as Error).message }
+  }
+}
+
+const files = globSync('{examples,test}/**/sidemint.yaml', { cwd: ROOT, exclude: ['**/node_modules/**'] })
+
+test('the examples are found', (t) => {
+  t.true(files.length >= 4, files.join(', '))
+})
+
+for (const file of files) {
+  test(`${file} is accepted by the schema and by the reader`, (t) => {
+    const { why, ...said } = judge(readFileSync(join(ROOT, file), 'utf8'))
+    t.deepEqual(said, { schema: true, reader: true }, why)
+  })
+}
+
+const GOOD = [
+  '',
+  '# nothing is set',
+  'port: 0',
+  'projectNumber: 739419398126',
+  'projectNumber: 99999999999999999999',
+  'projectNumber: "0012"',
+  'allowAudience: https://a.example, api-*',
+  'allowAudience: []',
+  'source: metadata=10.0.0.1:8080',
+  'serviceAccount: Orders <orders@acme-dev.iam.gserviceaccount.com>',
+  'impersonateServiceAccount: a@x.example, projects/-/serviceAccounts/b@x.example',
+  'project: example.com:acme',
+  'keyFile: /keys/key.pem',
+  'metadata: { instance: { id: 5775171277418378001, attributes: { a: [1, x, true] }, tags: null, disks: [{ index: 0 }] } }',
+  'trust: google, http://issuer.example',
+  'invoker: serviceAccount:a@x.example, domain:acme.com',
+  'invoker: ["principalSet://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/*"]',
+  'invoker: ["serviceAccount:acme.svc.id.goog[ns/ksa]"]',
+  'group: [eng@acme.com=user:ann@acme.com]',
+  'subject: [113=ann@acme.com]',
+  'gates: [{ host: ledger, upstream: "http://ledger:8080", invoker: [allUsers], mode: report }]',
+]
+for (const yaml of GOOD) {
+  test(`${JSON.stringify(yaml)} is accepted by the schema and by the reader`, (t) => {
+    const { why, ...said } = judge(yaml)
+    t.deepEqual(said, { schema: true, reader: true }, why)
+  })
+}
+
+const BROKEN = [
+  'text',
+  '- project',
+  'prot: 80',
+  'allow-audience: [a]',
+  'port: "80"',
+  'port: 65536',
+  'port: 1.5',
+  'cacheEntries: 0',
+  'host: ""',
+  'project: 123',
+  'project: two words',
+  'projectNumber: 12a',
+  'projectNumber: 1.5',
+  'projectNumber: -1',
+  'source: gogle',
+  'platform: gke',
+  'issuer: ftp://a.example',
+  'allowUserTokens: "true"',
+  'allowAudience: 5',
+  'allowAudience: [""]',
+  'serviceAccount: orders',
+  'serviceAccount: a@x.example b@x.example',
+  'impersonateServiceAccount: a@x.example, b',
+  'impersonateServiceAccount: [b]',
+  'keyFile: "-----BEGIN PRIVATE KEY-----"',
+  'keyFile: |\n  a\n  b',
+  'policy: "{}"',
+  'metadata: text',
+  'metadata: { a/b: 1 }',
+  'metadata: { instance: { a/b: 1 } }',
+  'identities: orders',
+  'identities: [{ callers: [orders] }]',
+  'identities: [{ serviceAccount: a@x.example, callers: orders }]',
+  'identities: [{ serviceAccount: a@x.example, calers: [orders] }]',
+  'identities: [{ serviceAccount: a@x.example, port: 65536 }]',
+  'invoker: [ann@acme.com]',
+  'invoker: [user:a@x.iam.gserviceaccount.com]',
+  'group: [eng=user:ann@acme.com]',
+  'group: [eng@acme.com=allUsers]',
+  'subject: [113]',
+  'trust: [gogle]',
+  'gates: [{ upstream: "http://ledger:8080" }]',
+  'gates: [{ host: "ledger:80", upstream: "http://ledger:8080" }]',
+  'gates: [{ host: ledger, upstream: ledger }]',
+  'gates: [{ host: ledger, upstream: "http://ledger:8080", invokers: [allUsers] }]',
+]
+for (const yaml of BROKEN) {
+  test(`${JSON.stringify(yaml)} is refused by the schema and by the reader`, (t) => {
+    const { why, ...said } = judge(yaml)
+    t.deepEqual(said, { schema: false, reader: false }, why)
+  })
+}
+
+test('the schema has every setting, each with its help', (t) => {
+  const { properties = {} } = settingsJsonSchema()
+  t.deepEqual(Object.keys(properties), Object.keys(SETTINGS))
+  for (const [name, { help }] of Object.entries(SETTINGS)) t.like(properties[name], { description: help })
+})
