@@ -43,10 +43,14 @@ async function file(google: FakeGoogle, make: () => object | Promise<object>, se
   }
 }
 
+/** Each login is of another subject: the same bytes written again are not a new login. */
 async function federated(google: FakeGoogle, from: 'file' | 'url'): Promise<Setup> {
   const provider = await google.workloadProvider()
-  google.grant(provider.principal('workload'), 'roles/iam.workloadIdentityUser', ORDERS)
-  return file(google, () => google.externalAccount({ from, impersonate: ORDERS }))
+  return file(google, () => {
+    const subject = `workload-${crypto.randomUUID()}`
+    google.grant(provider.principal(subject), 'roles/iam.workloadIdentityUser', ORDERS)
+    return google.externalAccount({ from, subject, impersonate: ORDERS })
+  })
 }
 
 export const KEYS: readonly Row[] = [
