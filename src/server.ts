@@ -131,12 +131,13 @@ async function createHandler(
 ): Promise<RequestListener> {
   // Koa loads while the signing key is made on a thread.
   const { createApp } = await import('./http/app.ts')
-  const { all, project, projectNumber, local } = identities
+  const { all, project, projectNumber, universe, local } = identities
   const { platform, region, zone, metadata: overlay, allowAudience } = settings
   const metadata = createMetadata({
     platform,
     project,
     projectNumber,
+    universe,
     region,
     zone,
     metadata: overlay,

@@ -8,6 +8,7 @@ import type { CachedSource } from '../mint/cache.ts'
 import type { Choice } from '../mint/choose.ts'
 import type { Credentials } from '../mint/credentials.ts'
 import { describeCredential } from '../mint/google.ts'
+import { DEFAULT_UNIVERSE, universeOf } from '../mint/universe.ts'
 import { isCidr } from './callers.ts'
 import { createFinder, type FindIdentity } from './find.ts'
 import { createIdentity, createOwnIdentity, describeInherited, type Identity, listNamed } from './identity.ts'
@@ -28,6 +29,8 @@ export interface Identities {
   find: FindIdentity
   project: string
   projectNumber: string
+  /** The universe that the tokens are of. */
+  universe: string
   local: LocalIssuer | undefined
   tokens: CachedSource
 }
@@ -72,6 +75,7 @@ export async function createIdentities(options: IdentitiesOptions): Promise<Iden
     find: (sender) => find(sender),
     project,
     projectNumber: settings.projectNumber ?? NO_PROJECT_NUMBER,
+    universe: minting.credentials?.adc()?.universe ?? universeOf(undefined, env),
     local: minting.local,
     tokens: minting.tokens,
   }
@@ -102,5 +106,7 @@ function describeCredentials(credentials: Credentials | undefined): string | und
   const broken = credentials?.broken()
   if (broken !== undefined) return `${broken.code}: ${broken.message}`
   const adc = credentials?.adc()
-  return adc && describeCredential(adc.credential)
+  if (adc === undefined) return undefined
+  const { universe = DEFAULT_UNIVERSE } = adc
+  return `${describeCredential(adc.credential)}${universe === DEFAULT_UNIVERSE ? '' : ` of the universe ${universe}`}`
 }

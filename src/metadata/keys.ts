@@ -10,6 +10,7 @@ export interface Place {
   platform: 'gce' | 'cloud-run'
   project: string
   projectNumber: string
+  universe: string
   region: string
   /** Absent: the pseudo zone that Cloud Run shows, or the region's first on a VM. */
   zone?: string | undefined
@@ -31,7 +32,7 @@ export function createTreeData(identity: Identity | undefined, place: Place): Di
       'numeric-project-id': BigInt(place.projectNumber),
       'project-id': place.project,
     },
-    universe: { 'universe-domain': 'googleapis.com' },
+    universe: { 'universe-domain': place.universe },
   }
   return { '0.1': {}, computeMetadata: { v1: overlay(base, place.metadata), v1beta1: {} } }
 }

@@ -6,6 +6,7 @@
 import { asFailure, SidemintError } from '../core/errors.ts'
 import { createWatchedFile } from '../core/watched-file.ts'
 import { type Adc, locateAdc, misplacedLogin, readAdc, refuseMisplacedLogin } from './adc.ts'
+import { universeOf } from './universe.ts'
 
 export interface Credentials {
   /**
@@ -35,7 +36,8 @@ export function createCredentials(env: NodeJS.ProcessEnv, now: () => number, onC
   async function read(changed: () => void): Promise<void> {
     try {
       await refuseMisplacedLogin(env)
-      const found = await readAdc(place)
+      const file = await readAdc(place)
+      const found = { ...file, universe: universeOf(file.universe, env) }
       broken = undefined
       if (JSON.stringify(found) === JSON.stringify(adc)) return
       adc = found

@@ -5,7 +5,6 @@ import { type Adc, type Credential, emailOf } from './adc.ts'
 import { BOUNDS, type Bounds } from './bounded.ts'
 import { type Credentials, createCredentials } from './credentials.ts'
 import type { Minter } from './google/mint.ts'
-import { universeOf } from './universe.ts'
 
 export interface GoogleSourceOptions {
   /** Where the standard variables are read from. */
@@ -36,7 +35,7 @@ export function createGoogleSource(options: GoogleSourceOptions): TokenSource {
     const { createMinter } = await import('./google/mint.ts')
     const project = env.GOOGLE_CLOUD_QUOTA_PROJECT || quotaProject
     const common = { allowUserTokens, bounds, onDate, now }
-    return createMinter({ ...common, credential, universe: universeOf(universe, env), quotaProject: project })
+    return createMinter({ ...common, credential, universe, quotaProject: project })
   }
 
   /**

@@ -18,7 +18,7 @@ import { createTransport } from './transport.ts'
 export interface MinterOptions {
   credential: Credential | Machine
   /** The universe of the credential. Default: googleapis.com. */
-  universe?: string
+  universe?: string | undefined
   /** Sent as x-goog-user-project. */
   quotaProject: string | undefined
   allowUserTokens: boolean

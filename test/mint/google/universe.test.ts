@@ -1,8 +1,11 @@
 import test, { type ExecutionContext } from 'ava'
+import { settle } from '../../../src/config/layers.ts'
 import { SidemintError } from '../../../src/core/errors.ts'
 import { readClaims, type TokenRequest } from '../../../src/core/token.ts'
 import { createGoogleSource } from '../../../src/mint/google.ts'
+import { startServer } from '../../../src/server.ts'
 import { type FakeGoogle, startFakeGoogle } from '../../google/start.ts'
+import { ask } from '../../http-client.ts'
 import { AUDIENCE, CREATOR } from './rows.ts'
 
 const UNIVERSE = 'example-universe.goog'
@@ -140,4 +143,22 @@ test.serial('what cannot be done in a universe is refused before anything is sen
   t.is(exchange.message, `a token_url at sts.googleapis.com cannot be used in the universe ${UNIVERSE}`)
   const odd = { ...key, universe_domain: 'evil.example/x?' }
   t.is((await failureOf(t, odd, idToken(ORDERS))).code, 'CREDENTIALS_MALFORMED')
+})
+
+test.serial('the metadata tree shows the universe of the credentials, and their description names it', async (t) => {
+  const path = google.write('key.json', JSON.stringify(await google.universe(UNIVERSE).serviceAccountKey(ORDERS)))
+  const server = await startServer({
+    settings: settle({ options: { port: 0, source: 'google' } }),
+    env: { GOOGLE_APPLICATION_CREDENTIALS: path },
+  })
+  t.teardown(() => server.close())
+  const { body } = await ask(server.url, '/computeMetadata/v1/universe/universe-domain')
+  t.is(body, UNIVERSE)
+  t.is(server.credentials, `service account key of ${ORDERS} of the universe ${UNIVERSE}`)
+  const local = await startServer({
+    settings: settle({ options: { port: 0, source: 'local' } }),
+    env: { GOOGLE_CLOUD_UNIVERSE_DOMAIN: UNIVERSE },
+  })
+  t.teardown(() => local.close())
+  t.is((await ask(local.url, '/computeMetadata/v1/universe/universe-domain')).body, UNIVERSE)
 })
