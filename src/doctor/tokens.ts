@@ -5,8 +5,9 @@ import { asFailure } from '../core/errors.ts'
 import { createEvents } from '../core/events.ts'
 import { createIdentities } from '../identity/identities.ts'
 import { type Choice, chooseSource } from '../mint/choose.ts'
+import { gcloudLogin } from '../mint/gcloud-login.ts'
 import { type Credentials, checkCredentials } from './credentials.ts'
-import { type Finding, failed, ok } from './finding.ts'
+import { type Finding, failed, ok, warn } from './finding.ts'
 import { checkMints } from './mints.ts'
 import { checkNetwork } from './network.ts'
 import { checkProjects } from './projects.ts'
@@ -15,7 +16,7 @@ export async function checkTokens(settings: Settings, env: NodeJS.ProcessEnv): P
   const choice = chooseSource(settings, env)
   const isGoogle = choice.name === 'google'
   const [credentials, network, mints] = await Promise.all([
-    isGoogle ? checkCredentials(env) : noCredentials(choice),
+    isGoogle ? checkCredentials(env) : noCredentials(choice, settings, env),
     isGoogle ? checkNetwork(env) : [ok('network', `Google is not asked from here: ${origin(choice)} is`)],
     mintForEach(settings, env),
   ])
@@ -28,8 +29,12 @@ export async function checkTokens(settings: Settings, env: NodeJS.ProcessEnv): P
   ]
 }
 
-function noCredentials(choice: Choice): Credentials {
-  return { findings: [ok('ADC', `none is needed: ${origin(choice)} gives the tokens`)] }
+function noCredentials(choice: Choice, { source }: Settings, env: NodeJS.ProcessEnv): Credentials {
+  const login = source === 'auto' ? gcloudLogin(env) : undefined
+  const none = `none is needed: ${origin(choice)} gives the tokens`
+  if (login === undefined) return { findings: [ok('ADC', none)] }
+  const what = `gcloud is logged in (${login}), but only for itself: libraries, and sidemint, need the other login`
+  return { findings: [warn('ADC', what, 'gcloud auth application-default login')] }
 }
 
 function origin(choice: Choice): string {

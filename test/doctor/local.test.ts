@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -25,6 +25,17 @@ test('without credentials everything is in order, and said to be local', async (
     email_verified: true,
   })
   t.false(text.includes('eyJ'))
+})
+
+test('where only gcloud itself is logged in, the other login is named', async (t) => {
+  const HOME = mkdtempSync(join(tmpdir(), 'sidemint-home-'))
+  t.teardown(() => rmSync(HOME, { recursive: true, force: true }))
+  mkdirSync(join(HOME, '.config', 'gcloud'), { recursive: true })
+  writeFileSync(join(HOME, '.config', 'gcloud', 'credentials.db'), '')
+  const { of } = await findings(t, FREE, { HOME })
+  t.like(of('ADC'), [{ status: 'warn', fix: 'gcloud auth application-default login' }])
+  t.regex(of('ADC')[0]?.what ?? '', /gcloud is logged in \(\S+\/credentials\.db\).*libraries/)
+  t.like((await findings(t, [...FREE, '--source', 'local'], { HOME })).of('ADC'), [{ status: 'ok' }])
 })
 
 test('each finding is one aligned line, without colours where nobody watches', async (t) => {
