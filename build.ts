@@ -10,6 +10,7 @@ import { createRequire, isBuiltin } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { build, type Plugin, transform } from 'esbuild'
+import { settingsJsonSchema } from './src/config/json-schema.ts'
 
 const OUT = 'dist'
 const TARGET = 'node22.20'
@@ -80,6 +81,7 @@ for (const { path, text } of outputFiles) {
 writeDoors()
 writeFileSync(join(OUT, 'package.json'), '{ "type": "commonjs" }\n')
 writeFileSync(join(OUT, 'THIRD-PARTY.txt'), thirdPartyNotices(Object.keys(metafile.inputs)))
+writeFileSync(join(OUT, 'sidemint.schema.json'), `${JSON.stringify(settingsJsonSchema(), null, 2)}\n`)
 writeTypes()
 
 /**

@@ -1,10 +1,13 @@
-/** The README's tables, made from the code. `npm run readme` writes them; a test holds them equal. */
+/** What is made from the code: the README's tables, and the JSON Schema for editors. `npm run readme` writes them; a test holds them equal. */
 
 import { readFileSync, writeFileSync } from 'node:fs'
+import { settingsJsonSchema } from '../src/config/json-schema.ts'
 import { flagOf, SETTINGS } from '../src/config/settings.ts'
 import { CATALOGUE } from '../src/core/errors.ts'
 
 export const README = new URL('../README.md', import.meta.url)
+/** In the repository for its examples; the package has one of its own. */
+export const SCHEMA = new URL('../sidemint.schema.json', import.meta.url)
 
 const TABLES: Record<string, () => string> = {
   settings: () =>
@@ -23,6 +26,8 @@ const TABLES: Record<string, () => string> = {
     ),
 }
 
+export const schemaText = () => `${JSON.stringify(settingsJsonSchema(), null, 2)}\n`
+
 /** The text with every table between its marks made anew. */
 export function withTables(text: string): string {
   return Object.entries(TABLES).reduce(
@@ -40,4 +45,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('')
 }
 
-if (process.argv[1] === import.meta.filename) writeFileSync(README, withTables(readFileSync(README, 'utf8')))
+if (process.argv[1] === import.meta.filename) {
+  writeFileSync(README, withTables(readFileSync(README, 'utf8')))
+  writeFileSync(SCHEMA, schemaText())
+}

@@ -39,6 +39,14 @@ for (const file of files) {
   })
 }
 
+for (const file of files.filter((path) => path.startsWith('examples'))) {
+  test(`${file} names the schema, where it is`, (t) => {
+    const [, schema = ''] =
+      /^# yaml-language-server: \$schema=(\S+)$/m.exec(readFileSync(join(ROOT, file), 'utf8')) ?? []
+    t.deepEqual(JSON.parse(readFileSync(join(ROOT, file, '..', schema), 'utf8')), settingsJsonSchema())
+  })
+}
+
 const GOOD = [
   '',
   '# nothing is set',

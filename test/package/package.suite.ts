@@ -36,13 +36,20 @@ test.serial('the tarball holds what runs, and no sources, tests or maps', (t) =>
   t.deepEqual(
     paths.filter(
       (path) =>
-        !/^(dist\/(cli|index)\.js|dist\/index\.d\.ts|dist\/(package\.json|THIRD-PARTY\.txt)|dist\/chunks\/\w+\.js|package\.json|README\.md|LICENSE)$/.test(
+        !/^(dist\/(cli|index)\.js|dist\/index\.d\.ts|dist\/(package\.json|THIRD-PARTY\.txt|sidemint\.schema\.json)|dist\/chunks\/\w+\.js|package\.json|README\.md|LICENSE)$/.test(
           path,
         ),
     ),
     [],
   )
-  for (const needed of ['dist/cli.js', 'dist/index.js', 'dist/index.d.ts', 'README.md', 'LICENSE'])
+  for (const needed of [
+    'dist/cli.js',
+    'dist/index.js',
+    'dist/index.d.ts',
+    'dist/sidemint.schema.json',
+    'README.md',
+    'LICENSE',
+  ])
     t.true(paths.includes(needed))
 })
 
