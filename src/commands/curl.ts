@@ -9,6 +9,7 @@ import { failure } from '../core/errors.ts'
 import { plainly } from '../core/schemas.ts'
 import { type Arguments, type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
 import type { Io } from './command.ts'
+import { findSecondUrl, readCurlOptions, readUrl } from './curl-arguments.ts'
 import { execute } from './execute.ts'
 import { obtainToken, readUser, USER_FLAG, type Wanted } from './token.ts'
 
@@ -16,7 +17,8 @@ const SHAPE: CommandShape = {
   name: 'curl',
   usage: "curl [flags] URL [curl's arguments]",
   summary: `Runs curl with an ID token for the URL's origin, got as \`sidemint token\` does. What follows the URL is curl's:
-sidemint curl https://ledger-abc123-uc.a.run.app/entries -d @entry.json`,
+sidemint curl https://ledger-abc123-uc.a.run.app/entries -d @entry.json
+The token goes to that URL alone: a second one, --next, --config and --location-trusted are refused.`,
   flags: {
     user: USER_FLAG,
     audience: { value: 'URL', help: "who the token is for, where that is not the URL's origin" },
@@ -28,36 +30,38 @@ export const help = () => helpFor(SHAPE)
 
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   const parsed = await readArguments(SHAPE, { argv, env: io.env })
-  const [url, ...rest] = parsed.rest
+  const [text, ...rest] = parsed.rest
+  if (text === undefined) {
+    throw misuse("name the URL; curl's own arguments follow it: sidemint curl https://ledger.example -i")
+  }
+  const url = readUrl(text)
+  // What stands before an @ may be a password.
+  if (typeof url === 'string') throw misuse(`${text.includes('@') ? 'the URL' : plainly(text)}: ${url}`)
+  const problem =
+    rest.length > 0 ? findSecondUrl(rest, readCurlOptions(capture('curl', ['--help', 'all'], io.env))) : undefined
+  if (problem !== undefined) throw misuse(problem)
   const token = await obtainToken(readWanted(url, parsed), parsed, io)
-  return withSecret(`Authorization: Bearer ${token}\n`, (path) =>
-    execute('curl', ['--header', `@${path}`, String(url), ...rest], io.env),
+  return withSecret(`Authorization: Bearer ${token}\n`, io.env, (path) =>
+    // A brace or a bracket in the URL is what it says, not several URLs.
+    execute('curl', ['--globoff', '--header', `@${path}`, url.href, ...rest], io.env),
   )
 }
 
-function readWanted(url: string | undefined, parsed: Arguments): Wanted {
+function readWanted(url: URL, parsed: Arguments): Wanted {
   const { user, audience } = parsed.own
-  const origin = /^https?:\/\//i.test(url ?? '') ? URL.parse(String(url))?.origin : undefined
-  if (origin === undefined) {
-    throw misuse(
-      url === undefined
-        ? "name the URL; curl's own arguments follow it: sidemint curl https://ledger.example -i"
-        : `${plainly(url)}: must be a URL with http:// or https://; curl's own arguments follow it`,
-    )
-  }
   if (typeof user === 'string') return readUser(user, parsed)
-  return { audience: typeof audience === 'string' ? audience : origin, format: 'full' }
+  return { audience: typeof audience === 'string' ? audience : url.origin, format: 'full' }
 }
 
 /**
  * Gives a secret to another process by a FIFO: everybody sees a process's arguments, a file would be on the disk,
  * and its stdin is the caller's.
  */
-async function withSecret<T>(secret: string, use: (path: string) => Promise<T>): Promise<T> {
+async function withSecret<T>(secret: string, env: NodeJS.ProcessEnv, use: (path: string) => Promise<T>): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'sidemint-'))
   const path = join(directory, 'secret')
   try {
-    makeFifo(path)
+    capture('mkfifo', ['-m', '600', path], env)
     const handedOver = writeFile(path, secret).catch(() => {})
     try {
       return await use(path)
@@ -72,11 +76,12 @@ async function withSecret<T>(secret: string, use: (path: string) => Promise<T>):
   }
 }
 
-function makeFifo(path: string): void {
+/** What a command writes to stdout. Throws COMMAND_NOT_RUN. */
+function capture(command: string, argv: readonly string[], env: NodeJS.ProcessEnv): string {
   try {
-    execFileSync('mkfifo', ['-m', '600', path], { stdio: 'ignore' })
+    return execFileSync(command, argv, { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    throw failure('COMMAND_NOT_RUN', { command: 'mkfifo', reason: code ?? message })
+    throw failure('COMMAND_NOT_RUN', { command, reason: code ?? message })
   }
 }

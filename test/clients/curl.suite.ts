@@ -5,6 +5,7 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
+import type { ExecutionContext } from 'ava'
 import { readClaims } from '../../src/core/token.ts'
 import { runCli } from '../command-line.ts'
 import { BILLING, freePort, keyFile, metadata, scratch, startGate, startService } from '../gate/process.ts'
@@ -60,7 +61,7 @@ testWith(
     t.is(code, 0)
     t.like(readClaims(authorization), { aud: url, email: BILLING, iss: metadata.issuer })
     t.is(body, 'from stdin')
-    t.regex(stdout, /^--header\n@.*\nhttp:\/\/127\.0\.0\.1:\d+\/path\?q=1\n-sS\n-d\n@-\n$/)
+    t.regex(stdout, /^--globoff\n--header\n@.*\nhttp:\/\/127\.0\.0\.1:\d+\/path\?q=1\n-sS\n-d\n@-\n$/)
   },
 )
 
@@ -81,4 +82,93 @@ testWith(NEEDS, 'the alias of examples/gcurl calls a service behind a gate', asy
   const env = { ...process.env, PATH, SIDEMINT_SERVER: metadata.url }
   const { stdout } = await run('sh', ['-c', script], { cwd: ROOT, env })
   t.is(stdout, 'ok 200')
+})
+
+/** Two services that note what they are asked: the one that the token is for, and one that it must not reach. */
+async function startTwo(t: ExecutionContext) {
+  const seen: { by: string; url: string; token: boolean }[] = []
+  const start = (by: string) =>
+    startService(t, (req, res) => {
+      seen.push({ by, url: req.url ?? '', token: req.headers.authorization !== undefined })
+      const to = new URL(req.url ?? '', 'http://a').searchParams.get('to')
+      if (to !== null) res.writeHead(307, { Location: to })
+      res.end()
+    })
+  const [good, other] = await Promise.all([start('good'), start('other')])
+  return { good: good.url, other: other.url, seen }
+}
+
+const LEADS_AWAY: [what: string, argv: (other: string) => string[]][] = [
+  ['a second URL', (other) => [other]],
+  ['one without a scheme', (other) => [other.replace('http://', '')]],
+  ['one after --', (other) => ['--', other]],
+  ['one after an option with a value', (other) => ['-o', '/dev/null', other]],
+  ['one after letters of which the last has a value', (other) => ['-sSo', '/dev/null', other]],
+  ['one after a letter with its value', (other) => ['-o/dev/null', other]],
+  ['one after an option without a value', (other) => ['--silent', other]],
+  ['--url', (other) => ['--url', other]],
+  ['--next', (other) => ['--next', other]],
+  ['-:', (other) => ['-s:', other]],
+  ['-K', () => ['-K', '-']],
+  ['-K among letters', () => ['-sK-']],
+  ['--config', () => ['--config', '/dev/null']],
+  ['--location-trusted', () => ['--location-trusted']],
+  ['an abbreviation, as older curls take it', () => ['--location-tr']],
+  ['--request-target, which a proxy takes for the URL', (other) => ['--request-target', other]],
+]
+
+for (const [what, argv] of LEADS_AWAY) {
+  testWith(NEEDS, `the token is led to no other URL: ${what}`, async (t) => {
+    const { good, other, seen } = await startTwo(t)
+    const outcome = await runCli(['curl', '--server', metadata.url, `${good}/`, ...argv(other)])
+    t.is(outcome.code, 2)
+    t.regex(outcome.stderr, /^sidemint: SETTINGS_INVALID: /)
+    t.deepEqual(seen, [], 'nothing was sent')
+  })
+}
+
+const STAYS: [what: string, argv: (other: string) => string[]][] = [
+  ['values that look like URLs', (other) => ['-e', other, '-d', other, '-A', '--next', '-H', `X: ${other}`]],
+  ['letters together', () => ['-sSLo', '/dev/null']],
+  ['switches that are off', () => ['--no-location-trusted', '--no-progress-meter', '--no-buffer']],
+  ['a -- with nothing behind it', () => ['-s', '--']],
+]
+
+for (const [what, argv] of STAYS) {
+  testWith(NEEDS, `curl takes its own arguments: ${what}`, async (t) => {
+    const { good, other, seen } = await startTwo(t)
+    const outcome = await runCli(['curl', '--server', metadata.url, `${good}/a`, ...argv(other)])
+    t.is(outcome.code, 0, outcome.stderr)
+    t.deepEqual(seen, [{ by: 'good', url: '/a', token: true }])
+  })
+}
+
+testWith(NEEDS, 'a redirect takes the token to no other server', async (t) => {
+  const { good, other, seen } = await startTwo(t)
+  for (const to of [other, other.replace('127.0.0.1', 'localhost')]) {
+    await runCli(['curl', '--server', metadata.url, `${good}/?to=${encodeURIComponent(to)}`, '-sL'])
+  }
+  t.deepEqual(
+    seen.map(({ by, token }) => [by, token]),
+    [
+      ['good', true],
+      ['other', false],
+      ['good', true],
+      ['other', false],
+    ],
+  )
+})
+
+testWith(NEEDS, 'braces and brackets in a URL are what they say, not several URLs', async (t) => {
+  const { good, seen } = await startTwo(t)
+  await runCli(['curl', '--server', metadata.url, `${good}/[1-3]?q={a,b}`, '-s'])
+  t.deepEqual(seen, [{ by: 'good', url: '/[1-3]?q={a,b}', token: true }])
+})
+
+testWith(NEEDS, 'curl gets the URL as it was parsed', async (t) => {
+  const { good, seen } = await startTwo(t)
+  const { port } = new URL(good)
+  const { code } = await runCli(['curl', '--server', metadata.url, `HTTP://0x7f.1:${port}/a/../b`, '-s'])
+  t.is(code, 0)
+  t.deepEqual(seen, [{ by: 'good', url: '/b', token: true }])
 })

@@ -1,0 +1,86 @@
+/** What curl is run with: the one URL that our token is for, and arguments that lead the token to no other. */
+
+import { plainly } from '../core/schemas.ts'
+
+/** These take the token elsewhere: to further URLs, to what a file says, or past a redirect to another host. */
+const LEADS_AWAY = ['url', 'next', 'config', 'location-trusted', 'request-target']
+
+/** A host name or an IP literal as the URL standard writes it, with nothing in it that curl reads as two hosts. */
+const PLAIN_HOST = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])$/
+
+/**
+ * The URL, or what is wrong with it. Only what every reader of URLs takes for the same host: the URL standard reads
+ * `http://good.example\@other.example/` as good.example, and curl 7.88 as other.example (measured). So curl gets the
+ * URL as it was parsed here.
+ */
+export function readUrl(text: string): URL | string {
+  const url = /^https?:\/\//i.test(text) ? URL.parse(text) : null
+  if (url === null) return "must be a URL with http:// or https://; curl's own arguments follow it"
+  if (/[\\\s\p{Cc}]/u.test(text)) return 'has a backslash, a space or a control character; percent-encode it'
+  if (url.username !== '' || url.password !== '' || /^https?:\/\/[^/?#]*@/i.test(text)) {
+    return 'has a user before its host, but the token is the only credential; leave it out'
+  }
+  return PLAIN_HOST.test(url.hostname) ? url : `has no plain host name: ${url.hostname}`
+}
+
+export interface CurlOptions {
+  /** A long name by its letter. */
+  letters: ReadonlyMap<string, string>
+  /** Whether an option takes a value, by its long name. */
+  takesValue: ReadonlyMap<string, boolean>
+}
+
+/** The options of the curl that is there, from what `curl --help all` prints: ` -d, --data <data>  HTTP POST data`. */
+export function readCurlOptions(help: string): CurlOptions {
+  const letters = new Map<string, string>()
+  const takesValue = new Map<string, boolean>()
+  for (const [, letter, name = '', value] of help.matchAll(/^ *(?:-(\S), )? *--([\w.-]+)( <)?/gm)) {
+    if (letter !== undefined) letters.set(letter, name)
+    takesValue.set(name, value !== undefined)
+  }
+  return { letters, takesValue }
+}
+
+/** What is wrong with curl's own arguments, if anything. What this curl does not know is refused, as curl does. */
+export function findSecondUrl(rest: readonly string[], options: CurlOptions): string | undefined {
+  for (let index = 0; index < rest.length; index++) {
+    const argument = rest[index] ?? ''
+    if (argument === '--') continue
+    if (!/^-./.test(argument) || rest.slice(0, index).includes('--')) {
+      return `${plainly(argument)}: the token is for one URL, the first argument; run sidemint curl again for another one`
+    }
+    const given = argument.startsWith('--') ? readLong(argument.slice(2), options) : readLetters(argument, options)
+    if (given === undefined)
+      return `${plainly(argument)}: this curl's own help names no such option; write it out in full`
+    if ('leads' in given) {
+      return `${plainly(argument)}: would take the token to another URL (--${given.leads}); use curl and \`sidemint token\` for it`
+    }
+    if (given.valueFollows) index += 1
+  }
+  return undefined
+}
+
+type Given = { leads: string } | { valueFollows: boolean } | undefined
+
+/** `--no-NAME` switches an option off; `--expand-NAME`, of curl 8.3, fills variables into its value. */
+function readLong(written: string, { takesValue }: CurlOptions): Given {
+  if (takesValue.has(written)) return describe(written, takesValue.get(written) === true)
+  const [, prefix, name = ''] = /^(no|expand)-(.*)$/.exec(written) ?? []
+  if (!takesValue.has(name)) return undefined
+  return prefix === 'no' ? { valueFollows: false } : describe(name, true)
+}
+
+/** Letters may stand together, and a value may follow its letter: `-sSLo file`, `-ofile`. */
+function readLetters(argument: string, { letters, takesValue }: CurlOptions): Given {
+  for (let at = 1; at < argument.length; at++) {
+    const name = letters.get(argument.charAt(at))
+    if (name === undefined) return undefined
+    const given = describe(name, at === argument.length - 1)
+    if ('leads' in given || takesValue.get(name) === true) return given
+  }
+  return { valueFollows: false }
+}
+
+function describe(name: string, valueFollows: boolean): { leads: string } | { valueFollows: boolean } {
+  return LEADS_AWAY.includes(name) ? { leads: name } : { valueFollows }
+}

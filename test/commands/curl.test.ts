@@ -1,0 +1,42 @@
+import test from 'ava'
+import { run } from './run.ts'
+
+const REFUSED: [url: string, why: RegExp][] = [
+  ['http://good.example\\@other.example/', /the URL: has a backslash/],
+  ['http://good.example\\.other.example/', /has a backslash/],
+  ['http://good.exam\tple/', /control character/],
+  ['http://good.example/ http://other.example/', /a space/],
+  ['http://good.example/\u0000', /control character/],
+  ['http://good.example\uff0f.other.example/', /must be a URL/],
+  ['http://ann:s3cret@good.example/', /the URL: has a user before its host/],
+  ['http://@good.example/', /has a user before its host/],
+  ['http://good.example@other.example/', /has a user before its host/],
+  ['http://{good.example,other.example}/', /no plain host name/],
+  ['ftp://good.example/', /must be a URL with http:/],
+  ['good.example', /must be a URL with http:/],
+  ['-d', /must be a URL|unknown flag/],
+]
+
+for (const [url, why] of REFUSED) {
+  test(`curl sends no token to a URL that two readers may read as two: ${JSON.stringify(url)}`, async (t) => {
+    const { code, out, err } = await run(['curl', '--source=local', url])
+    t.is(code, 2)
+    t.is(out, '')
+    t.regex(err, why)
+    t.notRegex(err, /s3cret/)
+  })
+}
+
+test('curl without a URL is misuse', async (t) => {
+  const { code, err } = await run(['curl'])
+  t.is(code, 2)
+  t.regex(err, /name the URL/)
+})
+
+test('curl makes no key where the key file is missing', async (t) => {
+  for (const flags of [[], ['--user=ann@acme.com']]) {
+    const { code, err } = await run(['curl', ...flags, '--key-file=/nonexistent/key.pem', 'http://127.0.0.1:9/'])
+    t.is(code, 1)
+    t.regex(err, /^sidemint: KEY_FILE_MISSING: /)
+  }
+})
