@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { failure } from '../core/errors.ts'
 import { plainly } from '../core/schemas.ts'
+import { childEnv } from '../env/child.ts'
 import { type Arguments, type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
 import type { Io } from './command.ts'
 import { findSecondUrl, readCurlOptions, readUrl } from './curl-arguments.ts'
@@ -79,7 +80,7 @@ async function withSecret<T>(secret: string, env: NodeJS.ProcessEnv, use: (path:
 /** What a command writes to stdout. Throws COMMAND_NOT_RUN. */
 function capture(command: string, argv: readonly string[], env: NodeJS.ProcessEnv): string {
   try {
-    return execFileSync(command, argv, { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+    return execFileSync(command, argv, { env: childEnv(env), encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     throw failure('COMMAND_NOT_RUN', { command, reason: code ?? message })

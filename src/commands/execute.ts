@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import { failure } from '../core/errors.ts'
+import { childEnv } from '../env/child.ts'
 
 /** A shell reports a command that a signal ended as this plus the signal's number. */
 const SIGNAL_BASE = 128
@@ -10,7 +11,7 @@ const SIGNAL_BASE = 128
 /** Throws COMMAND_NOT_RUN. */
 export function execute(command: string, parameters: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, [...parameters], { env, stdio: 'inherit' })
+    const child = spawn(command, [...parameters], { env: childEnv(env), stdio: 'inherit' })
     const forward = (signal: NodeJS.Signals) => child.kill(signal)
     const signals = ['SIGTERM', 'SIGHUP'] as const
     for (const signal of signals) process.on(signal, forward)

@@ -97,6 +97,16 @@ export const CATALOGUE = {
     what: 'no Google credentials at {path} ({why})',
     fix: 'gcloud auth application-default login on the host (not gcloud auth login), and mount the directory; or start with --source local',
   },
+  CREDENTIALS_NOT_A_PATH: {
+    status: 403,
+    what: '{variable} does not hold the path of a file: it holds the credentials themselves, or a line break',
+    fix: 'put the content into SIDEMINT_CREDENTIALS instead, or write it into a file and name that',
+  },
+  CREDENTIALS_NOT_READ: {
+    status: 503,
+    what: '{path} could not be read just now: {reason}',
+    fix: 'nothing, where it passes by itself; EMFILE asks for a higher `ulimit -n`, EIO for a look at the mount',
+  },
   CREDENTIALS_UNREADABLE: {
     status: 403,
     what: '{path} is there, but {me} may not read it ({reason})',
@@ -390,12 +400,18 @@ export class SidemintError extends Error {
 export function failure<C extends Code>(
   code: C,
   values: Values<C>,
-  options: { status?: number; cause?: unknown } = {},
+  options: { status?: number; cause?: unknown; fix?: string | undefined } = {},
 ): SidemintError {
   const entry: Entry = CATALOGUE[code]
   const fill = (template: string) =>
     template.replace(/\{(\w+)\}/g, (_, name: string) => (values as Record<string, string>)[name] ?? '')
-  return new SidemintError(code, options.status ?? entry.status, fill(entry.what), fill(entry.fix), options.cause)
+  return new SidemintError(
+    code,
+    options.status ?? entry.status,
+    fill(entry.what),
+    options.fix ?? fill(entry.fix),
+    options.cause,
+  )
 }
 
 /** Anything thrown, as a failure with a code; of a fault of ours only its kind, for its message may quote a secret. */

@@ -43,6 +43,8 @@ export interface MintEvent {
   /** The failure, where it failed. */
   code?: string
   reason?: string
+  /** What to type. */
+  fix?: string
   /** True where the failure passes by itself. */
   transient?: boolean
   tookMs: number

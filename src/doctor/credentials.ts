@@ -2,7 +2,9 @@
 
 import { asFailure } from '../core/errors.ts'
 import { readClaims } from '../core/token.ts'
-import { type Adc, type Credential, locateAdc, readAdc, refuseMisplacedLogin, rootOf } from '../mint/adc.ts'
+import { type Adc, type Credential, rootOf } from '../mint/adc.ts'
+import { locateAdc, refuseMisplacedLogin } from '../mint/adc-place.ts'
+import { readAdc } from '../mint/adc-read.ts'
 import { BOUNDS } from '../mint/bounded.ts'
 import type { Speaker } from '../mint/google/mint.ts'
 import { describeCredential } from '../mint/google.ts'
@@ -27,7 +29,7 @@ export async function checkCredentials(env: NodeJS.ProcessEnv): Promise<Credenti
   } catch (error) {
     return { findings: [failed('ADC', asFailure(error))] }
   }
-  const found = ok('ADC', `${describeCredential(adc.credential)} in ${place.path} (${place.why})`)
+  const found = ok('ADC', `${describeCredential(adc.credential)} in ${place.name} (${place.why})`)
   return { adc, findings: [found, await refresh(rootOf(adc.credential), universe)] }
 }
 

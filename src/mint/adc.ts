@@ -1,21 +1,11 @@
 /**
- * Application Default Credentials: which file they are in, by Google's own rules, and what the file says. It is
- * parsed here, not by the library, whose loaders spawn gcloud and probe for a metadata server.
+ * Application Default Credentials: what the file says. It is parsed here, not by the library, whose loaders spawn
+ * gcloud and probe for a metadata server.
  */
 
 import { createPrivateKey } from 'node:crypto'
-import { readFile, stat } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import { dirname, join } from 'node:path'
 import * as v from 'valibot'
-import { failure } from '../core/errors.ts'
-
-/** Where the file is, or would be. */
-export interface AdcPlace {
-  path: string
-  /** What points there, in words. */
-  why: string
-}
+import { KEY_FIX, malformed, readJson } from './adc-json.ts'
 
 /** The credentials, whatever form the file has: what is asked of each is decided by its kind. */
 export type Credential =
@@ -42,73 +32,6 @@ export interface Adc {
   project?: string
   /** The `universe_domain` that the file names: whose hosts the credential may be sent to. */
   universe?: string
-}
-
-const FILE = 'application_default_credentials.json'
-
-/**
- * The variable names the file, else it is in gcloud's directory. `SIDEMINT_HOST_CLOUDSDK_CONFIG` is what
- * CLOUDSDK_CONFIG was before `sidemint env` pointed it at an empty directory; empty: it was not set.
- */
-export function locateAdc(env: NodeJS.ProcessEnv): AdcPlace {
-  if (env.GOOGLE_APPLICATION_CREDENTIALS) {
-    return { path: env.GOOGLE_APPLICATION_CREDENTIALS, why: 'GOOGLE_APPLICATION_CREDENTIALS names it' }
-  }
-  const directory = env.SIDEMINT_HOST_CLOUDSDK_CONFIG ?? env.CLOUDSDK_CONFIG
-  if (directory) return { path: join(directory, FILE), why: 'CLOUDSDK_CONFIG names its directory' }
-  const home =
-    process.platform === 'win32' ? join(env.APPDATA ?? '', 'gcloud') : join(env.HOME ?? homedir(), '.config', 'gcloud')
-  return { path: join(home, FILE), why: 'gcloud keeps it there' }
-}
-
-/** The login that was made in a shell in which `sidemint env` had hidden gcloud's own directory, if there is one. */
-export function misplacedLogin(env: NodeJS.ProcessEnv): string | undefined {
-  return env.SIDEMINT_HOST_CLOUDSDK_CONFIG === undefined || !env.CLOUDSDK_CONFIG
-    ? undefined
-    : join(env.CLOUDSDK_CONFIG, FILE)
-}
-
-/** Such a login would be found by no client, and by us only in the wrong place. */
-export async function refuseMisplacedLogin(env: NodeJS.ProcessEnv): Promise<void> {
-  const path = misplacedLogin(env)
-  if (path === undefined || !(await stat(path).catch(() => undefined))?.isFile()) return
-  const directory = env.SIDEMINT_HOST_CLOUDSDK_CONFIG
-  const variable = directory ? `CLOUDSDK_CONFIG=${directory}` : 'env -u CLOUDSDK_CONFIG'
-  throw failure('LOGIN_MISPLACED', { path, login: `${variable} gcloud auth application-default login` })
-}
-
-/** Reads the file. Throws CREDENTIALS_MISSING, CREDENTIALS_UNREADABLE or CREDENTIALS_MALFORMED. */
-export async function readAdc({ path, why }: AdcPlace): Promise<Adc> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    const { code = 'unknown reason' } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT' || code === 'ENOTDIR') throw failure('CREDENTIALS_MISSING', { path, why })
-    if (code === 'EISDIR') {
-      throw malformed(path, 'it is a directory, as Docker makes one where the file to mount is missing')
-    }
-    throw failure('CREDENTIALS_UNREADABLE', { path, me: uidOf(process), ...(await describeOwner(path, code)) })
-  }
-  return parseAdc(path, text)
-}
-
-/** Who may read it, or where its directory is closed, who may enter that. */
-async function describeOwner(path: string, code: string): Promise<{ reason: string; uid: string }> {
-  for (const [what, place] of [
-    ['its', path],
-    ["its directory's", dirname(path)],
-  ] as const) {
-    const found = await stat(place).catch(() => undefined)
-    if (found === undefined) continue
-    const mode = (found.mode & 0o777).toString(8).padStart(4, '0')
-    return { reason: `${what} owner is uid ${found.uid}, mode ${mode}`, uid: String(found.uid) }
-  }
-  return { reason: code, uid: '$(id -u)' }
-}
-
-function uidOf({ geteuid }: NodeJS.Process): string {
-  return geteuid === undefined ? 'this user' : `uid ${geteuid()}`
 }
 
 const text = v.pipe(v.string(), v.nonEmpty())
@@ -156,14 +79,9 @@ function isPrivateKey(pem: string): boolean {
   }
 }
 
-function parseAdc(path: string, content: string): Adc {
-  let data: AdcJson
-  try {
-    data = JSON.parse(content)
-  } catch {
-    throw malformed(path, content.trim() === '' ? 'it is empty' : 'it is no JSON, or only half written')
-  }
-  if (typeof data !== 'object' || data === null) throw malformed(path, 'it is no JSON object')
+/** `path` names the place in an error. Throws CREDENTIALS_MALFORMED. */
+export function parseAdc(path: string, bytes: Buffer): Adc {
+  const data: AdcJson = readJson(path, bytes)
   const credential = readCredential(path, data)
   const quotaProject = data.quota_project_id ?? data.source_credentials?.quota_project_id
   return {
@@ -193,10 +111,13 @@ function readCredential(path: string, data: { type?: unknown }): Credential {
     const result = v.safeParse(schema, data)
     if (result.success) return result.output
     const fields = result.issues.map((issue) => (issue.path ?? []).map(({ key }) => key).join('.'))
-    throw malformed(path, `its ${data.type} lacks a usable ${fields.join(', ')}`)
+    const fix = data.type === 'service_account' ? KEY_FIX : undefined
+    throw malformed(path, `its ${data.type} lacks a usable ${fields.join(', ')}`, fix)
   }
   switch (data.type) {
     case 'service_account': {
+      const damage = describeDamage((data as { private_key?: unknown }).private_key)
+      if (damage !== undefined) throw malformed(path, damage, KEY_FIX)
       const json = check(serviceAccountKey)
       return { kind: 'key', email: json.client_email, json }
     }
@@ -225,11 +146,28 @@ function readCredential(path: string, data: { type?: unknown }): Credential {
     case 'gdch_service_account':
       return { kind: 'gdch' }
     default:
-      throw malformed(
-        path,
-        data.type === undefined ? 'it has no type' : `its type ${JSON.stringify(data.type)} is unknown`,
-      )
+      throw describeType(path, data)
   }
+}
+
+/** A type that is not a short word may be a secret in the wrong place. */
+function describeType(path: string, data: { type?: unknown }): Error {
+  const { type } = data
+  if ('installed' in data || 'web' in data) {
+    const login = 'gcloud auth application-default login --client-id-file=FILE makes a login with it, in another file'
+    return malformed(path, 'it is an OAuth client, not a login', login)
+  }
+  if (type === undefined) return malformed(path, 'it has no type')
+  return malformed(path, /^\w{1,60}$/.test(String(type)) ? `its type "${type}" is unknown` : 'its type is unknown')
+}
+
+/** What the line breaks of a key became on its way through shells, variables and editors. */
+function describeDamage(pem: unknown): string | undefined {
+  if (typeof pem !== 'string') return undefined
+  if (pem.includes('\\n')) return 'its private_key has \\n as two characters, so it was escaped twice'
+  return /^-----BEGIN [A-Z ]+-----[ \t]+\S/.test(pem)
+    ? 'the line breaks of its private_key have become spaces'
+    : undefined
 }
 
 function impersonationTarget(path: string, url: string): string {
@@ -241,10 +179,6 @@ function impersonationTarget(path: string, url: string): string {
 /** Files name delegates as IAM Credentials takes them, `projects/-/serviceAccounts/EMAIL`; we keep emails. */
 function accountOf(resource: string): string {
   return resource.replace(/^projects\/[^/]+\/serviceAccounts\//, '')
-}
-
-function malformed(path: string, reason: string): Error {
-  return failure('CREDENTIALS_MALFORMED', { path, reason })
 }
 
 /** The account that a credential is by itself; a user's email is not in the file. */

@@ -1,37 +1,58 @@
 /** Who mints: decided once at start, by what is there and never by what works. */
 
 import { existsSync } from 'node:fs'
+import { invalid } from '../config/layers.ts'
 import type { Settings } from '../config/settings.ts'
-import { METADATA_ADDRESS } from '../core/google.ts'
-import { locateAdc, misplacedLogin } from './adc.ts'
+import { locateAdc, misplacedLogin } from './adc-place.ts'
 
 /** The source, and for people why this one; `host` is host and port. */
 export type Choice = { name: 'local' | 'google'; why: string } | { name: 'metadata'; why: string; host: string }
 
+const METADATA_HOST = '169.254.169.254'
+
 /**
  * `auto` takes google as soon as anything points at credentials, also at a file that is missing: that is an error to
- * be told, and a local token in its place would only puzzle somebody downstream.
+ * be told, and a local token in its place would only puzzle somebody downstream. Throws SETTINGS_INVALID where
+ * SIDEMINT_CREDENTIALS is set and empty, as for a fork's job that gets no secrets.
  */
 export function chooseSource(
   settings: Pick<Settings, 'source' | 'impersonateServiceAccount'>,
   env: NodeJS.ProcessEnv,
 ): Choice {
-  const [name, host = METADATA_ADDRESS] = settings.source.split('=')
+  const [name, host = METADATA_HOST] = settings.source.split('=')
   if (name === 'metadata') return { name, why: `the metadata server at ${host}, as asked`, host }
   if (name === 'local') return { name, why: 'as asked' }
+  if (env.SIDEMINT_CREDENTIALS?.trim() === '') {
+    throw invalid([
+      "SIDEMINT_CREDENTIALS: is set and empty (a job of a fork gets no secrets); give it a credential file's content, unset it, or choose --source local",
+    ])
+  }
   if (name === 'google') return { name, why: 'as asked' }
-  const { path } = locateAdc(env)
+  const why = pointerOf(settings, env)
+  return why === undefined
+    ? {
+        name: 'local',
+        why: `no Google credentials were found (no GOOGLE_APPLICATION_CREDENTIALS, no ${locateAdc(env).name})`,
+      }
+    : { name: 'google', why }
+}
+
+/** What points at credentials, in words. */
+function pointerOf(
+  { impersonateServiceAccount }: Pick<Settings, 'impersonateServiceAccount'>,
+  env: NodeJS.ProcessEnv,
+): string | undefined {
+  const { name, path, content, why } = locateAdc(env)
   const login = misplacedLogin(env)
-  if (env.GOOGLE_APPLICATION_CREDENTIALS) return { name: 'google', why: `GOOGLE_APPLICATION_CREDENTIALS is ${path}` }
-  if (settings.impersonateServiceAccount !== undefined) {
-    return { name: 'google', why: `${settings.impersonateServiceAccount.at(-1)} is to be impersonated` }
+  if (content !== undefined) return `${name} is set`
+  if (env.GOOGLE_APPLICATION_CREDENTIALS) {
+    return path === undefined ? `${name} is set, though ${why}` : `GOOGLE_APPLICATION_CREDENTIALS is ${path}`
   }
+  if (impersonateServiceAccount !== undefined) return `${impersonateServiceAccount.at(-1)} is to be impersonated`
   if (env.CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT) {
-    return { name: 'google', why: 'CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT names an account to impersonate' }
+    return 'CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT names an account to impersonate'
   }
-  if (env.SIDEMINT_HOST_CLOUDSDK_CONFIG ?? env.CLOUDSDK_CONFIG)
-    return { name: 'google', why: `CLOUDSDK_CONFIG points at ${path}` }
-  if (existsSync(path)) return { name: 'google', why: `${path} is there` }
-  if (login !== undefined && existsSync(login)) return { name: 'google', why: `${login} is there` }
-  return { name: 'local', why: `no Google credentials were found (no GOOGLE_APPLICATION_CREDENTIALS, no ${path})` }
+  if (env.SIDEMINT_HOST_CLOUDSDK_CONFIG ?? env.CLOUDSDK_CONFIG) return `CLOUDSDK_CONFIG points at ${name}`
+  if (existsSync(name)) return `${name} is there`
+  return login !== undefined && existsSync(login) ? `${login} is there` : undefined
 }

@@ -4,8 +4,10 @@
  */
 
 import { asFailure, SidemintError } from '../core/errors.ts'
-import { createWatchedFile } from '../core/watched-file.ts'
-import { type Adc, locateAdc, misplacedLogin, readAdc, refuseMisplacedLogin } from './adc.ts'
+import { createWatchedFile, LOOK_EVERY_MS } from '../core/watched-file.ts'
+import type { Adc } from './adc.ts'
+import { type AdcPlace, locateAdc, misplacedLogin, refuseMisplacedLogin } from './adc-place.ts'
+import { readAdc } from './adc-read.ts'
 import { universeOf } from './universe.ts'
 
 export interface Credentials {
@@ -16,6 +18,7 @@ export interface Credentials {
   look(): Promise<void> | undefined
   /** The last ones that could be read; the same object while they are the same. */
   adc(): Adc | undefined
+  readonly place: AdcPlace
   /** What is wrong with the file as it is now: 503 where earlier credentials are there, since half a file passes by itself. */
   broken(): SidemintError | undefined
 }
@@ -27,11 +30,15 @@ export interface Credentials {
 export function createCredentials(env: NodeJS.ProcessEnv, now: () => number, onChange = () => {}): Credentials {
   const place = locateAdc(env)
   const misplaced = misplacedLogin(env)
-  const watched = createWatchedFile([place.path, ...(misplaced === undefined ? [] : [misplaced])], now)
+  const watched = createWatchedFile(
+    [place.path, misplaced].filter((path) => path !== undefined),
+    now,
+  )
   let seen: string | undefined
   let adc: Adc | undefined
   let broken: SidemintError | undefined
   let reading: Promise<void> | undefined
+  let readAtMs = Number.NEGATIVE_INFINITY
 
   async function read(changed: () => void): Promise<void> {
     try {
@@ -49,18 +56,25 @@ export function createCredentials(env: NodeJS.ProcessEnv, now: () => number, onC
     }
   }
 
+  /** Trouble of the system, and a pipe that nobody has written into, show in no version. */
+  function isDueAgain(): boolean {
+    return broken?.code === 'CREDENTIALS_NOT_READ' && Math.abs(now() - readAtMs) >= LOOK_EVERY_MS
+  }
+
   return {
     look() {
       const found = watched.version()
-      if (found !== seen && reading === undefined) {
+      if (reading === undefined && (found !== seen || isDueAgain())) {
         const isFirst = seen === undefined
         seen = found
+        readAtMs = now()
         reading = read(isFirst ? () => {} : onChange).finally(() => {
           reading = undefined
         })
       }
       return reading
     },
+    place,
     adc: () => adc,
     broken: () => broken,
   }

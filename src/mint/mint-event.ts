@@ -22,7 +22,7 @@ export function mintEvent(
     behind,
     tookMs: atMs - startedAtMs,
     ...(outcome instanceof SidemintError
-      ? { code: outcome.code, reason: outcome.message, transient: outcome.transient }
+      ? { code: outcome.code, reason: outcome.message, fix: outcome.fix, transient: outcome.transient }
       : { expiresAtMs: outcome.expiresAtMs }),
   }
 }

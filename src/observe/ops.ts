@@ -18,7 +18,7 @@ export function createOps({ readiness, metrics }: OpsOptions): Routes {
     router.get('/_sidemint/ready', (ctx) => {
       const failing = readiness.failing()
       ctx.status = failing === undefined ? 200 : 503
-      ctx.body = failing === undefined ? 'ready\n' : `${failing.code}: ${failing.reason}\n`
+      ctx.body = failing === undefined ? 'ready\n' : `${failing.code}: ${failing.fix}\n`
     })
 
     router.get('/_sidemint/metrics', async (ctx) => {

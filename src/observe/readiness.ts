@@ -4,8 +4,8 @@ import { failure, type SidemintError, withFix } from '../core/errors.ts'
 import type { Events } from '../core/events.ts'
 
 export interface Readiness {
-  /** The code of what stands in the way, or undefined. */
-  failing(): { code: string; reason: string } | undefined
+  /** What stands in the way, or undefined. No sentence of what failed: it may name the path of a credential. */
+  failing(): { code: string; fix: string } | undefined
   /** Other credentials are there: what failed before says nothing any more. */
   reset(): void
   /** Compares our clock with the one of whoever mints, epoch ms. */
@@ -17,13 +17,13 @@ export const SKEW_WARNED_MS = 5_000
 export const SKEW_REFUSED_MS = 30_000
 
 export function createReadiness(events: Events, now: () => number): Readiness {
-  let failing: { code: string; reason: string } | undefined
-  let skew: { code: string; reason: string } | undefined
+  let failing: ReturnType<Readiness['failing']>
+  let skew: ReturnType<Readiness['failing']>
   let warned = false
   events.subscribe((event) => {
     if (event.type !== 'mint') return
     if (event.code === undefined) failing = undefined
-    else if (!event.transient) failing = { code: event.code, reason: event.reason ?? '' }
+    else if (!event.transient) failing = { code: event.code, fix: event.fix ?? '' }
   })
   return {
     failing: () => skew ?? failing,
@@ -33,9 +33,9 @@ export function createReadiness(events: Events, now: () => number): Readiness {
     compareClock(theirMs) {
       const skewMs = now() - theirMs
       const error = describeSkew(skewMs)
-      const { code } = error
+      const { code, fix } = error
       const text = withFix(error)
-      skew = Math.abs(skewMs) > SKEW_REFUSED_MS ? { code, reason: text } : undefined
+      skew = Math.abs(skewMs) > SKEW_REFUSED_MS ? { code, fix } : undefined
       if (warned || Math.abs(skewMs) <= SKEW_WARNED_MS) return
       warned = true
       events.record({ type: 'notice', at: now(), level: 'warn', code, text })

@@ -1,10 +1,14 @@
+import { execFile, execFileSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { SidemintError } from '../../src/core/errors.ts'
-import { locateAdc, misplacedLogin, readAdc, refuseMisplacedLogin } from '../../src/mint/adc.ts'
+import { locateAdc, misplacedLogin, oddity, refuseMisplacedLogin } from '../../src/mint/adc-place.ts'
+import { readAdc } from '../../src/mint/adc-read.ts'
 
 const FILE = 'application_default_credentials.json'
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
@@ -20,10 +24,12 @@ function directory(t: ExecutionContext): string {
   return path
 }
 
+const readFrom = (path: string) => readAdc(locateAdc({ GOOGLE_APPLICATION_CREDENTIALS: path }))
+
 function read(t: ExecutionContext, content: unknown) {
   const path = join(directory(t), 'adc.json')
-  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content))
-  return readAdc({ path, why: 'a test says so' })
+  writeFileSync(path, typeof content === 'string' || Buffer.isBuffer(content) ? content : JSON.stringify(content))
+  return readFrom(path)
 }
 
 async function failureOf(t: ExecutionContext, reading: Promise<unknown>): Promise<SidemintError> {
@@ -101,22 +107,160 @@ test('a federated credential with an account is an impersonation of our own', as
 })
 
 test('a file that is not there names where it was looked for', async (t) => {
-  const error = await failureOf(
-    t,
-    readAdc({ path: '/nowhere/adc.json', why: 'GOOGLE_APPLICATION_CREDENTIALS names it' }),
-  )
+  const error = await failureOf(t, readFrom('/nowhere/adc.json'))
   t.like(error, { code: 'CREDENTIALS_MISSING', status: 403 })
   t.is(error.message, 'no Google credentials at /nowhere/adc.json (GOOGLE_APPLICATION_CREDENTIALS names it)')
-  t.regex(error.fix, /^gcloud auth application-default login/)
+  t.regex(error.fix, /^gcloud auth application-default login writes another file than .*: unset that, or copy/)
+  const gcloud = await failureOf(t, readAdc(locateAdc({ CLOUDSDK_CONFIG: '/nowhere' })))
+  t.regex(gcloud.fix, /^gcloud auth application-default login on the host \(not gcloud auth login\)/)
+  const mounted = await failureOf(t, readFrom(`/nowhere/${FILE}`))
+  t.is(mounted.fix, gcloud.fix, 'the variable names the file that gcloud writes')
+})
+
+for (const [path, reason] of [
+  ['~/key.json', /begins with ~, which only a shell expands/],
+  ['"/keys/key.json"', /has quotes around it/],
+  ["'/keys/key.json'", /has quotes around it/],
+  ['$HOME/key.json', /holds a variable, which only a shell expands/],
+  ['%USERPROFILE%/key.json', /holds a variable/],
+  ['C:\\Users\\ann\\key.json', /is a path of Windows, and this is linux/],
+  ['/nowhere/key.json ', /ends with a space/],
+] as const) {
+  const onLinux = process.platform === 'linux' ? test : test.skip
+  onLinux(`a path that leads nowhere says what is wrong with it: ${path}`, async (t) => {
+    const error = await failureOf(t, readFrom(path))
+    t.like(error, { code: 'CREDENTIALS_MISSING', status: 403 })
+    t.regex(error.message, reason)
+    t.regex(error.fix, /write the whole path/)
+  })
+}
+
+test('a plain path has nothing odd', (t) => {
+  t.is(oddity('/keys/my key.json'), undefined)
+  t.is(oddity('C:\\key.json', 'win32'), undefined)
+})
+
+for (const [title, value] of [
+  ['the JSON itself', JSON.stringify(KEY)],
+  ['the JSON in lines', JSON.stringify(KEY, null, 2)],
+  ['base64 of it', Buffer.from(JSON.stringify(KEY)).toString('base64')],
+  [
+    'base64 of it in lines',
+    Buffer.from(JSON.stringify(KEY, null, 2))
+      .toString('base64')
+      .replace(/(.{76})/g, '$1\n'),
+  ],
+  ['the private key', PEM],
+  ['a path and a line break', '/keys/key.json\n'],
+] as const) {
+  test(`what is not a path is an error that says so and shows nothing of it: ${title}`, async (t) => {
+    const error = await failureOf(t, readFrom(value))
+    t.is(error.code, 'CREDENTIALS_NOT_A_PATH')
+    t.is(
+      error.message,
+      'GOOGLE_APPLICATION_CREDENTIALS does not hold the path of a file: it holds the credentials themselves, or a line break',
+    )
+    t.regex(error.fix, /SIDEMINT_CREDENTIALS/)
+    const place = locateAdc({ GOOGLE_APPLICATION_CREDENTIALS: value })
+    t.false(JSON.stringify(place).includes(value.slice(0, 30)))
+  })
+}
+
+test('SIDEMINT_CREDENTIALS holds the content, JSON or base64 of it, and goes before the file', async (t) => {
+  const json = JSON.stringify(KEY)
+  for (const content of [
+    json,
+    JSON.stringify(KEY, null, 2),
+    Buffer.from(json).toString('base64'),
+    Buffer.from(json).toString('base64url'),
+    Buffer.from(json)
+      .toString('base64')
+      .replace(/(.{76})/g, '$1\n'),
+  ]) {
+    const place = locateAdc({ SIDEMINT_CREDENTIALS: content, GOOGLE_APPLICATION_CREDENTIALS: '/nowhere' })
+    t.like(await readAdc(place), { credential: { kind: 'key', email: KEY.client_email } })
+    t.is(place.name, 'SIDEMINT_CREDENTIALS')
+  }
+  const error = await failureOf(t, readAdc(locateAdc({ SIDEMINT_CREDENTIALS: json.slice(0, 100) })))
+  t.is(error.message, 'SIDEMINT_CREDENTIALS holds no Google credentials: it is not JSON, or only half written')
+  t.is(error.fix, 'put the content of a credential file into SIDEMINT_CREDENTIALS, or what `base64 -w0` makes of it')
+})
+
+const ENCODED = JSON.stringify(KEY)
+const withKey = (pem: string) => JSON.stringify({ ...KEY, private_key: pem })
+for (const [title, content, reason, fix] of [
+  ['UTF-16', Buffer.from(`\uFEFF${ENCODED}`, 'utf16le'), /it is UTF-16/, /UTF-8/],
+  ['UTF-16 without its mark', Buffer.from(ENCODED, 'utf16le'), /it is UTF-16/, /UTF-8/],
+  ['UTF-16, big-endian', Buffer.from(`\uFEFF${ENCODED}`, 'utf16le').swap16(), /it is UTF-16/, /UTF-8/],
+  ['encoded twice', JSON.stringify(ENCODED), /encoded twice/, /jq -r/],
+  ['escaped twice', withKey(PEM.replaceAll('\n', '\\n')), /\\n as two characters/, /keys create/],
+  ['line breaks as spaces', withKey(PEM.replaceAll('\n', ' ')), /line breaks .* have become spaces/, /keys create/],
+  ['raw line breaks', ENCODED.replaceAll('\\n', '\n'), /has line breaks where JSON has \\n/, /keys create/],
+  ['base64', Buffer.from(ENCODED).toString('base64'), /it is base64 of JSON/, /base64 -d/],
+  ['a PEM key alone', PEM, /a PEM key without the JSON/, /keys create/],
+  [
+    'an OAuth client',
+    { installed: { client_id: 'x', client_secret: 'GOCSPX-s' } },
+    /an OAuth client/,
+    /--client-id-file/,
+  ],
+  [
+    'an OAuth client for the web',
+    { web: { client_id: 'x', client_secret: 'GOCSPX-s' } },
+    /an OAuth client/,
+    /--client-id-file/,
+  ],
+] as const) {
+  test(`a credential file that was damaged on its way is named as what it is: ${title}`, async (t) => {
+    const error = await failureOf(t, read(t, content))
+    t.like(error, { code: 'CREDENTIALS_MALFORMED', status: 403 })
+    t.regex(error.message, reason)
+    t.regex(error.fix, fix)
+    t.notRegex(`${error.message}${error.fix}`, /GOCSPX|BEGIN|MII/)
+  })
+}
+
+test('a byte order mark of UTF-8 is read over', async (t) => {
+  t.like(await read(t, `\uFEFF${ENCODED}`), { credential: { kind: 'key' } })
+})
+
+test('a pipe is read once in a process and kept', async (t) => {
+  const path = join(directory(t), 'pipe')
+  execFileSync('mkfifo', [path])
+  const first = await failureOf(t, readFrom(path))
+  t.like(first, { code: 'CREDENTIALS_NOT_READ', status: 503 })
+  t.regex(first.message, /a pipe that nobody has written into yet/)
+  const reading = readFrom(path)
+  await writeFile(path, ENCODED)
+  t.like(await reading, { credential: { kind: 'key' } })
+  t.like(await readFrom(path), { credential: { kind: 'key' } })
+})
+
+test('a process that waits for a pipe that nobody writes into can end', async (t) => {
+  const path = join(directory(t), 'pipe')
+  execFileSync('mkfifo', [path])
+  const reading = `import { readAdc } from ${JSON.stringify(import.meta.resolve('../../src/mint/adc-read.ts'))}
+    await readAdc({ name: 'x', path: ${JSON.stringify(path)}, why: 'x', isGcloudFile: false }).catch(({ code }) => console.log(code))`
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', reading], {
+    timeout: 30_000,
+  })
+  t.is(stdout, 'CREDENTIALS_NOT_READ\n')
+})
+
+test('trouble of the system passes by itself, and blames nobody', async (t) => {
+  const error = await failureOf(t, readFrom('/proc/self/mem'))
+  t.like(error, { code: 'CREDENTIALS_NOT_READ', status: 503 })
+  t.is(error.message, '/proc/self/mem could not be read just now: EIO')
 })
 
 const BROKEN: [title: string, content: unknown, reason: RegExp][] = [
   ['an empty file', '', /it is empty/],
   ['a half written file', JSON.stringify(USER).slice(0, 40), /half written/],
   ['a list', '[]', /it has no type/],
-  ['a number', '7', /no JSON object/],
+  ['a number', '7', /not a JSON object/],
   ['no type', {}, /it has no type/],
   ['an unknown type', { type: 'magic' }, /its type "magic" is unknown/],
+  ['a secret as its type', { type: '1//refresh' }, /its type is unknown/],
   ['a login without its refresh token', { ...USER, refresh_token: '' }, /authorized_user lacks a usable refresh_token/],
   ['a key that is no key', { ...KEY, private_key: 'PEM' }, /service_account lacks a usable private_key/],
   ['two fields short', { type: 'authorized_user', client_id: 'id' }, /lacks a usable client_secret, refresh_token/],
@@ -150,7 +294,7 @@ for (const [title, content, reason] of BROKEN) {
 }
 
 test('a directory in the place of the file is what Docker leaves', async (t) => {
-  const error = await failureOf(t, readAdc({ path: directory(t), why: 'x' }))
+  const error = await failureOf(t, readFrom(directory(t)))
   t.is(error.code, 'CREDENTIALS_MALFORMED')
   t.regex(error.message, /Docker makes one/)
 })
@@ -172,7 +316,7 @@ test.serial('a file that may not be read names uid, mode and owner, and the line
   const path = join(directory(t), 'adc.json')
   const owner = process.getuid?.()
   const see = async (whose: string, mode: string) => {
-    const error = await asUser(() => failureOf(t, readAdc({ path, why: 'x' })))
+    const error = await asUser(() => failureOf(t, readFrom(path)))
     t.like(error, { code: 'CREDENTIALS_UNREADABLE', status: 403 })
     t.is(error.message, `${path} is there, but uid ${uid} may not read it (${whose} is uid ${owner}, mode ${mode})`)
     t.is(error.fix, `run as its owner, in compose: user: "${owner}" (do not chmod the file)`)

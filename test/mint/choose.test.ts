@@ -26,6 +26,15 @@ const CASES: [title: string, options: Record<string, unknown>, env: NodeJS.Proce
   ['a login went there', {}, { CLOUDSDK_CONFIG: login, SIDEMINT_HOST_CLOUDSDK_CONFIG: '' }, 'google', /is there/],
   ['an account is to be impersonated', { impersonateServiceAccount: ['a@x', 'b@x'] }, {}, 'google', /b@x/],
   ["gcloud's variable impersonates", {}, { CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT: 'a@x' }, 'google', /IMPERSONATE/],
+  ['the variable holds no path', {}, { GOOGLE_APPLICATION_CREDENTIALS: '{"a": "S3CRET"}' }, 'google', /^[^{]*$/],
+  [
+    'the credentials are in a variable',
+    {},
+    { SIDEMINT_CREDENTIALS: '{"a": "S3CRET"}' },
+    'google',
+    /^SIDEMINT_CREDENTIALS is set$/,
+  ],
+  ['local is asked for beside an empty one', { source: 'local' }, { SIDEMINT_CREDENTIALS: '' }, 'local', /as asked/],
   ['an account is only named', { serviceAccount: 'a@x' }, {}, 'local', /no Google/],
   ['google is asked for', { source: 'google' }, {}, 'google', /as asked/],
   ['local is asked for', { source: 'local' }, { GOOGLE_APPLICATION_CREDENTIALS: '/x' }, 'local', /as asked/],
@@ -37,6 +46,16 @@ for (const [title, options, env, name, why] of CASES) {
     const choice = chooseSource(settle({ options }), { HOME: home, ...env })
     t.is(choice.name, name as typeof choice.name)
     t.regex(choice.why, why)
+  })
+}
+
+for (const source of ['auto', 'google']) {
+  test(`credentials that are set and empty are misuse, and never local: ${source}`, (t) => {
+    for (const SIDEMINT_CREDENTIALS of ['', ' \n']) {
+      const error = t.throws(() => chooseSource(settle({ options: { source } }), { HOME: home, SIDEMINT_CREDENTIALS }))
+      t.like(error, { code: 'SETTINGS_INVALID' })
+      t.regex(error?.message ?? '', /^SIDEMINT_CREDENTIALS: is set and empty/)
+    }
   })
 }
 

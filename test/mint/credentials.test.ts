@@ -1,4 +1,7 @@
+import { execFileSync } from 'node:child_process'
 import { rmSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { settle } from '../../src/config/layers.ts'
 import type { SidemintEvent } from '../../src/core/events.ts'
@@ -186,3 +189,41 @@ test.serial('a user login without a principal shows an email to clients, and no 
   const { identity: speaker } = seen.findLast((event) => event.type === 'request') ?? {}
   t.is(speaker, '')
 })
+
+test.serial('what /ready says of a broken login is its code and its fix, without the path of the file', async (t) => {
+  const { clock, path, write, get, identity } = await serve(t, { serviceAccount: ORDERS })
+  write(google.userLogin('gone@acme.com'))
+  google.revoke('gone@acme.com')
+  clock.advance(1 * SECOND)
+  t.is(await identity('default'), '403 LOGIN_EXPIRED')
+  const { status, body } = await get('/_sidemint/ready')
+  t.is(status, 503)
+  t.regex(
+    body,
+    /^LOGIN_EXPIRED: gcloud auth application-default login writes another file than GOOGLE_APPLICATION_CRED/,
+  )
+  t.false(body.includes(path))
+})
+
+test.serial(
+  'a server whose credentials are a pipe that nobody writes into listens, and heals once somebody does',
+  async (t) => {
+    const path = join(google.dir, 'pipe')
+    execFileSync('mkfifo', [path])
+    const { now, advance } = createClock(Date.now())
+    const server = await startServer({
+      settings: settle({ options: { port: 0, source: 'google' } }),
+      env: { GOOGLE_APPLICATION_CREDENTIALS: path },
+      now,
+    })
+    t.teardown(() => server.close())
+    t.is((await ask(server.url, `${V1}/instance/zone`)).status, 200)
+    const refused = await ask(server.url, `${DEFAULT_ACCOUNT}/identity?audience=${AUDIENCE}`)
+    t.is(refused.status, 503)
+    t.is(JSON.parse(refused.body).error, 'CREDENTIALS_NOT_READ')
+    await writeFile(path, JSON.stringify(await google.serviceAccountKey(A)))
+    advance(4 * SECOND)
+    t.is((await ask(server.url, `${DEFAULT_ACCOUNT}/identity?audience=${AUDIENCE}`)).status, 200)
+    t.is((await ask(server.url, `${DEFAULT_ACCOUNT}/email`)).body, A)
+  },
+)

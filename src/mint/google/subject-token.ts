@@ -8,6 +8,7 @@ import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { failure, type SidemintError } from '../../core/errors.ts'
+import { childEnv } from '../../env/child.ts'
 import type { CredentialSource, FederatedCredential } from '../adc.ts'
 import type { Transport } from './transport.ts'
 
@@ -25,13 +26,11 @@ export function programSupplier(
 
   async function run(): Promise<unknown> {
     if (process.env.GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES !== '1') {
-      throw missing(`the program ${JSON.stringify(command)}`, 'GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES is not 1')
+      throw missing(programName(command), 'GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES is not 1')
     }
-    const [name = '', ...rest] = (command.match(/(?:[^\s"]+|"[^"]*")+/g) ?? []).map((word) =>
-      word.replace(/^"(.*)"$/, '$1'),
-    )
+    const [name = '', ...rest] = wordsOf(command)
     const env = {
-      ...process.env,
+      ...childEnv(process.env),
       GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE: audience,
       GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE: subject_token_type,
       GOOGLE_EXTERNAL_ACCOUNT_INTERACTIVE: '0',
@@ -55,6 +54,15 @@ export function programSupplier(
   }
 }
 
+function wordsOf(command: string): string[] {
+  return (command.match(/(?:[^\s"]+|"[^"]*")+/g) ?? []).map((word) => word.replace(/^"(.*)"$/, '$1'))
+}
+
+/** Only the program: its arguments may hold a secret. */
+function programName(command: string): string {
+  return `the program ${JSON.stringify(wordsOf(command)[0] ?? '')}`
+}
+
 /** The token of an answer that is good and has not expired. */
 function subjectOf(answer: unknown): string | undefined {
   const { success, version, id_token, saml_response, expiration_time } = (answer ?? {}) as Record<string, unknown>
@@ -65,14 +73,14 @@ function subjectOf(answer: unknown): string | undefined {
 }
 
 function missingAnswer(command: string): never {
-  throw missing(`the program ${JSON.stringify(command)}`, 'it answered without a valid token')
+  throw missing(programName(command), 'it answered without a valid token')
 }
 
 /** Why there is no subject token. What a program printed is not shown: it may be one. */
 export function subjectTokenMissing({ file, url, executable }: CredentialSource, thrown: unknown): SidemintError {
   const { code, status, killed } = thrown as { code?: unknown; status?: unknown; killed?: boolean }
   if (killed === true || code === 'ABORT_ERR') return failure('SOURCE_TIMEOUT', {})
-  const from = file ?? url ?? (executable === undefined ? 'AWS' : `the program ${JSON.stringify(executable.command)}`)
+  const from = file ?? url ?? (executable === undefined ? 'AWS' : programName(executable.command))
   if (status !== undefined) return missing(from, `it answered ${status}`)
   if (typeof code === 'number') return missing(from, `it ended with exit code ${code}`)
   return missing(from, typeof code === 'string' ? code : 'nothing usable is there')

@@ -217,7 +217,7 @@ async function showClockAndLogin(t: ExecutionContext, row: Row) {
     const ready = await ask(server.url, '/_sidemint/ready')
     t.is(ready.status, 503)
     t.true(ready.body.startsWith('CLOCK_SKEW'))
-    t.regex(ready.body, name === 'ahead' ? /ahead/ : /behind/)
+    t.notRegex(ready.body, /ahead|behind/, 'code and fix only')
   }
   google.clock.offsetMs = 0
   outcomes.replaced = await replaceFile(t, await row.setUp(google))

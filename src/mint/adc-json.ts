@@ -1,0 +1,53 @@
+/** The JSON of a credential file, and what is wrong with a text that is not: files are copied and encoded on their way. */
+
+import { failure } from '../core/errors.ts'
+
+/** `name` says where it is; without `fix`, what to type depends on the place. */
+export function malformed(name: string, reason: string, fix?: string): Error {
+  return failure('CREDENTIALS_MALFORMED', { path: name, reason }, { fix })
+}
+
+/** Throws CREDENTIALS_MALFORMED. A byte order mark of UTF-8 is passed over. */
+export function readJson(name: string, bytes: Buffer): object {
+  if (isUtf16(bytes)) {
+    throw malformed(name, 'it is UTF-16, as PowerShell 5 writes it', 'write it as UTF-8: Out-File -Encoding utf8')
+  }
+  const text = bytes.toString('utf8').replace(/^\uFEFF/, '')
+  const data = parse(text)
+  if (data === undefined) throw malformed(name, ...describeText(text))
+  if (typeof data === 'string' && parse(data) !== undefined) {
+    throw malformed(name, 'it is JSON in a JSON string, so it was encoded twice', 'write what `jq -r .` makes of it')
+  }
+  if (typeof data !== 'object' || data === null) throw malformed(name, 'it is not a JSON object')
+  return data
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** By its mark, or by the zeros that every second byte of ASCII in UTF-16 is. */
+function isUtf16(bytes: Buffer): boolean {
+  const [first, second] = bytes
+  const marked = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)
+  return marked || (bytes.length > 1 && (first === 0) !== (second === 0))
+}
+
+function describeText(text: string): [reason: string, fix?: string] {
+  if (text.trim() === '') return ['it is empty']
+  if (/^\s*-----BEGIN/.test(text)) return ['it is a PEM key without the JSON around it', KEY_FIX]
+  if (/^\s*\{/.test(Buffer.from(text, 'base64').toString())) {
+    return ['it is base64 of JSON', 'write what `base64 -d` makes of it']
+  }
+  return /"private_key"\s*:\s*"[^"]*\n/.test(text)
+    ? ['its private_key has line breaks where JSON has \\n', KEY_FIX]
+    : ['it is not JSON, or only half written']
+}
+
+/** For a key that was damaged on its way here. */
+export const KEY_FIX =
+  'copy the file as Google gave it, byte by byte; or make another: gcloud iam service-accounts keys create FILE --iam-account=EMAIL'

@@ -1,0 +1,84 @@
+/** Where the Application Default Credentials are, by Google's own rules, with one place of ours before them. */
+
+import { stat } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { basename, join } from 'node:path'
+import { failure } from '../core/errors.ts'
+import { isPathLike } from '../core/schemas.ts'
+
+export interface AdcPlace {
+  /** For people: the file's path, or the variable that holds the content. Never a secret. */
+  name: string
+  /** What points there, in words. */
+  why: string
+  /** The file; absent where a variable holds the content, or something that is not a path. */
+  path?: string
+  /** What SIDEMINT_CREDENTIALS holds. */
+  content?: string
+  /** Whether `gcloud auth application-default login` writes there. */
+  isGcloudFile: boolean
+}
+
+const FILE = 'application_default_credentials.json'
+
+/**
+ * SIDEMINT_CREDENTIALS holds the content; else GOOGLE_APPLICATION_CREDENTIALS names the file; else it is in gcloud's
+ * directory. `SIDEMINT_HOST_CLOUDSDK_CONFIG` is what CLOUDSDK_CONFIG was before `sidemint env` pointed it at an empty
+ * directory; empty: it was not set.
+ */
+export function locateAdc(env: NodeJS.ProcessEnv): AdcPlace {
+  const { SIDEMINT_CREDENTIALS: content, GOOGLE_APPLICATION_CREDENTIALS: named } = env
+  if (content !== undefined) {
+    return { name: 'SIDEMINT_CREDENTIALS', why: 'it holds the credentials', content, isGcloudFile: false }
+  }
+  if (named) return placeOf(named)
+  const directory = env.SIDEMINT_HOST_CLOUDSDK_CONFIG ?? env.CLOUDSDK_CONFIG
+  if (directory) return fileOf(join(directory, FILE), 'CLOUDSDK_CONFIG names its directory')
+  const home =
+    process.platform === 'win32' ? join(env.APPDATA ?? '', 'gcloud') : join(env.HOME ?? homedir(), '.config', 'gcloud')
+  return fileOf(join(home, FILE), 'gcloud keeps it there')
+}
+
+/** gcloud's directory may be mounted, and the variable name the file in it. */
+function placeOf(named: string): AdcPlace {
+  const variable = 'GOOGLE_APPLICATION_CREDENTIALS'
+  if (!isPathLike(named)) return { name: variable, why: 'it does not hold a path', isGcloudFile: false }
+  return fileOf(named, `${variable} names it`, basename(named) === FILE)
+}
+
+function fileOf(path: string, why: string, isGcloudFile = true): AdcPlace {
+  return { name: path, path, why, isGcloudFile }
+}
+
+/** The login that was made in a shell in which `sidemint env` had hidden gcloud's own directory, if there is one. */
+export function misplacedLogin(env: NodeJS.ProcessEnv): string | undefined {
+  return env.SIDEMINT_HOST_CLOUDSDK_CONFIG === undefined || !env.CLOUDSDK_CONFIG
+    ? undefined
+    : join(env.CLOUDSDK_CONFIG, FILE)
+}
+
+/** Such a login would be found by no client, and by us only in the wrong place. */
+export async function refuseMisplacedLogin(env: NodeJS.ProcessEnv): Promise<void> {
+  const path = misplacedLogin(env)
+  if (path === undefined || !(await stat(path).catch(() => undefined))?.isFile()) return
+  const directory = env.SIDEMINT_HOST_CLOUDSDK_CONFIG
+  const variable = directory ? `CLOUDSDK_CONFIG=${directory}` : 'env -u CLOUDSDK_CONFIG'
+  throw failure('LOGIN_MISPLACED', { path, login: `${variable} gcloud auth application-default login` })
+}
+
+/** The command that makes another login at that place. */
+export function loginFix({ path, name, isGcloudFile }: AdcPlace): string {
+  const login = 'gcloud auth application-default login'
+  if (isGcloudFile) return `${login} on the host (not gcloud auth login)`
+  if (path === undefined) return `${login} on the host, and unset ${name}`
+  return `${login} writes another file than GOOGLE_APPLICATION_CREDENTIALS names: unset that, or copy the new file there`
+}
+
+/** What may be wrong with a path that leads to no file: a shell would have expanded it, or taken its quotes off. */
+export function oddity(path: string, platform: NodeJS.Platform = process.platform): string | undefined {
+  if (/^["']|["']$/.test(path)) return 'has quotes around it, which `docker run --env-file` and .env readers may keep'
+  if (path.startsWith('~')) return 'begins with ~, which only a shell expands'
+  if (/\$\w+|\$\{|%\w+%/.test(path)) return 'holds a variable, which only a shell expands'
+  if (/^[A-Za-z]:[\\/]|^\\\\/.test(path) && platform !== 'win32') return `is a path of Windows, and this is ${platform}`
+  return path === path.trim() ? undefined : 'begins or ends with a space'
+}
