@@ -32,11 +32,17 @@ export function locateAdc(env: NodeJS.ProcessEnv): AdcPlace {
     return { name: 'SIDEMINT_CREDENTIALS', why: 'it holds the credentials', content, isGcloudFile: false }
   }
   if (named) return placeOf(named)
+  const { directory, why } = gcloudDirectory(env)
+  return fileOf(join(directory, FILE), why)
+}
+
+/** Where gcloud keeps its logins, and what says so. */
+export function gcloudDirectory(env: NodeJS.ProcessEnv): { directory: string; why: string } {
   const directory = env.SIDEMINT_HOST_CLOUDSDK_CONFIG ?? env.CLOUDSDK_CONFIG
-  if (directory) return fileOf(join(directory, FILE), 'CLOUDSDK_CONFIG names its directory')
+  if (directory) return { directory, why: 'CLOUDSDK_CONFIG names its directory' }
   const home =
     process.platform === 'win32' ? join(env.APPDATA ?? '', 'gcloud') : join(env.HOME ?? homedir(), '.config', 'gcloud')
-  return fileOf(join(home, FILE), 'gcloud keeps it there')
+  return { directory: home, why: 'gcloud keeps it there' }
 }
 
 /** gcloud's directory may be mounted, and the variable name the file in it. */
