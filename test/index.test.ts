@@ -289,7 +289,8 @@ test.serial('servers that are used one inside the other restore what each of the
 test.serial("Google's own client gets its ID token from the server", async (t) => {
   await using metadata = await startSidemint({ serviceAccount: EMAIL })
   metadata.applyEnv()
-  const client = await new GoogleAuth().getIdTokenClient('https://billing.example')
+  // Without a project it runs gcloud to find one.
+  const client = await new GoogleAuth({ projectId: 'acme-dev' }).getIdTokenClient('https://billing.example')
   const headers = await client.getRequestHeaders()
   const token = String(headers.get('authorization')).replace('Bearer ', '')
   const { payload } = await jwtVerify(token, createRemoteJWKSet(new URL(metadata.jwksUri)), {

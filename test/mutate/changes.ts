@@ -62,7 +62,8 @@ export function changesOf(source: SourceFile, choose: <T>(ways: readonly T[]) =>
     } else if (node.kind === SyntaxKind.TrueKeyword) at(node, 'false')
     else if (node.kind === SyntaxKind.FalseKeyword) at(node, 'true')
     else if (isNumericLiteral(node)) at(node, choose(numbersBeside(Number(node.text.replaceAll('_', '')))))
-    else if (isStringLiteral(node) && !isName(node)) at(node, `${node.getText(source).slice(0, -1)}~'`)
+    else if (isStringLiteral(node) && !isName(node) && !isSentence(node.text))
+      at(node, `${node.getText(source).slice(0, -1)}~'`)
     else if (isPrefixUnaryExpression(node) && node.operator === SyntaxKind.ExclamationToken)
       found.push({ start: node.getStart(source), end: node.operand.getStart(source), to: '' })
     else if (isIfStatement(node) && isGuard(node)) at(node, '')
@@ -79,6 +80,11 @@ function numbersBeside(value: number): string[] {
 /** The name of a property, in quotes. */
 function isName(node: Node): boolean {
   return isPropertyAssignment(node.parent) && node.parent.name === node
+}
+
+/** Written for people: no test holds it word by word. */
+function isSentence(text: string): boolean {
+  return text.trim().includes(' ')
 }
 
 /** Leaves the function or the round of a loop, and does nothing else. */
