@@ -1,9 +1,11 @@
 /** docker-compose.yml as it comes: Cloud Run code at the metadata server's own address. */
 
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
+import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
 import {
   type Answer,
   createStack,
@@ -191,6 +193,26 @@ test.serial('up --wait sidemint takes less than 5 s, and the key is the one from
   t.log(`up --wait of what is built: sidemint ${sidemintMs} ms, then the others ${othersMs} ms`)
   t.true(sidemintMs < 5_000)
   t.deepEqual(await keyIds(), keys)
+})
+
+test.serial('a person calls it by the lines of the README', async (t) => {
+  const blocks = [...readFileSync(join(ROOT, 'README.md'), 'utf8').matchAll(/```sh\n([\s\S]*?)```/g)]
+  const lines = blocks.map(([, text]) => text).find((text) => text?.includes('sidemint curl --user'))
+  const script = `set -e\nsidemint() { '${process.execPath}' '${join(ROOT, 'src/cli.ts')}' "$@"; }\n${lines}`
+  const cwd = mkdtempSync(join(tmpdir(), 'sidemint-readme-'))
+  t.teardown(() => rmSync(cwd, { recursive: true, force: true }))
+  const env = { ...process.env, COMPOSE_FILE: join(ROOT, 'docker-compose.yml'), COMPOSE_PROJECT_NAME: PROJECT }
+  const out = execFileSync('sh', ['-c', script], { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+  const [answer = '', token = ''] = out.split(/^(?=ey)/m)
+  t.is(JSON.parse(answer).caller, 'ann@acme.com')
+  const keys = await stack.evaluate(
+    'orders',
+    `
+    const response = await fetch('http://169.254.169.254/oauth2/v3/certs')
+    console.log(JSON.stringify(await response.json()))`,
+  )
+  const { payload } = await jwtVerify(token.trim(), createLocalJWKSet(keys as JSONWebKeySet), { issuer: ISSUER })
+  t.is(payload.email, 'ann@acme.com')
 })
 
 test.serial('SIGTERM stops sidemint with exit code 0', async (t) => {
