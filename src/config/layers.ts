@@ -179,7 +179,8 @@ export function unquoted(value: string): string {
   return value.replace(/^(["'])(.*)\1$/s, '$2')
 }
 
-function splitList(value: string): string[] {
+/** The elements between commas; empty ones are none. */
+export function splitList(value: string): string[] {
   return value
     .split(',')
     .map((element) => element.trim())

@@ -1,5 +1,6 @@
 /** The projects behind the calls: the one that they are counted for, and whether the API is on. Mints tell of both. */
 
+import { standardQuotaProject } from '../config/standard.ts'
 import type { Adc } from '../mint/adc.ts'
 import { type Finding, ok, warn } from './finding.ts'
 
@@ -19,7 +20,7 @@ export function checkProjects(adc: Adc, mints: readonly Finding[], env: NodeJS.P
 
 /** A user's calls are counted for a project, and Google refuses some that name none. */
 function quota({ credential, quotaProject }: Adc, isAnswered: boolean, env: NodeJS.ProcessEnv): Finding {
-  const { GOOGLE_CLOUD_QUOTA_PROJECT: named } = env
+  const named = standardQuotaProject(env)
   const check = 'quota'
   if (named) return ok(check, `${named} (GOOGLE_CLOUD_QUOTA_PROJECT)`)
   if (quotaProject !== undefined) return ok(check, `${quotaProject} (the credential file)`)

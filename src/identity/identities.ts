@@ -4,6 +4,7 @@
  */
 
 import type { Settings } from '../config/settings.ts'
+import { standardProject } from '../config/standard.ts'
 import type { CachedSource } from '../mint/cache.ts'
 import type { Choice } from '../mint/choose.ts'
 import type { Credentials } from '../mint/credentials.ts'
@@ -99,7 +100,7 @@ function createDefault({ local, tokens, ownEmail }: Minting, project: string): I
 
 function chooseProject(settings: Settings, env: NodeJS.ProcessEnv, { credentials }: Minting): string {
   const adc = credentials?.adc()
-  return settings.project ?? env.GOOGLE_CLOUD_PROJECT ?? adc?.project ?? adc?.quotaProject ?? NO_PROJECT
+  return settings.project ?? standardProject(env) ?? adc?.project ?? adc?.quotaProject ?? NO_PROJECT
 }
 
 function describeCredentials(credentials: Credentials | undefined): string | undefined {

@@ -2,6 +2,7 @@
 
 import { isDefault } from '../config/identity-checks.ts'
 import type { Settings } from '../config/settings.ts'
+import { INHERITED, inheritedChain } from '../config/standard.ts'
 import { hostName } from '../core/host.ts'
 import type { CachedSource } from '../mint/cache.ts'
 
@@ -40,21 +41,13 @@ export interface NamedIdentities {
  */
 export function listNamed(settings: Settings, env: NodeJS.ProcessEnv): NamedIdentities {
   const { identities } = settings
-  const inherited = identities.length > 0 ? undefined : inheritedChain(env)
-  const chain = namedChain(settings) ?? inherited
+  const chain = namedChain(settings) ?? (identities.length > 0 ? undefined : inheritedChain(env))
   const serviceAccount = chain?.at(-1)
   if (chain === undefined || serviceAccount === undefined) {
     return { named: identities, needsDefault: identities.length === 0 }
   }
   const named = { serviceAccount, delegates: chain.slice(0, -1), callers: [], hosts: [], accounts: [] }
   return { named: [...identities, named], needsDefault: false }
-}
-
-const INHERITED = 'CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT'
-
-function inheritedChain(env: NodeJS.ProcessEnv): readonly string[] | undefined {
-  const chain = env[INHERITED]?.split(',').map((email) => email.trim())
-  return chain?.[0] ? chain : undefined
 }
 
 function namedChain({ serviceAccount, impersonateServiceAccount }: Settings): readonly string[] | undefined {

@@ -1,5 +1,6 @@
 /** The developer's own Google credentials as a source. The library is loaded by the first mint. */
 
+import { standardQuotaProject } from '../config/standard.ts'
 import { type Code, SidemintError } from '../core/errors.ts'
 import type { Token, TokenRequest, TokenSource } from '../core/token.ts'
 import { type Adc, type Credential, emailOf } from './adc.ts'
@@ -29,6 +30,7 @@ const LOGIN_CODES: ReadonlySet<string> = new Set<Code>(['LOGIN_EXPIRED', 'REAUTH
 export function createGoogleSource(options: GoogleSourceOptions): TokenSource {
   const { env, delegatesOf, allowUserTokens, onDate, now, bounds = BOUNDS } = options
   const { credentials = createCredentials(env, now) } = options
+  const named = standardQuotaProject(env)
   let kept: { adc: Adc; minter: Promise<Minter> } | undefined
 
   function minterOf(adc: Adc): Promise<Minter> {
@@ -38,7 +40,7 @@ export function createGoogleSource(options: GoogleSourceOptions): TokenSource {
 
   async function load({ credential, quotaProject, universe }: Adc): Promise<Minter> {
     const { createMinter } = await import('./google/mint.ts')
-    const project = env.GOOGLE_CLOUD_QUOTA_PROJECT || quotaProject
+    const project = named ?? quotaProject
     const common = { allowUserTokens, bounds, onDate, now }
     return createMinter({ ...common, credential, universe, quotaProject: project })
   }

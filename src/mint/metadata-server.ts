@@ -4,6 +4,7 @@
  */
 
 import { type IncomingMessage, request } from 'node:http'
+import { standardQuotaProject } from '../config/standard.ts'
 import { failure } from '../core/errors.ts'
 import { readClaims, type Token, type TokenRequest, type TokenSource } from '../core/token.ts'
 import { MARKER } from '../http/wire.ts'
@@ -42,6 +43,7 @@ interface Reply {
 
 export function createMetadataSource(options: MetadataSourceOptions): MetadataSource {
   const { env, host, delegatesOf, onDate, now, bounds = BOUNDS } = options
+  const quotaProject = standardQuotaProject(env)
   let ownEmail: string | undefined
   let minter: Promise<Minter> | undefined
 
@@ -111,7 +113,6 @@ export function createMetadataSource(options: MetadataSourceOptions): MetadataSo
       accessToken: (scopes: readonly string[]) => bounded(bounds, undefined, (total) => accessToken(scopes, total)),
       holder,
     }
-    const quotaProject = env.GOOGLE_CLOUD_QUOTA_PROJECT
     return createMinter({
       credential: { kind: 'machine', client },
       universe: universeOf(undefined, env),

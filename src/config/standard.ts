@@ -1,0 +1,39 @@
+/**
+ * Google's own variables that name accounts and projects, read as people and env files write them. What none can be
+ * read from is a wrong setting, and never sent to Google as it is.
+ */
+
+import { emailIn, projectIn } from '../core/accounts.ts'
+import { quoted } from '../core/schemas.ts'
+import { invalid, splitList, unquoted } from './layers.ts'
+
+export const INHERITED = 'CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT'
+
+/**
+ * The accounts of gcloud's variable: the last is to be impersonated, those before it are the delegates. Undefined where
+ * it names none. Throws SETTINGS_INVALID.
+ */
+export function inheritedChain(env: NodeJS.ProcessEnv): readonly string[] | undefined {
+  const chain = splitList(unquoted(env[INHERITED] ?? ''))
+  return chain.length === 0 ? undefined : chain.map((written) => read(INHERITED, written, emailIn, 'an email'))
+}
+
+/** The project that the environment names. Throws SETTINGS_INVALID. */
+export function standardProject(env: NodeJS.ProcessEnv): string | undefined {
+  return readProject('GOOGLE_CLOUD_PROJECT', env) ?? readProject('GCLOUD_PROJECT', env)
+}
+
+/** The project that calls are counted for, where the environment names it. Throws SETTINGS_INVALID. */
+export function standardQuotaProject(env: NodeJS.ProcessEnv): string | undefined {
+  return readProject('GOOGLE_CLOUD_QUOTA_PROJECT', env)
+}
+
+function readProject(variable: string, { [variable]: written = '' }: NodeJS.ProcessEnv): string | undefined {
+  return written.trim() === '' ? undefined : read(variable, written, projectIn, 'a project id')
+}
+
+function read(variable: string, written: string, readIt: (text: string) => string | undefined, what: string): string {
+  const value = readIt(written)
+  if (value === undefined) throw invalid([`${variable}: must be ${what}, not ${quoted(written)}`])
+  return value
+}
