@@ -1,7 +1,10 @@
 /** `sidemint gate`: Cloud Run's front door before services, until it is told to stop. */
 
+import type { Socket } from 'node:net'
 import { startGates } from '../gate/server.ts'
 import { checkGates } from '../gate/settings.ts'
+import { callerLabel, createCallers } from '../identity/callers.ts'
+import { createSystemNames } from '../identity/dns.ts'
 import { type CommandShape, helpFor, readArguments } from './arguments.ts'
 import { announceGates } from './banner.ts'
 import type { Io } from './command.ts'
@@ -25,8 +28,18 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const { settings } = await readArguments(SHAPE, { argv, env: io.env })
   const { events, log } = createLoggedEvents(settings, io)
   return runUntilSignal(io, log, async () => {
-    const running = await startGates({ settings, events })
+    const running = await startGates({ settings, events, callerOf: createCallerNames() })
     announceGates(running, log, settings.logFormat)
     return running
   })
+}
+
+/** Names callers as the metadata server does; a look-up that fails leaves the address. */
+function createCallerNames(): (socket: Socket) => Promise<string> {
+  const callers = createCallers(createSystemNames())
+  return async (socket) => {
+    const caller = callers.of(socket)
+    await caller.naming?.catch(() => {})
+    return callerLabel(caller)
+  }
 }

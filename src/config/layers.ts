@@ -3,10 +3,12 @@
  * defaults. A setting has one name in three spellings, and every problem is reported at once.
  */
 
+import { dirname } from 'node:path'
 import { closestMatch } from 'leven'
 import * as v from 'valibot'
 import { failure } from '../core/errors.ts'
 import { plainly, quoted, type Setting, type Taker } from '../core/schemas.ts'
+import { policyBeside } from '../gate/settings.ts'
 import { checkIdentities } from './identity-checks.ts'
 import {
   type Chosen,
@@ -109,10 +111,12 @@ function fromFile(file: Layers['file'], problems: string[]): Chosen {
     problems.push(`${file.path}: must hold settings, one key a line`)
     return {}
   }
+  const folder = dirname(file.path)
   return collect(
     Object.entries(file.data),
     (name) => `${file.path}: ${name}`,
-    ([, value], setting) => (setting.kind === 'list' && typeof value === 'string' ? splitList(value) : value),
+    ([name, value], setting) =>
+      setting.kind === 'list' && typeof value === 'string' ? splitList(value) : policyBeside(folder, name, value),
     problems,
   )
 }

@@ -25,7 +25,7 @@ export const CATALOGUE = {
   PORT_TAKEN: {
     status: 400,
     what: '{address} is in use by another process',
-    fix: 'stop that process (`ss -ltnp` shows it), or choose another address with --port or --host',
+    fix: 'stop that process (`ss -ltnp` shows it), or choose another address with {setting}',
   },
   ADDRESS_UNAVAILABLE: {
     status: 400,
@@ -310,7 +310,7 @@ export const CATALOGUE = {
   ISSUER_NOT_TRUSTED: {
     status: 401,
     what: 'the token comes from {issuer}, which this gate does not trust',
-    fix: 'use a token of {trusted}, or add the issuer with --trust',
+    fix: 'use a token of {trusted}, or add the issuer to {setting}',
   },
   KEY_UNKNOWN: {
     status: 401,
@@ -335,7 +335,7 @@ export const CATALOGUE = {
   NOT_AN_INVOKER: {
     status: 403,
     what: '{principal} may not invoke this service',
-    fix: 'admit it with --invoker or in the policy',
+    fix: 'admit it in {setting} or in the policy',
   },
   HOST_UNKNOWN: {
     status: 404,
@@ -350,7 +350,7 @@ export const CATALOGUE = {
   UPSTREAM_FAILED: {
     status: 502,
     what: 'the upstream {upstream} failed: {reason}',
-    fix: 'start the service, and compare --upstream with the address that it listens on',
+    fix: 'start the service, and compare {setting} with the address that it listens on',
   },
   MEMBER_UNUSABLE: {
     status: 400,
@@ -360,7 +360,7 @@ export const CATALOGUE = {
   POLICY_UNUSABLE: {
     status: 400,
     what: 'the policy {path} cannot be used: {reason}',
-    fix: 'write it with `gcloud run services get-iam-policy SERVICE --format=json`',
+    fix: 'write it with `gcloud run services get-iam-policy SERVICE`',
   },
   INTERNAL: {
     status: 503,

@@ -63,7 +63,7 @@ export interface GateEvent {
   upstreamStatus?: number
   /** A code of the catalogue; of an admitted request `INVOKER` or `PUBLIC`. */
   code: string
-  /** Address that the request came from. */
+  /** Who asked: a name where one is known, else the address. */
   caller: string
   /** The gate's host as asked for. */
   host: string

@@ -4,6 +4,7 @@ import { asFailure, failure, type SidemintError } from '../core/errors.ts'
 import { acceptsAudience, isCallUrl } from './audience.ts'
 import { type Credential, readCredential } from './credential.ts'
 import { admits, type Invokers, type Principal } from './members.ts'
+import type { Spelling } from './settings.ts'
 import type { Claims, Verified, Verifier } from './verifier.ts'
 
 export interface Rules {
@@ -13,6 +14,7 @@ export interface Rules {
   subjects: Readonly<Record<string, string>>
   /** The entry of `trust` whose subjects these are: another issuer may give the same subject to somebody else. */
   subjectsOf: string
+  spell: Spelling
 }
 
 export interface Decision {
@@ -39,7 +41,7 @@ export async function decide(
   if (invokers.everyone) return decision
   try {
     decision.credential = readCredential(rawHeaders, rules.audiences[0] ?? '')
-    const verified = await verifier.verify(decision.credential.token)
+    const verified = await verifier.verify(decision.credential.token, rules.spell('trust'))
     const { claims } = verified
     const principal = principalOf(verified, rules, invokers)
     decision.audience = typeof claims.aud === 'string' ? claims.aud : 'a list of audiences'
@@ -49,7 +51,10 @@ export async function decide(
       throw failure('AUDIENCE_WRONG', { audience: decision.audience, audiences: rules.audiences.join(', '), hint })
     }
     if (!admits(invokers, principal))
-      throw failure('NOT_AN_INVOKER', { principal: describe(decision.principal, claims) })
+      throw failure('NOT_AN_INVOKER', {
+        principal: describe(decision.principal, claims, rules.spell('subject')),
+        setting: rules.spell('invoker'),
+      })
   } catch (error) {
     decision.refusal = asFailure(error)
   }
@@ -74,9 +79,9 @@ function principalOf({ claims, trusted }: Verified, rules: Rules, invokers: Invo
   return { email: own.toLowerCase(), ...(typeof hd === 'string' ? { hostedDomain: hd.toLowerCase() } : {}) }
 }
 
-function describe(principal: string, claims: Claims): string {
+function describe(principal: string, claims: Claims, setting: string): string {
   if (claims.email === undefined && principal === claims.sub) {
-    return `the subject ${principal}, whose token has no email (say whose it is with --subject ${principal}=EMAIL),`
+    return `the subject ${principal}, whose token has no email (say whose it is: ${principal}=EMAIL in ${setting}),`
   }
   return claims.email_verified === true || claims.email === undefined
     ? principal

@@ -3,9 +3,11 @@
 import type { IncomingMessage } from 'node:http'
 import { type SidemintError, withFix } from '../core/errors.ts'
 import type { GateEvent } from '../core/events.ts'
-import { addressOf, hostOf, pathOf } from './exchange.ts'
+import { hostOf, pathOf } from './exchange.ts'
 
 export interface Outcome {
+  /** A name, or the address. */
+  caller: string
   /** Why it was refused, or would have been. */
   refusal?: SidemintError
   /** False where the gate lets pass what it would refuse. */
@@ -13,22 +15,25 @@ export interface Outcome {
   /** Of the verified token; absent where nobody asks for one. */
   audience: string
   principal: string
+  /** What the service answered; undefined where it was not asked or the caller left before. */
+  upstreamStatus?: number | undefined
   tookMs: number
 }
 
 /** `at` in epoch ms. */
 export function gateEvent(req: IncomingMessage, at: number, outcome: Outcome): GateEvent {
-  const { refusal, enforced, audience, principal, tookMs } = outcome
+  const { caller, refusal, enforced, audience, principal, upstreamStatus, tookMs } = outcome
   return {
     type: 'gate',
     at,
     decision: refusal === undefined ? 'allow' : enforced ? 'refuse' : 'report',
     ...(refusal === undefined ? {} : { status: refusal.status }),
     code: refusal?.code ?? (principal === '' ? 'PUBLIC' : 'INVOKER'),
-    caller: addressOf(req),
+    caller,
     host: hostOf(req),
     method: req.method ?? '',
     path: pathOf(req).slice(0, PATH_LIMIT),
+    ...(upstreamStatus === undefined ? {} : { upstreamStatus }),
     audience,
     principal,
     reason: refusal === undefined ? '' : withFix(refusal),

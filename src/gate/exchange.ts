@@ -1,8 +1,9 @@
 /** One request at a gate: what is read off it, and how it is answered with a page. */
 
-import { type IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http'
+import { type IncomingMessage, ServerResponse } from 'node:http'
 import { type Duplex, finished } from 'node:stream'
 import { hostName, peerAddress } from '../core/host.ts'
+import { answerSocket } from '../http/raw.ts'
 import { type Page, pageFor } from './pages.ts'
 
 /** No name is longer (RFC 1035), and what a caller sends goes into the log. */
@@ -52,14 +53,9 @@ export function refuse({ req, to }: Exchange, status: number): void {
 }
 
 /** Ends when the request has ended: a connection closed under an upload would take the answer with it. */
-function answer(req: IncomingMessage, res: ServerResponse, { status, headers, body }: Page): void {
-  res.writeHead(status, headers).write(body)
+function answer(req: IncomingMessage, res: ServerResponse, { status, head, body }: Page): void {
+  res.writeHead(status, [...head]).write(body)
   req.unpipe()
   req.resume()
   finished(req, () => res.end())
-}
-
-function answerSocket(socket: Duplex, { status, headers, body }: Page): void {
-  const head = Object.entries({ ...headers, Connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`)
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head.join('')}\r\n${body}`)
 }

@@ -1,14 +1,18 @@
 /** Many gates in one process, each for one service, chosen by the Host that the caller asked for. */
 
 import type { RequestListener } from 'node:http'
+import type { Socket } from 'node:net'
 import { asFailure, failure, withFix } from '../core/errors.ts'
 import type { Events } from '../core/events.ts'
+import { peerAddress } from '../core/host.ts'
 import type { UpgradeListener } from '../http/listener.ts'
 import { gateEvent } from './event.ts'
 import { type Exchange, hostOf, refuse, takeOrigin } from './exchange.ts'
 import { createPolicy } from './policy.ts'
+import type { PolicyFile } from './policy-file.ts'
 import { createGate, type Gate } from './request.ts'
-import type { GateOptions } from './settings.ts'
+import { type GateOptions, spellingOf } from './settings.ts'
+import { whatCame } from './unlike.ts'
 import { createVerifier, type Verifier } from './verifier.ts'
 
 /** The key of a gate that names no host. */
@@ -18,6 +22,15 @@ export interface GatesOptions {
   events: Events
   /** Epoch ms. Default: the clock. */
   now?: () => number
+  /** Who is at the other end: a name where one is known. Never rejects. Default: the address. */
+  callerOf?: (socket: Socket) => Promise<string>
+}
+
+type Shared = Required<GatesOptions>
+
+interface Parts extends Shared {
+  verifierFor: (trust: readonly string[]) => Verifier
+  readPolicy: ((path: string) => PolicyFile) | undefined
 }
 
 /** The gates of one port. */
@@ -26,11 +39,17 @@ export interface GatesListener {
   port?: number
   handler: RequestListener
   upgrade: UpgradeListener
+  /** Is told the bytes that were not a request. */
+  unreadable: (bytes: Buffer) => void
 }
 
 /** Throws SETTINGS_INVALID with all that is wrong with the gates' policies. */
-export function createGates(list: readonly GateOptions[], { events, now = Date.now }: GatesOptions): GatesListener[] {
-  const verifierFor = createVerifiers(now)
+export async function createGates(
+  list: readonly GateOptions[],
+  { events, now = Date.now, callerOf = async (socket) => peerAddress(socket.remoteAddress) }: GatesOptions,
+): Promise<GatesListener[]> {
+  const shared = { events, now, callerOf }
+  const parts = { ...shared, verifierFor: createVerifiers(now), readPolicy: await policyReader(list) }
   const byPort = new Map<number | undefined, Map<string, Gate>>()
   const problems: string[] = []
   for (const options of list) {
@@ -38,18 +57,22 @@ export function createGates(list: readonly GateOptions[], { events, now = Date.n
     const gates = byPort.get(port) ?? new Map<string, Gate>()
     byPort.set(port, gates)
     try {
-      gates.set(host, gateFor(options, verifierFor(options.trust), events, now))
+      gates.set(host, gateFor(options, parts))
     } catch (error) {
       problems.push(`${host === ANY_HOST ? '' : `${host}: `}${withFix(asFailure(error))}`)
     }
   }
   if (problems.length > 0) throw failure('SETTINGS_INVALID', { problems: problems.join('\n') })
   return [...byPort].map(([port, gates]) => {
-    const gate = chooseByHost(gates, events, now)
+    const gate = chooseByHost(gates, shared)
     return {
       ...(port === undefined ? {} : { port }),
       handler: (req, res) => void gate({ req, to: res }),
       upgrade: (req, to, head) => void gate({ req, to, head }),
+      unreadable(bytes) {
+        const text = whatCame(bytes)
+        if (text !== undefined) events.record({ type: 'notice', at: now(), level: 'warn', code: 'NOT_HTTP_1', text })
+      },
     }
   })
 }
@@ -65,27 +88,35 @@ function createVerifiers(now: () => number): (trust: readonly string[]) => Verif
   }
 }
 
-function gateFor(options: GateOptions, verifier: Verifier, events: Events, now: () => number): Gate {
-  const { upstream, audiences, gcloudAudiences, subjects, strip, mode, invokers, policy: file, groups } = options
+/** Loaded only where there is a file: it brings the YAML parser. */
+async function policyReader(list: readonly GateOptions[]): Promise<Parts['readPolicy']> {
+  return list.some(({ policy }) => policy !== undefined) ? (await import('./policy-file.ts')).readPolicyFile : undefined
+}
+
+function gateFor(options: GateOptions, { events, now, callerOf, verifierFor, readPolicy: read }: Parts): Gate {
+  const { upstream, audiences, gcloudAudiences, subjects, strip, mode, trust, invokers, policy: path, groups } = options
+  const spell = spellingOf(options)
   const policy = createPolicy({
     invokers,
-    ...(file === undefined ? {} : { file }),
+    ...(path === undefined || read === undefined ? {} : { file: { path, read } }),
     groups,
+    spell,
     now,
     notice: (level, code, text) => events.record({ type: 'notice', at: now(), level, code, text }),
   })
-  const rules = { audiences, gcloudAudiences, subjects, subjectsOf: options.trust[0] ?? '' }
-  return createGate({ upstream, rules, policy, verifier, strip, mode, events, now })
+  const rules = { audiences, gcloudAudiences, subjects, subjectsOf: trust[0] ?? '', spell }
+  return createGate({ upstream, rules, policy, verifier: verifierFor(trust), strip, mode, events, now, callerOf })
 }
 
 /** The gates of a port as one that never rejects: a fault in one request must not end the others. */
-function chooseByHost(gates: ReadonlyMap<string, Gate>, events: Events, now: () => number): Gate {
+function chooseByHost(gates: ReadonlyMap<string, Gate>, { events, now, callerOf }: Shared): Gate {
   async function refuseUnknown(exchange: Exchange): Promise<void> {
     const { req } = exchange
     const hosts = [...gates.keys()].join(', ')
     const refusal = failure('HOST_UNKNOWN', { host: JSON.stringify(hostOf(req)), hosts })
     refuse(exchange, refusal.status)
-    events.record(gateEvent(req, now(), { refusal, enforced: true, audience: '', principal: '', tookMs: 0 }))
+    const caller = await callerOf(req.socket)
+    events.record(gateEvent(req, now(), { caller, refusal, enforced: true, audience: '', principal: '', tookMs: 0 }))
   }
 
   return async (exchange) => {

@@ -4,7 +4,8 @@ import { escapeHtml } from '../http/wire.ts'
 
 export interface Page {
   status: number
-  headers: Record<string, string>
+  /** Alternating names and values. */
+  head: readonly string[]
   body: string
 }
 
@@ -60,11 +61,13 @@ export function pageFor(status: number, path: string): Page {
 `
   return {
     status: shown,
-    headers: {
-      ...(shown === 401 ? { 'WWW-Authenticate': CHALLENGE } : {}),
-      'Content-Type': 'text/html; charset=UTF-8',
-      'Content-Length': String(Buffer.byteLength(body)),
-    },
+    head: [
+      ...(shown === 401 ? ['WWW-Authenticate', CHALLENGE] : []),
+      'Content-Type',
+      'text/html; charset=UTF-8',
+      'Content-Length',
+      String(Buffer.byteLength(body)),
+    ],
     body,
   }
 }

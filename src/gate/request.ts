@@ -1,6 +1,7 @@
 /** One gate: decides, lets the request through to its service or answers as Cloud Run's front end, and says so. */
 
 import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import { failure, withFix } from '../core/errors.ts'
 import type { Events } from '../core/events.ts'
 import { type Strip, stripped } from './credential.ts'
@@ -9,6 +10,7 @@ import { gateEvent } from './event.ts'
 import { type Exchange, refuse } from './exchange.ts'
 import { prepareForService } from './headers.ts'
 import type { Policy } from './policy.ts'
+import { watchDifferences } from './unlike.ts'
 import { createUpstream } from './upstream.ts'
 import type { Verifier } from './verifier.ts'
 
@@ -22,15 +24,19 @@ export interface GateParts {
   events: Events
   /** Epoch ms. */
   now: () => number
+  callerOf: (socket: Socket) => Promise<string>
 }
 
 /** Settles once the head of an answer is on its way. */
 export type Gate = (exchange: Exchange) => Promise<void>
 
-export function createGate({ upstream: url, rules, policy, verifier, strip, mode, events, now }: GateParts): Gate {
+export function createGate(parts: GateParts): Gate {
+  const { upstream: url, rules, policy, verifier, strip, mode, events, now, callerOf } = parts
+  const warn = (code: string, text: string) => events.record({ type: 'notice', at: now(), level: 'warn', code, text })
+  const watch = watchDifferences(now, (text) => warn('UNLIKE_CLOUD_RUN', text))
   const forward = createUpstream(url, (reason) => {
-    const error = failure('UPSTREAM_FAILED', { upstream: url, reason })
-    events.record({ type: 'notice', at: now(), level: 'warn', code: error.code, text: withFix(error) })
+    const error = failure('UPSTREAM_FAILED', { upstream: url, reason, setting: rules.spell('upstream') })
+    warn(error.code, withFix(error))
   })
 
   async function decideOn(req: IncomingMessage): Promise<Decision> {
@@ -41,17 +47,19 @@ export function createGate({ upstream: url, rules, policy, verifier, strip, mode
   return async (exchange) => {
     const { req } = exchange
     const started = performance.now()
+    const named = callerOf(req.socket)
     const { credential, ...decision } = await decideOn(req)
     const tookMs = Math.round(performance.now() - started)
-    const outcome = { ...decision, enforced: mode === 'enforce', tookMs }
-    const event = gateEvent(req, now(), outcome)
-    if (event.decision === 'refuse') {
-      refuse(exchange, event.status ?? 503)
-      return events.record(event)
+    const { refusal } = decision
+    watch(exchange, refusal)
+    let upstreamStatus: number | undefined
+    if (refusal && mode === 'enforce') refuse(exchange, refusal.status)
+    else {
+      prepareForService(req)
+      if (credential && !refusal) req.headers[credential.header] = stripped(credential, strip)
+      upstreamStatus = await forward(exchange)
     }
-    prepareForService(req)
-    if (credential && event.decision === 'allow') req.headers[credential.header] = stripped(credential, strip)
-    const upstreamStatus = await forward(exchange)
-    events.record(upstreamStatus === undefined ? event : { ...event, upstreamStatus })
+    const outcome = { ...decision, caller: await named, enforced: mode === 'enforce', upstreamStatus, tookMs }
+    events.record(gateEvent(req, now(), outcome))
   }
 }

@@ -9,11 +9,14 @@ import { HEADERS } from '../http/wire.ts'
 import { createMetrics } from '../observe/metrics.ts'
 import { createOps } from '../observe/ops.ts'
 import { createReadiness } from '../observe/readiness.ts'
-import { createGates } from './hosts.ts'
+import { createGates, type GatesOptions } from './hosts.ts'
 import { type GateOptions, type GateSettings, gatesOf } from './settings.ts'
 
-/** Idle connections of callers are kept as long as Google's front end keeps them; many clients reuse them blindly. */
-const KEEP_ALIVE_MS = 620_000
+/**
+ * Idle connections of callers are kept as long as Google's front end keeps them; many clients reuse them blindly. A
+ * request may take an hour to arrive, Cloud Run's longest timeout (cloud.google.com/run/docs/configuring/request-timeout).
+ */
+const TIMES = { keepAliveMs: 620_000, requestMs: 3_600_000 }
 
 /** Whoever may read these is on this machine, or in the gate's container. */
 const ADMIN_HOST = '127.0.0.1'
@@ -23,6 +26,7 @@ export interface GateServerOptions {
   events: Events
   /** Epoch ms. Default: the wall clock. */
   now?: () => number
+  callerOf?: GatesOptions['callerOf']
 }
 
 export interface RunningGates {
@@ -36,7 +40,13 @@ export interface RunningGates {
 }
 
 /** Throws SETTINGS_INVALID for policies that cannot be used, PORT_TAKEN and ADDRESS_UNAVAILABLE. */
-export async function startGates({ settings, events, now = Date.now }: GateServerOptions): Promise<RunningGates> {
+export async function startGates({
+  settings,
+  events,
+  now = Date.now,
+  callerOf,
+}: GateServerOptions): Promise<RunningGates> {
+  const named = callerOf === undefined ? {} : { callerOf }
   const { host, port: sharedPort, adminPort } = settings
   const ops = createOps({ readiness: createReadiness(events, now), metrics: createMetrics(events) })
   const gates = gatesOf(settings)
@@ -47,11 +57,17 @@ export async function startGates({ settings, events, now = Date.now }: GateServe
   const open: Listener[] = []
   const close = async (graceMs = 0) => void (await Promise.all(open.map((listener) => listener.close(graceMs))))
   try {
-    for (const { port = sharedPort, handler, upgrade } of createGates(gates, { events, now })) {
-      open.push(await listen({ host, port, handler, upgrade, keepAliveMs: KEEP_ALIVE_MS, headers: [] }))
+    for (const { port = sharedPort, ...listener } of await createGates(gates, { events, now, ...named })) {
+      open.push(await listen({ host, port, ...listener, ...TIMES, headers: [] }))
     }
     const urls = open.map(({ port }) => `http://${reachable(host)}:${port}`)
-    const own = await listen({ host: ADMIN_HOST, port: adminPort, handler: admin, headers: HEADERS })
+    const own = await listen({
+      host: ADMIN_HOST,
+      port: adminPort,
+      setting: '--admin-port',
+      handler: admin,
+      headers: HEADERS,
+    })
     open.push(own)
     return { gates, urls, adminUrl: `http://${ADMIN_HOST}:${own.port}`, close }
   } catch (error) {

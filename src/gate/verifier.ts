@@ -36,8 +36,9 @@ export interface Verifier {
   /**
    * What a good token says. Throws TOKEN_INVALID, TOKEN_EXPIRED, ISSUER_NOT_TRUSTED, KEY_UNKNOWN or KEY_UNUSABLE, and
    * KEYS_UNAVAILABLE (503) where the issuer's keys cannot be had: then nobody knows whether the token is good.
+   * `setting` is where more issuers are named, for the fix.
    */
-  verify(token: string): Promise<Verified>
+  verify(token: string, setting?: string): Promise<Verified>
 }
 
 export interface VerifierOptions {
@@ -56,10 +57,10 @@ export function createVerifier({ trust, now = Date.now }: VerifierOptions): Veri
   }
 
   return {
-    async verify(token) {
+    async verify(token, setting = '--trust') {
       const { kid, iss } = readHead(token)
       const issuer = issuers.get(iss)
-      if (!issuer) throw failure('ISSUER_NOT_TRUSTED', { issuer: quote(iss), trusted: trust.join(' or ') })
+      if (!issuer) throw failure('ISSUER_NOT_TRUSTED', { issuer: quote(iss), trusted: trust.join(' or '), setting })
       const claims = await readSigned(token, (failed) => keyOf(issuer.keys, kid, iss, failed))
       if (!claims) {
         throw failure('TOKEN_INVALID', { reason: `its signature is not by the key that ${iss} publishes` })

@@ -30,6 +30,12 @@ export interface ListenOptions {
   handler: RequestListener
   /** Handles WebSocket upgrades. Absent: every upgrade offer is ignored. */
   upgrade?: UpgradeListener
+  /** Is told the bytes that are not a request. */
+  unreadable?: (bytes: Buffer) => void
+  /** How long a request may take to arrive. Default: Node's 5 minutes. */
+  requestMs?: number
+  /** How the address is set, for the fix where it is taken. Default: `--port or --host`. */
+  setting?: string
   /** How long an idle connection is kept. Default 75 s. */
   keepAliveMs?: number
   /** Alternating names and values, as in `rawHeaders`: sent with the answer to a request that cannot be read. */
@@ -39,7 +45,11 @@ export interface ListenOptions {
 /** Listens, or throws PORT_TAKEN or ADDRESS_UNAVAILABLE. */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { host, port, handler, upgrade, headers } = options
-  const limits = { maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: options.keepAliveMs ?? KEEP_ALIVE_MS }
+  const limits = {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    keepAliveTimeout: options.keepAliveMs ?? KEEP_ALIVE_MS,
+    ...(options.requestMs === undefined ? {} : { requestTimeout: options.requestMs }),
+  }
   const upgrades = { shouldUpgradeCallback: (req: IncomingMessage) => upgrade !== undefined && isWebSocket(req) }
   const handle: RequestListener = (req, res) => {
     if (hasOneHost(req)) return handler(req, res)
@@ -60,9 +70,10 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     })
   }
   server.on('connect', (_, socket: Duplex) => answerSocket(socket, refusal(405, headers)))
-  server.on('clientError', ({ code }: NodeJS.ErrnoException, socket) =>
-    answerSocket(socket, refusal(statusFor(code), headers)),
-  )
+  server.on('clientError', ({ code, rawPacket }: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket) => {
+    if (rawPacket !== undefined) options.unreadable?.(rawPacket)
+    answerSocket(socket, refusal(statusFor(code), headers))
+  })
   // Node's own list of connections lacks those that were upgraded.
   const open = new Set<Socket>()
   server.on('connection', (socket: Socket) => {
@@ -70,7 +81,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     socket.once('close', () => open.delete(socket))
   })
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(error, host, port)))
+    server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(error, options)))
     server.listen(port, host, resolve)
   })
   return {
@@ -83,10 +94,13 @@ function isWebSocket(req: IncomingMessage): boolean {
   return req.method === 'GET' && req.headers.upgrade?.toLowerCase() === 'websocket'
 }
 
-function cannotListen(error: NodeJS.ErrnoException, host: string, port: number): Error {
+function cannotListen(
+  error: NodeJS.ErrnoException,
+  { host, port, setting = '--port or --host' }: ListenOptions,
+): Error {
   const address = `${host}:${port}`
   return error.code === 'EADDRINUSE'
-    ? failure('PORT_TAKEN', { address }, { cause: error })
+    ? failure('PORT_TAKEN', { address, setting }, { cause: error })
     : failure('ADDRESS_UNAVAILABLE', { address, reason: error.code ?? error.message }, { cause: error })
 }
 

@@ -48,7 +48,7 @@ test('every code is upper snake case, says what failed and what to do, in senten
 
 test('a failure keeps its code, status and cause, and 503 alone passes by itself', (t) => {
   const cause = new Error('below')
-  const error = failure('PORT_TAKEN', { address: '127.0.0.1:80' }, { cause })
+  const error = failure('PORT_TAKEN', { setting: '--port', address: '127.0.0.1:80' }, { cause })
   t.like(error, {
     code: 'PORT_TAKEN',
     status: 400,
@@ -56,7 +56,7 @@ test('a failure keeps its code, status and cause, and 503 alone passes by itself
     message: '127.0.0.1:80 is in use by another process',
   })
   t.is(error.cause, cause)
-  t.true(failure('PORT_TAKEN', { address: 'x' }, { status: 503 }).transient)
+  t.true(failure('PORT_TAKEN', { setting: '--port', address: 'x' }, { status: 503 }).transient)
 })
 
 test('anything else that is thrown becomes INTERNAL, a passing fault', (t) => {

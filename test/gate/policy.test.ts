@@ -1,9 +1,10 @@
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { asFailure } from '../../src/core/errors.ts'
 import { createPolicy } from '../../src/gate/policy.ts'
+import { readPolicyFile } from '../../src/gate/policy-file.ts'
 
 const ORDERS = 'orders@acme-dev.iam.gserviceaccount.com'
 
@@ -22,7 +23,8 @@ function setUp(t: ExecutionContext) {
     create: (invokers: string[] = []) =>
       createPolicy({
         invokers,
-        file,
+        file: { path: file, read: readPolicyFile },
+        spell: (name) => `--${name}`,
         now: () => time.ms,
         notice: (_, code, text) => void notices.push(`${code} ${text}`),
       }),
@@ -31,7 +33,9 @@ function setUp(t: ExecutionContext) {
 
 test('every predefined role that holds run.routes.invoke admits, and no other', (t) => {
   const { write, create } = setUp(t)
-  for (const role of ['run.invoker', 'run.servicesInvoker', 'run.admin', 'run.developer', 'owner', 'editor']) {
+  const functions = ['cloudfunctions.developer', 'cloudfunctions.admin']
+  const run = ['run.invoker', 'run.servicesInvoker', 'run.admin', 'run.developer', 'run.sourceDeveloper']
+  for (const role of [...run, ...functions, 'owner', 'editor']) {
     write([{ role: `roles/${role}`, members: [`serviceAccount:${ORDERS}`] }])
     t.deepEqual(create().current().emails, new Set([ORDERS]), role)
   }
@@ -58,12 +62,14 @@ test('what cannot be honoured is refused at start', (t) => {
   const code = () => asFailure(t.throws(create)).code
   const message = () => asFailure(t.throws(create)).message
   t.regex(message(), /ENOENT/)
-  writeFileSync(file, 'bindings:')
-  t.regex(message(), /no JSON/)
+  writeFileSync(file, '{"bindings":[')
+  t.regex(message(), /neither JSON nor YAML/)
   writeFileSync(file, '[]')
-  t.regex(message(), /no JSON object/)
+  t.regex(message(), /is not an object/)
+  writeFileSync(file, '')
+  t.regex(message(), /is not an object/)
   write('none')
-  t.regex(message(), /`bindings` is no list/)
+  t.regex(message(), /`bindings` is not a list/)
   write([{ members: [] }])
   t.regex(message(), /has no role/)
   write([{ role: 'roles/run.invoker', members: [1] }])
@@ -71,7 +77,7 @@ test('what cannot be honoured is refused at start', (t) => {
   write([{ role: 'roles/run.invoker', members: ['allUsers'], condition: { expression: 'request.time < x' } }])
   t.regex(message(), /has an IAM condition/)
   t.is(code(), 'POLICY_UNUSABLE')
-  write([{ role: 'roles/run.invoker', members: ['principal://iam.googleapis.com/x'] }])
+  write([{ role: 'roles/run.invoker', members: ['ann@acme.com'] }])
   t.is(code(), 'MEMBER_UNUSABLE')
 })
 
@@ -90,7 +96,7 @@ test('a custom role and an undescribed group admit nobody, and the log says so',
   t.is(create().current().emails.size, 0)
   t.is(notices.length, 2)
   t.true(notices.some((text) => text.includes('projects/acme-dev/roles/caller')))
-  t.true(notices.some((text) => text.includes('--group eng@acme.com=MEMBER')))
+  t.true(notices.some((text) => text.includes('eng@acme.com=MEMBER in --group')))
 })
 
 test('a changed file is read again within a second, written anew or replaced', (t) => {
@@ -127,5 +133,67 @@ test('a file that breaks or goes away leaves the last good policy in force, whic
   for (const text of notices) t.regex(text, /^POLICY_UNUSABLE .* the last good policy stays in force/)
   write([])
   time.ms += 1_000
+  t.is(policy.current().emails.size, 0)
+})
+
+const BILLING = new Set(['billing@acme-dev.iam.gserviceaccount.com'])
+const FILES: [file: string, notices: RegExp[]][] = [
+  ['bom.json', []],
+  ['gcloud.yaml', []],
+  ['deleted.json', []],
+  [
+    'deployer.json',
+    [/^MEMBER_IGNORED nobody is admitted as principalSet:.*, serviceAccount:acme-dev\.svc\.id\.goog\[/],
+  ],
+  ['first-generation.json', [/^ROLE_UNKNOWN roles\/cloudfunctions\.invoker .* Fix: give roles\/run\.invoker$/]],
+]
+for (const [name, expected] of FILES) {
+  test(`${name} admits the one whom it names`, (t) => {
+    const notices: string[] = []
+    const policy = createPolicy({
+      invokers: [],
+      file: { path: join(import.meta.dirname, 'policies', name), read: readPolicyFile },
+      spell: (setting) => `--${setting}`,
+      now: () => 0,
+      notice: (_, code, text) => void notices.push(`${code} ${text}`),
+    })
+    t.deepEqual(policy.current().emails, BILLING)
+    t.is(notices.length, expected.length, notices.join('\n'))
+    for (const [index, notice] of expected.entries()) t.regex(notices[index] ?? '', notice)
+  })
+}
+
+test('a policy that PowerShell wrote in UTF-16 is read', (t) => {
+  const { file, create } = setUp(t)
+  const text = readFileSync(join(import.meta.dirname, 'policies', 'gcloud.yaml'), 'utf8')
+  const little = Buffer.from(`\ufeff${text}`, 'utf16le')
+  for (const bytes of [little, Buffer.from(little).swap16()]) {
+    writeFileSync(file, bytes)
+    t.deepEqual(create().current().emails, BILLING)
+  }
+})
+
+const NOT_POLICIES: [file: string, reason: RegExp][] = [
+  ['condition.json', /has an IAM condition/],
+  ['hidden-condition.json', /roles\/run\.invoker_withcond_0123456789abcdef has an IAM condition/],
+  ['wrapped.json', /holds its policy under `policy`/],
+  ['terraform-plan.json', /a plan or state of Terraform/],
+  ['service.yaml', /describes a service/],
+]
+for (const [name, reason] of NOT_POLICIES) {
+  test(`${name} is refused as what it is`, (t) => {
+    const error = t.throws(() => readPolicyFile(join(import.meta.dirname, 'policies', name)))
+    t.is(asFailure(error).code, 'POLICY_UNUSABLE')
+    t.regex(asFailure(error).message, reason)
+  })
+}
+
+test('a clock that is set back does not keep a policy from being read again', (t) => {
+  const { write, create, time } = setUp(t)
+  write([{ role: 'roles/run.invoker', members: ['user:ann@acme.com'] }])
+  time.ms = 3_600_000
+  const policy = create()
+  write([])
+  time.ms = 0
   t.is(policy.current().emails.size, 0)
 })

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers'
 import test, { type ExecutionContext } from 'ava'
 import { type CommandShape, readArguments } from '../../src/commands/arguments.ts'
 import { run as healthcheck } from '../../src/commands/healthcheck.ts'
+import { asFailure } from '../../src/core/errors.ts'
 import { createEvents, type GateEvent } from '../../src/core/events.ts'
 import { startGates } from '../../src/gate/server.ts'
 import { checkGates } from '../../src/gate/settings.ts'
@@ -62,7 +63,7 @@ test("a service account's token without an email is known by its subject, also w
   const policy = join(scratch, 'subject.json')
   writeFileSync(policy, JSON.stringify({ bindings: [{ role: 'roles/run.invoker', members }] }))
   const config = join(scratch, 'subject.yaml')
-  writeFileSync(config, `policy: ${policy}`)
+  writeFileSync(config, 'policy: ./subject.json')
   const path = `/computeMetadata/v1/instance/service-accounts/default/identity?audience=${AUDIENCE}`
   const { body } = await ask(metadata.url, path)
   for (const who of [`--invoker=${members[0]}`, `--config=${config}`]) {
@@ -144,6 +145,7 @@ test('a port that is taken is an error, and nothing stays open', async (t) => {
   const { url, port } = await startService(t)
   const own = await freePort()
   const argv = ['--upstream', url, '--invoker=allUsers', `--port=${own}`, `--admin-port=${port}`]
-  await t.throwsAsync(start(t, argv), { code: 'PORT_TAKEN' })
+  const error = await t.throwsAsync(start(t, argv), { code: 'PORT_TAKEN' })
+  t.regex(asFailure(error).fix, /another address with --admin-port$/)
   await t.notThrowsAsync(start(t, [...argv, '--admin-port=0']))
 })

@@ -91,15 +91,15 @@ export type GateUnderTest = Partial<GateOptions> & { upstream: string }
 
 /** The gates on free ports: the ports by those that the gates name, or by 0 where they name none. */
 export async function listenGates(t: ExecutionContext, list: readonly GateUnderTest[], options: GatesOptions) {
-  const gates = createGates(
+  const gates = await createGates(
     list.map((gate) => ({ ...ORDINARY, ...gate })),
     options,
   )
   const ports = new Map<number, number>()
-  for (const { port = 0, handler, upgrade } of gates) {
-    const listener = await listenHttp({ host: '127.0.0.1', port: 0, handler, upgrade, headers: [] })
-    t.teardown(() => listener.close(0))
-    ports.set(port, listener.port)
+  for (const { port = 0, ...listener } of gates) {
+    const listening = await listenHttp({ host: '127.0.0.1', port: 0, ...listener, headers: [] })
+    t.teardown(() => listening.close(0))
+    ports.set(port, listening.port)
   }
   return ports
 }

@@ -1,0 +1,105 @@
+/** The IAM policy of a service in a file, as `gcloud run services get-iam-policy SERVICE` prints it. */
+
+import { readFileSync } from 'node:fs'
+import { failure, type SidemintError } from '../core/errors.ts'
+import { parseYaml } from '../core/yaml.ts'
+
+/**
+ * The predefined roles that hold `run.routes.invoke`: Google's list of Cloud Run and Cloud Functions roles and their
+ * permissions (cloud.google.com/iam/docs/roles-permissions/run), and for the two basic roles
+ * cloud.google.com/run/docs/securing/managing-access. What a custom role holds is not in a policy, so it gives nothing.
+ */
+const INVOKING_ROLES = new Set([
+  'roles/run.invoker',
+  'roles/run.servicesInvoker',
+  'roles/run.developer',
+  'roles/run.admin',
+  'roles/run.sourceDeveloper',
+  'roles/cloudfunctions.developer',
+  'roles/cloudfunctions.admin',
+  'roles/editor',
+  'roles/owner',
+])
+
+/** Holds `cloudfunctions.functions.invoke` alone, which is for functions of the first generation. */
+const FUNCTIONS_INVOKER = 'roles/cloudfunctions.invoker'
+
+export interface PolicyFile {
+  /** Members of roles that may invoke. */
+  members: string[]
+  /** Why a role that looks as if it may invoke admits nobody here. */
+  ignored: string[]
+}
+
+/** Throws POLICY_UNUSABLE. */
+export function readPolicyFile(path: string): PolicyFile {
+  const { bindings = [] } = parse(path)
+  if (!Array.isArray(bindings)) throw unusable(path, '`bindings` is not a list')
+  const found: PolicyFile = { members: [], ignored: [] }
+  for (const binding of bindings) {
+    const { role, members, condition } = (binding ?? {}) as Record<string, unknown>
+    if (typeof role !== 'string') throw unusable(path, 'a binding has no role')
+    // A condition of version 3 as versions 1 and 2 show it (cloud.google.com/iam/docs/policies#specifying-version-get).
+    const [plain = '', hidden] = role.split('_withcond_')
+    const reason = whyIgnored(role)
+    if (reason !== undefined) found.ignored.push(reason)
+    if (!INVOKING_ROLES.has(plain)) continue
+    if (hidden !== undefined || (condition !== undefined && condition !== null)) {
+      throw unusable(path, `its binding of ${role} has an IAM condition, which cannot be evaluated here`)
+    }
+    if (!Array.isArray(members) || members.some((member) => typeof member !== 'string')) {
+      throw unusable(path, `its binding of ${role} has no list of members`)
+    }
+    found.members.push(...(members as string[]))
+  }
+  return found
+}
+
+function whyIgnored(role: string): string | undefined {
+  if (role === FUNCTIONS_INVOKER) {
+    return `${role} admits nobody here: it is for functions of the first generation. Fix: give roles/run.invoker`
+  }
+  return role.startsWith('roles/')
+    ? undefined
+    : `${role} admits nobody here: a policy does not say what a custom role holds`
+}
+
+function parse(path: string): Record<string, unknown> {
+  const parsed = parseYaml(readText(path))
+  if (!('data' in parsed)) throw unusable(path, `it is neither JSON nor YAML: ${parsed.problems[0]}`)
+  const { data } = parsed
+  if (typeof data !== 'object' || data === null || Array.isArray(data)) throw unusable(path, 'it is not an object')
+  const policy = data as Record<string, unknown>
+  if (!['bindings', 'etag', 'version'].some((key) => key in policy)) throw unusable(path, whatElse(policy))
+  return policy
+}
+
+/** In UTF-8, or UTF-16 as PowerShell 5 writes what it redirects; both may begin with a byte order mark. */
+function readText(path: string): string {
+  let bytes: Buffer
+  try {
+    bytes = readFileSync(path)
+  } catch (error) {
+    throw unusable(path, (error as NodeJS.ErrnoException).code ?? 'it cannot be read')
+  }
+  const [first, second] = bytes
+  const encoding =
+    first === 0xff && second === 0xfe ? 'utf-16le' : first === 0xfe && second === 0xff ? 'utf-16be' : 'utf-8'
+  return new TextDecoder(encoding).decode(bytes)
+}
+
+/** What a file is that is not a policy. */
+function whatElse(data: Record<string, unknown>): string {
+  const keys = Object.keys(data)
+  if ('terraform_version' in data || 'planned_values' in data || 'format_version' in data) {
+    return 'it is a plan or state of Terraform, not the policy of a service'
+  }
+  if ('kind' in data || 'template' in data) return 'it describes a service and holds no policy'
+  const inner = keys.find((key) => typeof data[key] === 'object' && data[key] !== null && 'bindings' in data[key])
+  if (inner !== undefined) return `it holds its policy under \`${inner}\`, and the file has to be the policy itself`
+  return `it has neither bindings nor etag nor version, but ${keys.slice(0, 5).join(', ') || 'nothing'}`
+}
+
+function unusable(path: string, reason: string): SidemintError {
+  return failure('POLICY_UNUSABLE', { path, reason })
+}

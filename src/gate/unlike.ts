@@ -1,0 +1,78 @@
+/** What passes here and would not on Cloud Run, said once a path. */
+
+import type { IncomingMessage } from 'node:http'
+import type { SidemintError } from '../core/errors.ts'
+import { type Exchange, pathOf } from './exchange.ts'
+
+/** cloud.google.com/run/quotas: the size of a request over HTTP/1. */
+const BODY_LIMIT_MIB = 32
+/** cloud.google.com/run/docs/configuring/request-timeout: the default; an hour at most. */
+const TIMEOUT_MINUTES = 5
+const TOLD_KEPT = 1_000
+
+/** Looks at a request that was decided on, and again when it has ended. */
+export type Watch = (exchange: Exchange, refusal: SidemintError | undefined) => void
+
+/** `now` in epoch ms; `notice` gets a sentence with what to do. */
+export function watchDifferences(now: () => number, notice: (text: string) => void): Watch {
+  const told = new Set<string>()
+
+  function tell(req: IncomingMessage, kind: string, text: string): void {
+    const path = pathOf(req)
+    if (told.has(`${kind} ${path}`)) return
+    if (told.size >= TOLD_KEPT) told.clear()
+    told.add(`${kind} ${path}`)
+    notice(`${req.method} ${path}: ${text}`)
+  }
+
+  return ({ req, to, head }, refusal) => {
+    if (
+      req.method === 'OPTIONS' &&
+      'access-control-request-method' in req.headers &&
+      refusal?.code === 'TOKEN_MISSING'
+    ) {
+      tell(
+        req,
+        'preflight',
+        'browsers send no token with a preflight, so Cloud Run refuses it too. Fix: admit allUsers',
+      )
+    }
+    if (refusal) return
+    if (pathOf(req) === '/healthz') {
+      tell(
+        req,
+        'healthz',
+        "Google's front end answers /healthz itself at run.app. Fix: choose another path, /health say",
+      )
+    }
+    const startedAtMs = now()
+    const { bytesRead } = req.socket
+    to.once('close', () => {
+      const size = Number(req.headers['content-length'] ?? req.socket.bytesRead - bytesRead)
+      if (head === undefined && size > BODY_LIMIT_MIB * 1024 * 1024) {
+        tell(
+          req,
+          'size',
+          `Cloud Run takes at most ${BODY_LIMIT_MIB} MiB in an HTTP/1 request. Fix: upload to Cloud Storage`,
+        )
+      }
+      if (now() - startedAtMs > TIMEOUT_MINUTES * 60_000) {
+        tell(
+          req,
+          'time',
+          `it took longer than ${TIMEOUT_MINUTES} minutes, where Cloud Run breaks off by default. Fix: --timeout of gcloud run deploy`,
+        )
+      }
+    })
+  }
+}
+
+/** What came where HTTP/1.1 is spoken; undefined for what is just broken. */
+export function whatCame(bytes: Buffer): string | undefined {
+  if (bytes[0] === 0x16 && bytes[1] === 0x03) {
+    return 'a caller speaks TLS, which Cloud Run takes off before the service. Fix: call http:// here'
+  }
+  return bytes.toString('latin1', 0, 14) === 'PRI * HTTP/2.0'
+    ? 'a caller speaks HTTP/2 without TLS (h2c, gRPC), which this gate does not. Fix: call by HTTP/1.1'
+    : undefined
+}
