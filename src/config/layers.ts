@@ -8,7 +8,7 @@ import { closestMatch } from 'leven'
 import * as v from 'valibot'
 import { failure } from '../core/errors.ts'
 import { plainly, quoted, type Setting, type Taker } from '../core/schemas.ts'
-import { policyBeside } from '../gate/settings.ts'
+import { policyBeside } from '../gate/origin.ts'
 import { checkIdentities } from './identity-checks.ts'
 import {
   type Chosen,

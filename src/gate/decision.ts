@@ -4,7 +4,7 @@ import { asFailure, failure, type SidemintError } from '../core/errors.ts'
 import { acceptsAudience, isCallUrl } from './audience.ts'
 import { type Credential, readCredential } from './credential.ts'
 import { admits, type Invokers, type Principal } from './members.ts'
-import type { Spelling } from './settings.ts'
+import type { Spelling } from './origin.ts'
 import type { Claims, Verified, Verifier } from './verifier.ts'
 
 export interface Rules {

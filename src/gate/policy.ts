@@ -4,8 +4,8 @@ import { asFailure, withFix } from '../core/errors.ts'
 import type { NoticeEvent } from '../core/events.ts'
 import { createWatchedFile } from '../core/watched-file.ts'
 import { createInvokers, type Invokers } from './members.ts'
+import type { Spelling } from './origin.ts'
 import type { PolicyFile } from './policy-file.ts'
-import type { Spelling } from './settings.ts'
 
 export interface PolicyOptions {
   invokers: readonly string[]
