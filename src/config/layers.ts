@@ -8,7 +8,7 @@ import { closestMatch } from 'leven'
 import * as v from 'valibot'
 import { failure } from '../core/errors.ts'
 import { plainly, quoted, type Setting, type Taker } from '../core/schemas.ts'
-import { policyBeside } from '../gate/origin.ts'
+import { policiesBeside } from '../gate/origin.ts'
 import { checkIdentities } from './identity-checks.ts'
 import {
   type Chosen,
@@ -111,14 +111,13 @@ function fromFile(file: Layers['file'], problems: string[]): Chosen {
     problems.push(`${file.path}: must hold settings, one key a line`)
     return {}
   }
-  const folder = dirname(file.path)
-  return collect(
+  const said = collect(
     Object.entries(file.data),
     (name) => `${file.path}: ${name}`,
-    ([name, value], setting) =>
-      setting.kind === 'list' && typeof value === 'string' ? splitList(value) : policyBeside(folder, name, value),
+    ([, value], setting) => (setting.kind === 'list' && typeof value === 'string' ? splitList(value) : value),
     problems,
   )
+  return policiesBeside(dirname(file.path), said)
 }
 
 function fromOptions(options: Readonly<Record<string, unknown>>, taker: Taker | undefined, problems: string[]): Chosen {

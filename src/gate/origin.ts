@@ -10,11 +10,16 @@ export function spellingOf({ host }: Pick<GateOptions, 'host'>): Spelling {
   return (name) => (host === undefined ? `--${name}` : `\`${name}:\` of ${host} under \`gates:\``)
 }
 
-/** A relative `policy:` of a settings file is beside that file. */
-export function policyBeside(folder: string, name: string, value: unknown): unknown {
-  const beside = (path: unknown) =>
-    typeof path === 'string' && path !== '' && !isAbsolute(path) ? join(folder, path) : path
-  if (name === 'policy') return beside(value)
-  if (name !== 'gates' || !Array.isArray(value)) return value
-  return value.map((gate) => (gate?.policy === undefined ? gate : { ...gate, policy: beside(gate.policy) }))
+interface WithPolicy {
+  policy?: string | undefined
+}
+
+/** What a settings file says, with a relative `policy:` taken as beside that file. */
+export function policiesBeside<T extends WithPolicy & { gates?: readonly WithPolicy[] }>(folder: string, said: T): T {
+  const { policy, gates } = said
+  return {
+    ...said,
+    ...(policy === undefined || isAbsolute(policy) ? {} : { policy: join(folder, policy) }),
+    ...(gates === undefined ? {} : { gates: gates.map((gate) => policiesBeside(folder, gate)) }),
+  }
 }

@@ -121,7 +121,7 @@ const SAMPLES: Record<string, [first: [string, unknown], second: [string, unknow
     ['allUsers', ['allUsers']],
   ],
   policy: [
-    ['policy.json', 'policy.json'],
+    ['/policies/a.json', '/policies/a.json'],
     ['/p', '/p'],
   ],
   trust: [
@@ -161,6 +161,15 @@ const SAMPLES: Record<string, [first: [string, unknown], second: [string, unknow
     ['silent', 'silent'],
   ],
 }
+
+test('a relative policy in the file is beside the file, and elsewhere as it is', async (t) => {
+  const gate = '{ host: a, upstream: "http://a", audience: [x], policy: ../a.json }'
+  const path = await file(`policy: b.json\ngates: [${gate}]\n`)
+  const { policy, gates } = await readAs('gate', ['--config', path])
+  t.is(policy, join(root, 'b.json'))
+  t.is(gates[0]?.policy, join(root, '..', 'a.json'))
+  t.is((await readAs('gate', ['--policy=b.json'])).policy, 'b.json')
+})
 
 test('there is a sample for every setting', (t) => {
   const sampled = [...Object.keys(SAMPLES), 'config', 'gates', 'identities', 'metadata'].sort()
