@@ -154,8 +154,8 @@ export const CATALOGUE = {
   },
   LOGIN_EXPIRED: {
     status: 403,
-    what: 'the session of {caller} has expired or was revoked',
-    fix: 'gcloud auth application-default login on the host; no restart is needed',
+    what: 'Google no longer accepts {caller}: {reason}',
+    fix: 'gcloud auth application-default login on the host, with an account that still exists; no restart is needed',
   },
   REAUTH_REQUIRED: {
     status: 403,

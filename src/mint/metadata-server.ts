@@ -9,8 +9,10 @@ import { failure } from '../core/errors.ts'
 import { readClaims, type Token, type TokenRequest, type TokenSource } from '../core/token.ts'
 import { MARKER } from '../http/wire.ts'
 import { BOUNDS, type Bounds, bounded, OutOfTime, retrying, timed } from './bounded.ts'
-import { ANSWER_LIMIT, explainRefusal, explainThrown, garbage, isPassing, Refusal } from './google/failures.ts'
+import { explainRefusal } from './google/failures.ts'
 import type { Minter } from './google/mint.ts'
+import { Refusal } from './google/refusal.ts'
+import { ANSWER_LIMIT, explainThrown, garbage, isPassing } from './google/thrown.ts'
 import { universeOf } from './universe.ts'
 
 export interface MetadataSourceOptions {

@@ -6,7 +6,7 @@
 import type { Agent } from 'node:http'
 import { createAgent } from '../../http/agent.ts'
 import { OutOfTime } from '../bounded.ts'
-import type { Destination } from './failures.ts'
+import type { Destination } from './thrown.ts'
 
 /** At once, to all hosts together. */
 const MOST = 16

@@ -1,7 +1,7 @@
 /** Tokens of service accounts from the IAM Credentials API, with the access token of whoever may act as them. */
 
 import type { Token, TokenRequest } from '../../core/token.ts'
-import { garbage } from './failures.ts'
+import { garbage } from './thrown.ts'
 import { idTokenOf } from './tokens.ts'
 import type { Transport } from './transport.ts'
 

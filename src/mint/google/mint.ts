@@ -11,8 +11,9 @@ import { DEFAULT_UNIVERSE } from '../universe.ts'
 import { createBearers } from './bearers.ts'
 import type { Client } from './client.ts'
 import { createClient, type Machine, type RootCredential } from './clients.ts'
-import { type Attempt, explainRefusal, type Holder, Refusal } from './failures.ts'
+import { type Attempt, explainRefusal, type Holder } from './failures.ts'
 import { CLOUD_PLATFORM, createIam, type Impersonation, scopesOf } from './iam.ts'
+import { Refusal } from './refusal.ts'
 import { createTransport } from './transport.ts'
 
 export interface MinterOptions {

@@ -10,6 +10,7 @@ import { promisify } from 'node:util'
 import { failure, type SidemintError } from '../../core/errors.ts'
 import { childEnv } from '../../env/child.ts'
 import type { CredentialSource, FederatedCredential } from '../adc.ts'
+import { plain, Refusal } from './refusal.ts'
 import type { Transport } from './transport.ts'
 
 type SubjectProgram = NonNullable<CredentialSource['executable']>
@@ -24,9 +25,9 @@ export function programSupplier(
 ) {
   const { command, timeout_millis: timeout = DEFAULT_TIMEOUT_MS, output_file: file } = program
 
-  async function run(): Promise<unknown> {
+  async function run(): Promise<Answer | undefined> {
     if (process.env.GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES !== '1') {
-      throw missing(programName(command), 'GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES is not 1')
+      throw missing(nameOf(program), 'GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES is not 1')
     }
     const [name = '', ...rest] = wordsOf(command)
     const env = {
@@ -37,53 +38,86 @@ export function programSupplier(
       ...(file === undefined ? {} : { GOOGLE_EXTERNAL_ACCOUNT_OUTPUT_FILE: file }),
     }
     const signal = transport.signal()
-    const { stdout } = await promisify(execFile)(name, rest, { env, timeout, ...(signal ? { signal } : {}) })
-    return JSON.parse(stdout)
-  }
-
-  async function kept(): Promise<unknown> {
-    if (file === undefined) return undefined
-    const text = await readFile(file, 'utf8').catch(() => '')
-    return text === '' ? undefined : JSON.parse(text)
+    const running = promisify(execFile)(name, rest, { env, timeout, ...(signal ? { signal } : {}) })
+    // One that ends with an error may have said why.
+    const { stdout } = await running.catch((error: { stdout?: string }) => {
+      if (parsed(error.stdout ?? '')?.success === false) return { stdout: error.stdout ?? '' }
+      throw error
+    })
+    return parsed(stdout)
   }
 
   return {
     async getSubjectToken(): Promise<string> {
-      return subjectOf(await kept()) ?? subjectOf(await run()) ?? missingAnswer(command)
+      const kept = file === undefined ? undefined : parsed(await readFile(file, 'utf8').catch(() => ''))
+      return subjectOf(kept) ?? subjectFrom(await run(), program)
     },
   }
 }
 
-function wordsOf(command: string): string[] {
-  return (command.match(/(?:[^\s"]+|"[^"]*")+/g) ?? []).map((word) => word.replace(/^"(.*)"$/, '$1'))
+type Answer = Record<string, unknown>
+
+/** Undefined for what is half written, too: the program writes its file while others read it. */
+function parsed(text: string): Answer | undefined {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
-/** Only the program: its arguments may hold a secret. */
-function programName(command: string): string {
-  return `the program ${JSON.stringify(wordsOf(command)[0] ?? '')}`
+function subjectFrom(answer: Answer | undefined, program: SubjectProgram): string {
+  const { success, code = '', message = '' } = answer ?? {}
+  if (answer === undefined) throw missing(nameOf(program), 'nothing usable is there')
+  if (success === false) throw missing(nameOf(program), plain(`it answered without success: ${code} ${message}`))
+  return subjectOf(answer) ?? noToken(program)
+}
+
+function noToken(program: SubjectProgram): never {
+  throw missing(nameOf(program), 'it answered without a token that is valid now')
 }
 
 /** The token of an answer that is good and has not expired. */
-function subjectOf(answer: unknown): string | undefined {
-  const { success, version, id_token, saml_response, expiration_time } = (answer ?? {}) as Record<string, unknown>
+function subjectOf(answer: Answer | undefined): string | undefined {
+  const { success, version, id_token, saml_response, expiration_time } = answer ?? {}
   if (success !== true || version !== 1) return undefined
   if (typeof expiration_time === 'number' && expiration_time * 1000 <= Date.now()) return undefined
   const token = id_token ?? saml_response
   return typeof token === 'string' ? token : undefined
 }
 
-function missingAnswer(command: string): never {
-  throw missing(programName(command), 'it answered without a valid token')
-}
-
-/** Why there is no subject token. What a program printed is not shown: it may be one. */
-export function subjectTokenMissing({ file, url, executable }: CredentialSource, thrown: unknown): SidemintError {
-  const { code, status, killed } = thrown as { code?: unknown; status?: unknown; killed?: boolean }
+/** Why there is no subject token. Of what a program printed only its `message` is shown: the rest may be a token. */
+export function subjectTokenMissing(source: CredentialSource, thrown: unknown): SidemintError {
+  const { code, killed } = thrown as { code?: unknown; killed?: boolean }
   if (killed === true || code === 'ABORT_ERR') return failure('SOURCE_TIMEOUT', {})
-  const from = file ?? url ?? (executable === undefined ? 'AWS' : programName(executable.command))
-  if (status !== undefined) return missing(from, `it answered ${status}`)
+  const from = placeOf(source)
+  if (from === undefined) {
+    return missing('credential_source', 'it names no file, no URL, no program and no AWS environment')
+  }
+  if (thrown instanceof Refusal) {
+    const { status, reason } = thrown
+    return missing(from, `it answered ${status}${reason === '' ? '' : `: ${reason}`}`)
+  }
   if (typeof code === 'number') return missing(from, `it ended with exit code ${code}`)
   return missing(from, typeof code === 'string' ? code : 'nothing usable is there')
+}
+
+function placeOf({ file, url, executable, environment_id }: CredentialSource): string | undefined {
+  if (file !== undefined) return file
+  if (executable !== undefined) return nameOf(executable)
+  if (url === undefined) return environment_id === undefined ? undefined : 'AWS'
+  const { origin, pathname } = new URL(url)
+  return `${origin}${pathname}`
+}
+
+/** Its arguments may hold secrets. */
+function nameOf({ command }: SubjectProgram): string {
+  return `the program ${JSON.stringify(wordsOf(command)[0] ?? '')}`
+}
+
+function wordsOf(command: string): string[] {
+  const words = command.match(/(?:[^\s"]+|"[^"]*")+/g) ?? []
+  return words.map((word) => word.replace(/^"(.*)"$/, '$1'))
 }
 
 function missing(from: string, reason: string): SidemintError {

@@ -2,7 +2,8 @@
 
 import { SidemintError } from '../../core/errors.ts'
 import { readClaims, type Token } from '../../core/token.ts'
-import { garbage, Refusal } from './failures.ts'
+import { Refusal } from './refusal.ts'
+import { garbage } from './thrown.ts'
 
 /** A library that trips over an answer says so in words of its own, with the answer's content in them. */
 export async function answered<T>(host: string, ask: () => Promise<T>): Promise<T> {

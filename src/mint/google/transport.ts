@@ -11,7 +11,7 @@ import { gaxios } from 'google-auth-library'
 import { proxyFor } from '../../http/proxy.ts'
 import { type Bounds, bounded, retrying, timed } from '../bounded.ts'
 import { createConnections } from './connections.ts'
-import { ANSWER_LIMIT, explainThrown, garbage, isPassing } from './failures.ts'
+import { ANSWER_LIMIT, explainThrown, garbage, isPassing } from './thrown.ts'
 
 export interface Transport {
   gaxios: gaxios.Gaxios

@@ -1,0 +1,77 @@
+/** What Google says when it says no, in words that can be shown. */
+
+/** A refusal that does not pass: its words alone, in one of the two forms that Google's hosts use. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal'
+  readonly host: string
+  readonly status: number
+  /** OAuth's form, of oauth2 and sts. */
+  readonly oauth: { error: string; description: string; subtype: string } | undefined
+  /** Google API's form. */
+  readonly api: { message: string; reasons: readonly string[]; metadata: Record<string, unknown> } | undefined
+  /** The words, for people; empty where there are none. */
+  readonly reason: string
+
+  constructor(host: string, status: number, body: unknown) {
+    super(`${host} refused with ${status}`)
+    this.host = host
+    this.status = status
+    // What is fetched from a URL comes as text.
+    const data = asObject(typeof body === 'string' ? parsed(body) : body)
+    const error = asObject(data?.error)
+    this.oauth =
+      typeof data?.error === 'string'
+        ? {
+            error: data.error,
+            description: String(data.error_description ?? ''),
+            subtype: String(data.error_subtype ?? ''),
+          }
+        : undefined
+    this.api = error === undefined ? undefined : readApiError(error)
+    this.reason = plain(wordsOf(this, data?.message ?? body))
+  }
+}
+
+function wordsOf({ oauth, api }: Pick<Refusal, 'oauth' | 'api'>, other: unknown): string {
+  if (oauth !== undefined) return `${oauth.error} ${oauth.description}`
+  if (api !== undefined) return api.message
+  return typeof other === 'string' && !/^\s*</.test(other) ? other : ''
+}
+
+function readApiError(error: Record<string, unknown>): Refusal['api'] {
+  const details = Array.isArray(error.details) ? error.details.map(asObject) : []
+  return {
+    message: String(error.message ?? ''),
+    reasons: details.flatMap((detail) => (typeof detail?.reason === 'string' ? [detail.reason] : [])),
+    metadata: Object.assign({}, ...details.map((detail) => asObject(detail?.metadata))),
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function asObject(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
+}
+
+/** Tokens and secrets of Google's, and JWTs. */
+const SECRETS = /\b(?:eyJ[\w-]+(?:\.[\w-]*)*|ya29\.[\w.~+/=-]+|1\/\/[\w-]+|GOCSPX-[\w-]+)/g
+/** What an administrator looks for, and what else is long without a space. */
+const LONG = /(vpcServiceControlsUniqueIdentifier:\s?[\w-]{1,100})|[\w.~+/=:@?&%-]{40,}/g
+const NAMES =
+  /^(?:https?:\/\/|\/\/[\w.-]+\/|(?:projects|folders|organizations|locations|constraints)\/|principal(?:Set)?:|[\w.+-]+@[\w.-]+$)/
+
+/** Somebody else's words, on one line and without anything that could be a token: what is long and names nothing. */
+export function plain(words: string): string {
+  return words
+    .replace(/[\s\p{C}]+/gu, ' ')
+    .trim()
+    .replace(SECRETS, '...')
+    .replace(LONG, (run, id?: string) => id ?? (NAMES.test(run) ? run.replace(/[\w~+%-]{40,}/g, '...') : '...'))
+    .slice(0, 300)
+}

@@ -1,0 +1,95 @@
+/**
+ * What a call failed with, as codes of ours. Nothing of the library's errors is kept: they carry refresh tokens and
+ * subject tokens, so none is logged, rethrown or made a cause.
+ */
+
+import { failure, SidemintError } from '../../core/errors.ts'
+import type { HttpProxy } from '../../http/proxy.ts'
+import { OutOfTime } from '../bounded.ts'
+import { Refusal } from './refusal.ts'
+
+/** Bytes of an answer, unpacked: a token has two thousand, and a gzip of spaces unpacks to a thousand times its size. */
+export const ANSWER_LIMIT = 1_000_000
+
+/** Faults that may be gone at the next attempt: no answer at all, too many requests, trouble on Google's side. */
+export function isPassing(thrown: unknown): boolean {
+  const { response, code } = thrown as { response?: { status: number }; code?: unknown }
+  if (response !== undefined) return isPassingStatus(response.status)
+  if (typeof code !== 'string') return false
+  const [, status] = /^PROXY_(\d+)$/.exec(code) ?? []
+  if (status !== undefined) return isPassingStatus(Number(status))
+  const reason = code.replace(/^PROXY_/, '')
+  return (/^E[A-Z_]+$/.test(reason) || reason === 'CLOSED') && !isTlsCode(reason) && !isGarbageCode(reason)
+}
+
+/** Where a call went, and by which proxy. */
+export interface Destination {
+  url: URL
+  proxy: HttpProxy | undefined
+}
+
+/** What a call failed with, as far as it can be told: the answer, or Node's code for why there is none. */
+interface Thrown {
+  response?: { status: number; data?: unknown; headers?: { get(name: string): string | null } }
+  code?: unknown
+}
+
+/** What a call failed with, as a failure of ours, or as the refusal that only the asker can explain. */
+export function explainThrown(thrown: unknown, to: Destination): SidemintError | Refusal {
+  if (thrown instanceof SidemintError || thrown instanceof Refusal) return thrown
+  const { host } = to.url
+  if (thrown instanceof OutOfTime) return failure('UPSTREAM_TIMEOUT', { host, way: wayTo(to) })
+  const { response, code } = thrown as Thrown
+  if (response !== undefined) return explainAnswer(response, to.url)
+  if (typeof code !== 'string' || isGarbageCode(code)) return garbage(host)
+  if (to.proxy !== undefined && code.startsWith('PROXY_')) return explainProxy(code.slice(6), to.proxy, to)
+  return isTlsCode(code)
+    ? failure('TLS_UNTRUSTED', { host, reason: code })
+    : failure('NETWORK_DOWN', { host, reason: code, way: wayTo(to) })
+}
+
+function explainAnswer({ status, data, headers }: NonNullable<Thrown['response']>, url: URL) {
+  const { host } = url
+  if (status >= 300 && status < 400) {
+    const to = URL.parse(headers?.get('location') || 'http:', url.href)?.hostname || 'an address that is not a URL'
+    return failure('REDIRECT_REFUSED', { host, to })
+  }
+  if (status === 429) return failure('RATE_LIMITED', { host })
+  if (isPassingStatus(status)) return failure('UPSTREAM_UNAVAILABLE', { host, status: String(status) })
+  return status < 400 ? garbage(host) : new Refusal(host, status, data)
+}
+
+/** The proxy's fault: it answered with a status, closed the connection, is not there, or is not one. */
+function explainProxy(reason: string, { address: proxy, variable }: HttpProxy, to: Destination): SidemintError {
+  const { host } = to.url
+  if (isTlsCode(reason)) return failure('TLS_UNTRUSTED', { host: `the proxy ${proxy}`, reason })
+  const refused = (what: string, status: number) =>
+    failure('PROXY_REFUSED', { proxy, host, reason: what, variable }, { status })
+  if (/^\d+$/.test(reason)) return refused(`status ${reason}`, isPassingStatus(Number(reason)) ? 503 : 403)
+  if (reason === 'CLOSED' || reason === 'ECONNRESET') return refused('it closed the connection', 503)
+  if (reason === 'NOT_HTTP' || isGarbageCode(reason)) return refused('it does not speak HTTP as a proxy does', 403)
+  return failure('NETWORK_DOWN', { host, reason, way: wayTo(to) })
+}
+
+export function garbage(host: string): SidemintError {
+  return failure('UPSTREAM_GARBAGE', { host })
+}
+
+function isPassingStatus(status: number): boolean {
+  return status === 408 || status === 429 || status >= 500
+}
+
+/** A certificate that does not verify. */
+export function isTlsCode(code: string): boolean {
+  return /CERT|SIGNATURE|ISSUER|ALTNAME/.test(code)
+}
+
+/** What came was not HTTP (`HPE_`), could not be unpacked (`Z_`), or was not TLS. */
+function isGarbageCode(code: string): boolean {
+  return /^(HPE_|Z_|EPROTO$|ERR_SSL_)/.test(code)
+}
+
+/** How the target is reached; a proxy's URL may hold a password, so only its address is named. */
+function wayTo({ proxy }: Destination): string {
+  return proxy === undefined ? 'without a proxy' : `by way of the proxy ${proxy.address}`
+}
