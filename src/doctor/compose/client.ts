@@ -3,7 +3,7 @@
 import { hostAndPort } from '../address.ts'
 import { type Finding, fail, ok, warn } from '../finding.ts'
 import type { Service } from './project.ts'
-import { ALIAS, isMetadataName, LINK_LOCAL, loginsOf, namesOf, POINTERS, reachesLinkLocal } from './roles.ts'
+import { ALIAS, isHost, isMetadataName, LINK_LOCAL, loginsOf, namesOf, POINTERS, reachesLinkLocal } from './roles.ts'
 import { hasVariable } from './shapes.ts'
 
 export interface Neighbours {
@@ -11,12 +11,11 @@ export interface Neighbours {
   services: readonly Service[]
 }
 
-/** Docker's own names for the host, and what a service shares with the one whose network it joined. */
-const OTHER_WAYS = /^(host\.docker\.internal|host\.containers\.internal|localhost|127\..*|\[?::1\]?)$/
+const LOOPBACK = /^(localhost|127\.[\d.]+|\[?::1\]?)$/
 
 type Rule = (service: Service, stack: Neighbours, check: string) => Finding[]
 
-const RULES: readonly Rule[] = [logins, extraHosts, schemes, pointers, addresses, proxies, order, cloudRun]
+const RULES: readonly Rule[] = [logins, extraHosts, schemes, pointers, addresses, loopback, proxies, order, cloudRun]
 
 export function lintClient(service: Service, stack: Neighbours): Finding[] {
   const check = `compose:${service.name}`
@@ -100,7 +99,7 @@ function addresses(service: Service, { servers }: Neighbours, check: string): Fi
   if (servers.length === 0 || service.networks.length === 0) return []
   const names = namesOf(servers, service)
   const strangers = pointedAt(service).filter(
-    (host) => !names.includes(host) && !OTHER_WAYS.test(host) && !service.extraHosts.includes(host),
+    (host) => !names.includes(host) && !isHost(host) && !LOOPBACK.test(host) && !service.extraHosts.includes(host),
   )
   const networks = service.networks.map(({ network }) => network).join(', ')
   return [...new Set(strangers)].map((host) =>
@@ -112,6 +111,22 @@ function addresses(service: Service, { servers }: Neighbours, check: string): Fi
         : `put ${service.name} and sidemint on one network, with the alias ${host}`,
     ),
   )
+}
+
+/** A container's loopback is its own, unless it shares one with the host or a sidemint. */
+function loopback(service: Service, { servers }: Neighbours, check: string): Finding[] {
+  const { name, environment, networkMode } = service
+  if (networkMode !== '' || servers.some((server) => server.networkMode === `service:${name}`)) return []
+  const [there = servers[0]?.name ?? 'host.docker.internal:16925'] = namesOf(servers, service)
+  return known(environment)
+    .filter(([, value]) => LOOPBACK.test(hostOf(value)))
+    .map(([variable, value]) =>
+      fail(
+        check,
+        `${variable} is ${value}, the loopback of ${name} itself, where no sidemint answers`,
+        `${variable}: ${there}`,
+      ),
+    )
 }
 
 function proxies(service: Service, { servers }: Neighbours, check: string): Finding[] {
@@ -187,5 +202,9 @@ function known(environment: Service['environment']): [string, string][] {
 
 /** The hosts in the variables, without scheme, port and final dot. */
 function pointedAt({ environment }: Service): string[] {
-  return known(environment).map(([, value]) => hostAndPort(value).replace(/:\d+$/, '').replace(/\.$/, ''))
+  return known(environment).map(([, value]) => hostOf(value))
+}
+
+function hostOf(value: string): string {
+  return hostAndPort(value).replace(/:\d+$/, '').replace(/\.$/, '')
 }

@@ -1,12 +1,15 @@
 /** The stack's part of `sidemint doctor`: every service that is a sidemint, and every one that asks it. */
 
 import { BlockList } from 'node:net'
+import { basename, dirname } from 'node:path'
 import { asFailure } from '../../core/errors.ts'
 import { type Finding, fail, failed, ok, warn } from '../finding.ts'
+import { compare } from './agreement.ts'
 import { lintClient, lintLoggedIn } from './client.ts'
+import { readMounted } from './mounted.ts'
 import { readDockerNetworks } from './networks.ts'
-import { type ComposeProject, readProject } from './project.ts'
-import { ALIAS, assignRoles, LINK_LOCAL } from './roles.ts'
+import { type ComposeProject, readProject, type Service } from './project.ts'
+import { ALIAS, assignRoles, isDescribedByFlags, LINK_LOCAL } from './roles.ts'
 import { lintServer } from './server.ts'
 import { CHECK, readStack, type StackSources } from './stack.ts'
 
@@ -17,7 +20,12 @@ export async function checkCompose(sources: StackSources): Promise<Finding[]> {
     if (stack === undefined) return []
     const { env } = sources
     const project = readProject(stack.data, { directory: stack.directory, env })
-    return [...stack.findings, ...lint(project), ...(await lintSubnet(project, env))]
+    return [
+      ...stack.findings,
+      ...lint(project),
+      ...(await lintSettings(project, stack.directory)),
+      ...(await lintSubnet(project, env)),
+    ]
   } catch (error) {
     return [failed(CHECK, asFailure(error))]
   }
@@ -44,10 +52,54 @@ function lint(project: ComposeProject): Finding[] {
             ),
           ]
         : []),
-    ...servers.flatMap(lintServer),
+    ...servers.flatMap((server) => lintServer(server, project)),
     ...clients.flatMap((client) => lintClient(client, stack)),
     ...loggedIn.flatMap(lintLoggedIn),
   ]
+}
+
+/** Each settings file once, whoever reads it. */
+async function lintSettings(project: ComposeProject, directory: string): Promise<Finding[]> {
+  const { servers, gates } = assignRoles(project)
+  const sidemints = [...servers, ...gates]
+  const read = await Promise.all(
+    sidemints.map(async (service) => ({ service, mounted: await readMounted(service, directory) })),
+  )
+  const byPath = [...Map.groupBy(read, ({ mounted }) => mounted?.path)]
+  return byPath.flatMap(([path, group]) => {
+    const readers = group.map(({ service }) => service)
+    const mounted = group[0]?.mounted
+    if (path === undefined || mounted === undefined)
+      return lintForgetful(
+        readers.filter((reader) => gates.includes(reader)),
+        byPath,
+      )
+    if (mounted.settings === undefined) return mounted.findings
+    const own = readers.filter((reader) => servers.includes(reader))
+    const found = compare(mounted.settings, {
+      check: basename(path),
+      servers: own,
+      fronts: own.length < readers.length ? readers.filter((reader) => !own.includes(reader)) : own,
+      sidemints,
+      services: project.services,
+    })
+    return found.length > 0 ? found : [ok(basename(path), `what ${path} names is in the stack`)]
+  })
+}
+
+/** What another sidemint of the stack reads is meant for a gate too, but for one that flags describe. */
+function lintForgetful(gates: readonly Service[], byPath: readonly [string | undefined, unknown][]): Finding[] {
+  const path = byPath.map(([each]) => each).find((each) => each !== undefined)
+  if (path === undefined) return []
+  return gates
+    .filter((gate) => gate.mounts.length === 0 && !isDescribedByFlags(gate))
+    .map(({ name }) =>
+      fail(
+        basename(path),
+        `${name} does not mount ${dirname(path)}, where the stack's settings are`,
+        `volumes: ["${dirname(path)}:/etc/sidemint:ro"] in ${name}`,
+      ),
+    )
 }
 
 /** Networks that exist on this host are the only ones that can be in the way; a stack that is down is in nobody's. */

@@ -20,6 +20,9 @@ import {
   readWords,
 } from './shapes.ts'
 
+/** The host has no address on such a network, so its containers have no gateway. */
+const INHIBIT_IPV4 = 'com.docker.network.bridge.inhibit_ipv4'
+
 export interface Service {
   name: string
   image: string
@@ -50,6 +53,8 @@ export interface ComposeProject {
   services: Service[]
   /** The fixed subnets of its own networks, by the file's name for the network. */
   subnets: { network: string; subnet: string }[]
+  /** Networks by which no container gets out of the host: `inhibit_ipv4`, which a link-local one is given. */
+  withoutWayOut: string[]
 }
 
 export interface ProjectOptions {
@@ -65,6 +70,9 @@ export function readProject(data: Data, { directory, env }: ProjectOptions): Com
     name: asText(data.name) || env.COMPOSE_PROJECT_NAME || normalName(basename(directory)),
     services: Object.entries(asData(data.services)).map(([name, service]) =>
       readService(name, asData(service), { directory, files }),
+    ),
+    withoutWayOut: Object.entries(asData(data.networks)).flatMap(([network, more]) =>
+      asText(asData(asData(more).driver_opts)[INHIBIT_IPV4]) === 'true' ? [network] : [],
     ),
     subnets: Object.entries(asData(data.networks)).flatMap(([network, more]) =>
       asList(asData(asData(more).ipam).config).map((pool) => ({ network, subnet: asText(asData(pool).subnet) })),
@@ -114,10 +122,11 @@ function placeOf(source: string, directory: string): string {
   return /^\.{1,2}(\/|$)/.test(source) ? resolve(directory, source) : source
 }
 
+/** A config that is no file (`content`, `external`) has no source. */
 function filesOf(section: unknown, prefix: string): Record<string, Mount> {
-  const files = Object.entries(asData(section)).map(([name, more]) => [name, asText(asData(more).file)] as const)
+  const entries = Object.entries(asData(section))
   return Object.fromEntries(
-    files.filter(([, file]) => file !== '').map(([name, file]) => [name, { source: file, target: prefix + name }]),
+    entries.map(([name, more]) => [name, { source: asText(asData(more).file), target: prefix + name }]),
   )
 }
 

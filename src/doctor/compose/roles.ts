@@ -3,6 +3,7 @@
  * both are read from what the service is made of and from what it says.
  */
 
+import { isIP } from 'node:net'
 import {
   METADATA_NAME as ALIAS,
   METADATA_ADDRESS as LINK_LOCAL,
@@ -16,6 +17,8 @@ export { ALIAS, LINK_LOCAL, POINTERS }
 export interface Roles {
   /** Metadata servers. */
   servers: Service[]
+  /** Sidemints that stand before other services. */
+  gates: Service[]
   /** Services that ask one for tokens. */
   clients: Service[]
   /** Services that bring a Google login of their own and do nothing else about tokens. */
@@ -26,14 +29,18 @@ export function assignRoles({ services }: ComposeProject): Roles {
   const servers = services.filter(
     (service) => standsInForGoogle(service) || (namesSidemint(service) && verbOf(service) === 'serve'),
   )
-  const others = services.filter(
-    (service) => !servers.includes(service) && !namesSidemint(service) && !isGate(service, servers),
-  )
+  const isSidemint = (service: Service) => namesSidemint(service) || isGate(service, servers)
+  const others = services.filter((service) => !servers.includes(service) && !isSidemint(service))
   const clients = others.filter(
     (service) =>
       isPointed(service) || waitsFor(service, servers) || (reachesLinkLocal(service, servers) && isApp(service)),
   )
-  return { servers, clients, loggedIn: others.filter((service) => !clients.includes(service) && hasLogin(service)) }
+  return {
+    servers,
+    gates: services.filter((each) => !servers.includes(each) && isSidemint(each) && verbOf(each) === 'gate'),
+    clients,
+    loggedIn: others.filter((service) => !clients.includes(service) && hasLogin(service)),
+  }
 }
 
 /** The image or the build is called sidemint, or the command line begins with it. */
@@ -51,6 +58,11 @@ function isGate(service: Service, servers: readonly Service[]): boolean {
     (server) => (image !== '' && image === server.image) || (build !== '' && build === server.build),
   )
   return isSameImage && entrypoint.length === 0 && verbOf(service) === 'gate'
+}
+
+/** A gate whose one service is named on its command line needs no settings file. */
+export function isDescribedByFlags({ entrypoint, command, environment }: Service): boolean {
+  return [...entrypoint, ...command].some((word) => /^--upstream(=|$)/.test(word)) || !!environment.SIDEMINT_UPSTREAM
 }
 
 function wordsAfterSidemint(words: readonly string[]): string[] | undefined {
@@ -97,6 +109,28 @@ export function reachesLinkLocal({ networks }: Service, servers: readonly Servic
   )
 }
 
+/** A name that leads out of the stack, or nowhere that the stack could tell: the host's own, an address. */
+export function isElsewhere(host: string): boolean {
+  return isIP(host.replace(/^\[|\]$/g, '')) !== 0 || host === 'localhost' || isHost(host)
+}
+
+/** Docker's and Podman's names for the host. */
+export function isHost(name: string): boolean {
+  return /^host\.(docker|containers)\.internal$/.test(name)
+}
+
+/** Everything that a service is called on one of its networks. */
+export function allNamesOf({ name, containerName, networks }: Service): string[] {
+  const all = [name, containerName, ...networks.flatMap(({ aliases, address }) => [...aliases, address])]
+  return all.filter((each) => each !== '')
+}
+
+/** Who has a network of another, or of the host, is said to share it. */
+export function sharesNetwork(one: Service, other: Service): boolean {
+  const names = new Set(one.networks.map(({ network }) => network))
+  return one.networkMode !== '' || other.networkMode !== '' || other.networks.some(({ network }) => names.has(network))
+}
+
 /** The names and addresses by which the service finds a sidemint. */
 export function namesOf(servers: readonly Service[], { networks }: Service): string[] {
   const shared = new Set(networks.map(({ network }) => network))
@@ -125,6 +159,6 @@ export function loginsOf({ environment, mounts }: Service): string[] {
   ]
 }
 
-function isWithin(path: string, directory: string): boolean {
+export function isWithin(path: string, directory: string): boolean {
   return path === directory || path.startsWith(`${directory.replace(/\/$/, '')}/`)
 }

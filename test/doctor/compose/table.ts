@@ -23,6 +23,7 @@ export const TABLE: Record<string, Entry> = {
       ['compose:billing', 'ok', /asks sidemint at 169\.254\.169\.254/],
       ['compose:metadata', 'ok', /is a sidemint/],
       ['compose:orders', 'ok', /asks sidemint at 169\.254\.169\.254/],
+      ['sidemint.yaml', 'ok', /what \S+settings\/sidemint\.yaml names is in the stack/],
     ],
   },
   variables: {
@@ -123,13 +124,14 @@ export const TABLE: Record<string, Entry> = {
     shows: 'a config, a key or a login mounted as one file is warned of, and a login that the image may not read',
     rows: [
       ['compose', 'warn', /no service asks sidemint/],
-      ['compose:config', 'warn', /sidemint\.yaml is mounted as a single file/, /its directory/],
+      ['compose:config', 'warn', /local\.yaml is mounted as a single file/, /its directory/],
       ['compose:foreign', 'warn', /uid 65532/, /^user: "\$\{UID:-1000\}"$/],
       ['compose:key', 'warn', /ci\.json is mounted as a single file/],
       ['compose:login', 'warn', /application_default_credentials\.json is mounted as a single file/],
       ['compose:renamed', 'warn', /local\.yaml is mounted as a single file/],
       ['compose:secret', 'warn', /application_default_credentials\.json is mounted as a single file/],
       ['compose:windows', 'warn', /C:\\Users\\ann\\sidemint\.yaml is mounted as a single file/],
+      ['local.yaml', 'ok', /is in the stack/],
     ],
   },
   proxy: {

@@ -29,6 +29,6 @@ case "$*" in
   "compose -f $3 --profile * config --format json --no-interpolate") answer=$name.no-interpolate ;;
   *) exit 1 ;;
 esac
-[ -f "$answers/$answer.json" ] && exec cat "$answers/$answer.json"
+[ -f "$answers/$answer.json" ] && exec sed "s#/stack#${import.meta.dirname}#g" "$answers/$answer.json"
 cat "$answers/$answer.stderr" >&2
 exit 15`

@@ -1,0 +1,149 @@
+/** What the settings of a stack's sidemint name, beside what the stack has. */
+
+import { isIP } from 'node:net'
+import { suggest } from '../../config/layers.ts'
+import type { Settings } from '../../config/settings.ts'
+import { hostName } from '../../core/host.ts'
+import { type Finding, fail } from '../finding.ts'
+import type { Service } from './project.ts'
+import { allNamesOf, isElsewhere, sharesNetwork } from './roles.ts'
+
+export interface Parties {
+  /** For the findings. */
+  check: string
+  /** The metadata servers that read these settings. */
+  servers: readonly Service[]
+  /** Who stands before the services: gates of their own that read these settings, else the servers. */
+  fronts: readonly Service[]
+  /** Every sidemint of the stack. */
+  sidemints: readonly Service[]
+  services: readonly Service[]
+}
+
+type Rule = (settings: Settings, parties: Parties) => Finding[]
+
+const RULES: readonly Rule[] = [callers, hosts, ports, gateHosts, upstreams, invokers]
+
+export function compare(settings: Settings, parties: Parties): Finding[] {
+  return RULES.flatMap((rule) => rule(settings, parties))
+}
+
+/** Service and container names; addresses and ranges cannot be known from here. */
+function callers({ identities }: Settings, { check, services, sidemints }: Parties): Finding[] {
+  const apps = services.filter((service) => !sidemints.includes(service))
+  const known = apps.flatMap(({ name, containerName }) => [name, containerName]).filter((name) => name !== '')
+  return identities.flatMap(({ callers }, index) =>
+    callers
+      .filter((caller) => isIP(caller.replace(/\/.*$/, '')) === 0 && !known.some((name) => isInstance(caller, name)))
+      .map((caller) =>
+        fail(
+          check,
+          `identities[${index}].callers names ${caller}, and no service of the stack has that name${suggest(caller, known)}`,
+          `name one of ${known.join(', ')}`,
+        ),
+      ),
+  )
+}
+
+/** A service is also named by one of its containers: `PROJECT-SERVICE-1`. */
+function isInstance(caller: string, name: string): boolean {
+  return caller === name || caller.replace(/[-_]\d+$/, '').endsWith(`-${name}`)
+}
+
+function hosts({ identities }: Settings, { check, sidemints, services }: Parties): Finding[] {
+  const known = [...sidemints.flatMap(allNamesOf), ...services.flatMap(({ extraHosts }) => extraHosts)]
+  return identities.flatMap(({ hosts }, index) =>
+    hosts
+      .filter((host) => !known.includes(hostName(host)) && !isElsewhere(hostName(host)))
+      .map((host) =>
+        fail(
+          check,
+          `identities[${index}].hosts names ${host}, and no sidemint has that name on a network`,
+          `networks: { default: { aliases: [${hostName(host)}] } }, in the service of sidemint`,
+        ),
+      ),
+  )
+}
+
+/** A port of an identity is for a service outside of the stack, as in the IDE. */
+function ports({ identities }: Settings, { check, servers }: Parties): Finding[] {
+  const published = servers.flatMap(({ ports }) => ports.map(({ target }) => target))
+  if (servers.length === 0 || servers.some(({ networkMode }) => networkMode !== '')) return []
+  return identities.flatMap(({ port = 0 }, index) =>
+    port === 0 || published.some((target) => isInRange(port, target))
+      ? []
+      : [
+          fail(
+            check,
+            `identities[${index}].port is ${port}, and ${namesIn(servers)} does not publish it`,
+            `ports: ["127.0.0.1:${port}:${port}"]`,
+          ),
+        ],
+  )
+}
+
+function isInRange(port: number, target: string): boolean {
+  const [first, last = first] = target.split('-').map(Number)
+  return first !== undefined && last !== undefined && first <= port && port <= last
+}
+
+function gateHosts({ gates }: Settings, { check, fronts, sidemints, services }: Parties): Finding[] {
+  return gates.flatMap(({ host: written }, index) => {
+    const host = hostName(written)
+    const apps = services.filter((service) => !sidemints.includes(service) && allNamesOf(service).includes(host))
+    if (isElsewhere(host)) return []
+    const isHeld = sidemints.some((service) => allNamesOf(service).includes(host))
+    if (isHeld && apps.length === 0) return []
+    const so = apps.length > 0 ? `callers reach ${namesIn(apps)} past the gate` : 'callers find nobody'
+    const what = isHeld ? `${namesIn(apps)} has that name too` : `no network gives ${namesIn(fronts)} that name`
+    return [
+      fail(
+        check,
+        `gates[${index}].host is ${host}, and ${what}, so ${so}`,
+        `networks: { default: { aliases: [${host}] } } in ${namesIn(fronts)}${apps.length > 0 ? `, and another name for ${namesIn(apps)}` : ''}`,
+      ),
+    ]
+  })
+}
+
+function upstreams({ gates }: Settings, { check, fronts, sidemints, services }: Parties): Finding[] {
+  const apps = services.filter((service) => !sidemints.includes(service))
+  const reached = apps.filter((app) => fronts.some((front) => sharesNetwork(front, app)))
+  return gates.flatMap(({ upstream }, index) => {
+    const host = hostName(new URL(upstream).hostname)
+    if (isElsewhere(host) || reached.some((app) => allNamesOf(app).includes(host))) return []
+    const apart = apps.filter((app) => allNamesOf(app).includes(host))
+    const known = [...new Set(reached.flatMap(allNamesOf))]
+    const why =
+      apart.length > 0
+        ? `${namesIn(apart)} shares no network with ${namesIn(fronts)}`
+        : sidemints.some((service) => allNamesOf(service).includes(host))
+          ? "that is sidemint's own name"
+          : `no service of the stack has that name${suggest(host, known)}`
+    const fix = apart.length > 0 ? 'put both on one network' : `name one of ${known.join(', ')}`
+    return [fail(check, `gates[${index}].upstream is ${upstream}, and ${why}`, fix)]
+  })
+}
+
+/** Accounts by which the stack's services are known. People and groups come from elsewhere. */
+function invokers({ identities, gates, invoker: shared, serviceAccount }: Settings, { check }: Parties): Finding[] {
+  if (identities.length === 0) return []
+  const known = identities.flatMap((identity) => [identity.serviceAccount, ...identity.accounts])
+  const all = serviceAccount === undefined ? known : [...known, serviceAccount]
+  return gates.flatMap(({ invoker = shared }, index) =>
+    invoker
+      .map((member) => member.replace(/^serviceAccount:/, ''))
+      .filter((account, at) => account !== invoker[at] && !all.includes(account))
+      .map((account) =>
+        fail(
+          check,
+          `gates[${index}].invoker admits ${account}, and no identity is that account${suggest(account, all)}`,
+          `name one of ${all.join(', ')}, or give an identity that account`,
+        ),
+      ),
+  )
+}
+
+function namesIn(services: readonly Service[]): string {
+  return services.map(({ name }) => name).join(' and ')
+}

@@ -1,0 +1,82 @@
+/** The settings file that a sidemint of the stack reads, as it lies on this host. */
+
+import { readFile } from 'node:fs/promises'
+import { basename, dirname, isAbsolute, join, posix } from 'node:path'
+import { settle } from '../../config/layers.ts'
+import type { Settings } from '../../config/settings.ts'
+import { asFailure } from '../../core/errors.ts'
+import { parseYaml } from '../../core/yaml.ts'
+import { type Finding, fail, failed } from '../finding.ts'
+import type { Service } from './project.ts'
+import { isWithin } from './roles.ts'
+
+/** Where the image looks for them. */
+const IMAGE_PATH = '/etc/sidemint/sidemint.yaml'
+
+export interface Mounted {
+  /** On this host. */
+  path: string
+  /** Undefined where the file cannot be used, which a finding says. */
+  settings?: Settings
+  findings: Finding[]
+}
+
+/** Undefined where the service reads no file of this host's, or none that can be found from here. */
+export async function readMounted(service: Service, directory: string): Promise<Mounted | undefined> {
+  const named = namedPath(service)
+  const inside = named ?? IMAGE_PATH
+  const mount = service.mounts.filter(({ target }) => isWithin(inside, target)).toSorted(byDepth)[0]
+  if (mount === undefined) return unmounted(service, inside, named !== undefined, directory)
+  if (!isAbsolute(mount.source)) return undefined
+  const path = join(mount.source, posix.relative(mount.target, inside))
+  const check = basename(inside)
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    const { code = 'unknown' } = error as NodeJS.ErrnoException
+    const what = `${service.name} takes its settings from ${path}, which cannot be read (${code})`
+    return { path, findings: [fail(check, what, mountLine(inside))] }
+  }
+  try {
+    const parsed = parseYaml(text)
+    if ('data' in parsed) return { path, settings: settle({ file: { path, data: parsed.data } }), findings: [] }
+    return { path, findings: parsed.problems.map((problem) => fail(check, `${path}: ${problem}`, `correct ${path}`)) }
+  } catch (error) {
+    return { path, findings: [failed(check, asFailure(error))] }
+  }
+}
+
+function byDepth(a: { target: string }, b: { target: string }): number {
+  return b.target.length - a.target.length
+}
+
+/** A file beside the compose file is meant to be read; so is one that the service names, unless its image brings it. */
+async function unmounted(
+  { name, context }: Service,
+  inside: string,
+  isNamed: boolean,
+  directory: string,
+): Promise<Mounted | undefined> {
+  const beside = join(directory, basename(inside))
+  const isBeside = await readFile(beside).then(
+    () => true,
+    () => false,
+  )
+  if (!isBeside && (!isNamed || context !== '')) return undefined
+  const what = isBeside
+    ? `${beside} is not mounted into ${name}, which looks for ${inside}`
+    : `${name} is to read ${inside}, and nothing is mounted there`
+  return { path: beside, findings: [fail(basename(inside), what, mountLine(inside))] }
+}
+
+function mountLine(inside: string): string {
+  return `volumes: ["./DIRECTORY:${dirname(inside)}:ro"], the directory in which ${basename(inside)} lies`
+}
+
+function namedPath({ entrypoint, command, environment }: Service): string | undefined {
+  const words = [...entrypoint, ...command]
+  const flag = words.find((word) => word.startsWith('--config='))?.slice('--config='.length)
+  const after = words.indexOf('--config')
+  return flag ?? (after < 0 ? undefined : words[after + 1]) ?? (environment.SIDEMINT_CONFIG || undefined)
+}

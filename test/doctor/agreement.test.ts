@@ -1,0 +1,228 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { checkCompose } from '../../src/doctor/compose/index.ts'
+
+const ORDERS = 'orders@acme-dev.iam.gserviceaccount.com'
+const BILLING = 'billing@acme-dev.iam.gserviceaccount.com'
+
+const SETTINGS = `project: acme-dev
+identities:
+  - serviceAccount: ${ORDERS}
+    callers: [orders, shop-orders-2, worker, 10.1.0.0/16, "::1"]
+    hosts: [jobs.metadata.internal]
+    port: 16926
+  - serviceAccount: ${BILLING}
+    callers: [billing-app]
+gates:
+  - host: billing
+    upstream: http://billing-app:8080
+    audience: [http://billing:8080]
+    invoker: ["serviceAccount:${ORDERS}", "user:ann@acme.com"]
+  - host: partner
+    upstream: http://host.docker.internal:9000
+    audience: [http://partner:8080]
+    invoker: [allUsers]
+`
+
+const STACK = `name: shop
+services:
+  sidemint:
+    image: sidemint
+    ports: ["127.0.0.1:16926:16926"]
+    volumes: ["./sidemint:/etc/sidemint:ro"]
+    networks: { default: {}, cloud: { ipv4_address: 169.254.169.254, aliases: [jobs.metadata.internal] } }
+  gate:
+    image: sidemint
+    command: [gate]
+    volumes: ["./sidemint:/etc/sidemint:ro"]
+    networks: { default: { aliases: [billing, partner] } }
+  orders: { build: ., networks: [default, cloud], depends_on: { sidemint: { condition: service_healthy } } }
+  work: { image: worker, container_name: worker }
+  billing-app: { build: ., networks: [default, cloud], depends_on: { sidemint: { condition: service_healthy } } }
+networks:
+  cloud: { driver_opts: { com.docker.network.bridge.inhibit_ipv4: "true" } }
+`
+
+/** What is not in order where the files are these. */
+async function faults(t: ExecutionContext, files: Record<string, string>) {
+  const directory = mkdtempSync(join(tmpdir(), 'sidemint-stack-'))
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(directory, name)), { recursive: true })
+    writeFileSync(join(directory, name), text)
+  }
+  const sources = { files: [join(directory, 'compose.yaml')], env: { PATH: '/nonexistent' }, stdin: async () => '' }
+  const found = await checkCompose(sources)
+  t.true(found.length > 0)
+  return found.filter(({ status }) => status !== 'ok')
+}
+
+const stack = (settings: string, compose: string) => ({ 'compose.yaml': compose, 'sidemint/sidemint.yaml': settings })
+
+test('a stack whose settings name only what it has is clean', async (t) => {
+  t.deepEqual(await faults(t, stack(SETTINGS, STACK)), [])
+})
+
+/** One mistake, in the settings or in the stack, and the one line that tells it. */
+const MISTAKES: [title: string, from: string, to: string, what: RegExp, fix: RegExp][] = [
+  [
+    'a typo in callers',
+    '[billing-app]',
+    '[biling-app]',
+    /identities\[1\]\.callers names biling-app, .* \(did you mean billing-app\?\)/,
+    /^name one of orders, work, worker, billing-app$/,
+  ],
+  [
+    'a caller of another service that ends alike',
+    'shop-orders-2',
+    'orders-app',
+    /identities\[0\]\.callers names orders-app/,
+    /name one of/,
+  ],
+  [
+    "a gate's missing alias",
+    'aliases: [billing, partner]',
+    'aliases: [partner]',
+    /gates\[0\]\.host is billing, and no network gives gate that name, so callers find nobody/,
+    /aliases: \[billing\]/,
+  ],
+  [
+    "a gate's name that its service has too",
+    'billing-app: { build',
+    'billing-app: { container_name: billing, build',
+    /gates\[0\]\.host is billing, and billing-app has that name too, so callers reach billing-app past the gate/,
+    /another name for billing-app/,
+  ],
+  [
+    'an upstream that no service has',
+    'http://billing-app:8080',
+    'http://biling-app:8080',
+    /gates\[0\]\.upstream is http:\/\/biling-app:8080, and no service of the stack has that name \(did you mean billing-app\?\)/,
+    /name one of/,
+  ],
+  [
+    'an upstream that is the gate itself',
+    'http://billing-app:8080',
+    'http://billing:8080',
+    /gates\[0\]\.upstream is http:\/\/billing:8080, and that is sidemint's own name/,
+    /name one of .*billing-app/,
+  ],
+  [
+    'an upstream on another network',
+    'billing-app: { build: ., networks: [default, cloud]',
+    'billing-app: { build: ., networks: [far, cloud]',
+    /billing-app shares no network with gate/,
+    /one network/,
+  ],
+  [
+    'an invoker that no identity is',
+    `serviceAccount:${ORDERS}`,
+    'serviceAccount:order@acme-dev.iam.gserviceaccount.com',
+    /gates\[0\]\.invoker admits order@\S+, and no identity is that account \(did you mean orders@/,
+    /name one of orders@/,
+  ],
+  [
+    "an identity's port that is not published",
+    'ports: ["127.0.0.1:16926:16926"]',
+    'ports: ["127.0.0.1:16927:16927"]',
+    /identities\[0\]\.port is 16926, and sidemint does not publish it/,
+    /^ports: \["127\.0\.0\.1:16926:16926"\]$/,
+  ],
+  [
+    "an identity's host that nobody has",
+    'aliases: [jobs.metadata.internal]',
+    'aliases: [job.metadata.internal]',
+    /identities\[0\]\.hosts names jobs\.metadata\.internal, and no sidemint has that name/,
+    /aliases: \[jobs\.metadata\.internal\]/,
+  ],
+  [
+    'settings from a wrong folder',
+    './sidemint:/etc',
+    './config:/etc',
+    /sidemint takes its settings from \S+\/config\/sidemint\.yaml, which cannot be read \(ENOENT\)/,
+    /the directory in which sidemint\.yaml lies/,
+  ],
+  [
+    'a gate without its settings',
+    '    volumes: ["./sidemint:/etc/sidemint:ro"]\n    networks: { default: { aliases',
+    '    networks: { default: { aliases',
+    /gate does not mount \S+\/sidemint, where the stack's settings are/,
+    /in gate$/,
+  ],
+  [
+    'an unknown key',
+    'identities:',
+    'identitys: []\nidentities:',
+    /identitys: unknown setting \(did you mean identities\?\)/,
+    /./,
+  ],
+  [
+    'a tab in the YAML',
+    '    callers: [billing-app]',
+    '\tcallers: [billing-app]',
+    /sidemint\.yaml: Tabs are not allowed/,
+    /^correct \S+sidemint\.yaml$/,
+  ],
+  [
+    'a sidemint that has no way out',
+    'networks: { default: {}, cloud: { ipv4',
+    'networks: { cloud: { ipv4',
+    /only on cloud, which has inhibit_ipv4, so its published ports lead nowhere/,
+    /default: \{\}/,
+  ],
+  [
+    'the loopback of a container',
+    'orders: { build: .',
+    'orders: { build: ., environment: { GCE_METADATA_HOST: "localhost:16925" }',
+    /GCE_METADATA_HOST is localhost:16925, the loopback of orders itself/,
+    /^GCE_METADATA_HOST: sidemint$/,
+  ],
+  [
+    'a proxy beside the fixed address',
+    'orders: { build: .',
+    'orders: { build: ., environment: { HTTP_PROXY: "http://proxy:3128" }',
+    /HTTP_PROXY is set and NO_PROXY does not name 169\.254\.169\.254/,
+    /add 169\.254\.169\.254,metadata\.google\.internal to NO_PROXY/,
+  ],
+]
+
+for (const [title, from, to, what, fix] of MISTAKES) {
+  test(`a failure: ${title}`, async (t) => {
+    t.true((SETTINGS + STACK).includes(from))
+    const found = await faults(t, stack(SETTINGS.replace(from, to), STACK.replace(from, to)))
+    t.like(found, [{ status: 'fail' }], JSON.stringify(found))
+    t.is(found.length, 1, JSON.stringify(found))
+    t.regex(found[0]?.what ?? '', what)
+    t.regex(found[0]?.fix ?? '', fix)
+  })
+}
+
+test('settings beside the compose file that nobody mounts are a failure, and so are named ones', async (t) => {
+  const bare =
+    'services: { sidemint: { image: sidemint }, app: { image: a, depends_on: { sidemint: { condition: service_healthy } }, environment: { GCE_METADATA_HOST: sidemint, GCE_METADATA_IP: sidemint, GCE_METADATA_ROOT: sidemint } } }'
+  t.deepEqual(await faults(t, { 'compose.yaml': bare }), [])
+  const beside = await faults(t, { 'compose.yaml': bare, 'sidemint.yaml': SETTINGS })
+  t.is(beside.length, 1)
+  t.regex(
+    beside[0]?.what ?? '',
+    /sidemint\.yaml is not mounted into sidemint, which looks for \/etc\/sidemint\/sidemint\.yaml/,
+  )
+  const named = bare.replace('image: sidemint', 'image: sidemint, environment: { SIDEMINT_CONFIG: /c/s.yaml }')
+  const found = await faults(t, { 'compose.yaml': named })
+  t.regex(found[0]?.what ?? '', /sidemint is to read \/c\/s\.yaml, and nothing is mounted there/)
+  t.is(found.length, 1)
+})
+
+test('settings are found where a flag or a variable names them, in the nearest mount', async (t) => {
+  for (const how of [
+    'command: [serve, --config, /c/s.yaml]',
+    'command: [serve, --config=/c/s.yaml]',
+    'environment: { SIDEMINT_CONFIG: /c/s.yaml }',
+  ]) {
+    const compose = `services: { sidemint: { image: sidemint, ${how}, volumes: ["./far:/", "./near:/c"] } }`
+    const found = await faults(t, { 'compose.yaml': compose, 'near/s.yaml': 'projekt: x' })
+    t.regex(found.find(({ check }) => check === 's.yaml')?.what ?? '', /near\/s\.yaml: projekt: unknown setting/, how)
+  }
+})
