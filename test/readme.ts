@@ -2,7 +2,8 @@
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { settingsJsonSchema } from '../src/config/json-schema.ts'
-import { flagOf, SETTINGS } from '../src/config/settings.ts'
+import { flagOf } from '../src/config/settings.ts'
+import { SETTINGS } from '../src/config/table.ts'
 import { CATALOGUE } from '../src/core/errors.ts'
 
 export const README = new URL('../README.md', import.meta.url)

@@ -3,7 +3,8 @@
 import { parseArgs } from 'node:util'
 import { readSettingsFile } from '../config/file.ts'
 import { invalid, settle, suggest, unquoted } from '../config/layers.ts'
-import { defaultsOf, flagOf, SETTINGS, type SettingName, type Settings, settingsOf } from '../config/settings.ts'
+import { defaultsOf, flagOf, type SettingName, type Settings, settingsOf } from '../config/settings.ts'
+import { SETTINGS } from '../config/table.ts'
 import { plainly, type Taker } from '../core/schemas.ts'
 
 /** A flag of one command alone. */

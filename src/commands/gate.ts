@@ -1,8 +1,8 @@
 /** `sidemint gate`: Cloud Run's front door before services, until it is told to stop. */
 
 import type { Socket } from 'node:net'
+import { checkGates } from '../gate/options.ts'
 import { startGates } from '../gate/server.ts'
-import { checkGates } from '../gate/settings.ts'
 import { callerLabel, createCallers } from '../identity/callers.ts'
 import { createSystemNames } from '../identity/dns.ts'
 import { type CommandShape, helpFor, readArguments } from './arguments.ts'

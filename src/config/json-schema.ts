@@ -3,7 +3,8 @@
 import { type JsonSchema, toJsonSchema } from '@valibot/to-json-schema'
 import * as v from 'valibot'
 import type { WithJsonForm } from '../core/schemas.ts'
-import { SETTINGS, type SettingName } from './settings.ts'
+import type { SettingName } from './settings.ts'
+import { SETTINGS } from './table.ts'
 
 /**
  * In draft 7, the one that the YAML language server reads, with its keyword `patternErrorMessage`. What settings must

@@ -10,17 +10,8 @@ import { failure } from '../core/errors.ts'
 import { plainly, quoted, type Setting, type Taker } from '../core/schemas.ts'
 import { policiesBeside } from '../gate/origin.ts'
 import { checkIdentities } from './identity-checks.ts'
-import {
-  type Chosen,
-  defaultsOf,
-  flagOf,
-  isTakenBy,
-  OTHER_VARIABLES,
-  SETTINGS,
-  type SettingName,
-  type Settings,
-  variableOf,
-} from './settings.ts'
+import { type Chosen, defaultsOf, flagOf, isTakenBy, type SettingName, type Settings, variableOf } from './settings.ts'
+import { OTHER_VARIABLES, SETTINGS } from './table.ts'
 
 /** Where settings come from. A flag given several times has several values. */
 export interface Layers {

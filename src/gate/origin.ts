@@ -1,7 +1,8 @@
 /** What follows from where a gate's setting was written: on the command line, or in a settings file. */
 
 import { isAbsolute, join } from 'node:path'
-import type { GATE_SETTINGS, GateOptions } from './settings.ts'
+import type { GateOptions } from './options.ts'
+import type { GATE_SETTINGS } from './settings.ts'
 
 /** How a setting of a gate is spelled where it was written: for all that is not an entry of `gates:`, as a flag. */
 export type Spelling = (name: keyof typeof GATE_SETTINGS) => string

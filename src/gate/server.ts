@@ -10,7 +10,8 @@ import { createMetrics } from '../observe/metrics.ts'
 import { createOps } from '../observe/ops.ts'
 import { createReadiness } from '../observe/readiness.ts'
 import { createGates, type GatesOptions } from './hosts.ts'
-import { type GateOptions, type GateSettings, gatesOf } from './settings.ts'
+import { type GateOptions, gatesOf } from './options.ts'
+import type { GateSettings } from './settings.ts'
 
 /**
  * Idle connections of callers are kept as long as Google's front end keeps them; many clients reuse them blindly. A

@@ -1,7 +1,7 @@
 /** The tree of one identity as data: what a Cloud Run instance or a VM shows. Adding a key is adding a line. */
 
 import { createHash } from 'node:crypto'
-import type { Overlay } from '../config/settings.ts'
+import type { Overlay } from '../config/trees.ts'
 import type { Identity } from '../identity/identity.ts'
 import { accessLeaf, identityLeaf } from './leaves.ts'
 import { type Directory, type Leaf, overlay } from './tree.ts'

@@ -3,7 +3,7 @@
  * or a redirect is answered from data; a leaf asks the identity's tokens.
  */
 
-import type { Value } from '../config/settings.ts'
+import type { Value } from '../config/trees.ts'
 import { withFix } from '../core/errors.ts'
 import type { Inbound, Surface, Target } from '../http/target.ts'
 import {

@@ -4,7 +4,7 @@
  */
 
 import { createHash } from 'node:crypto'
-import type { Overlay, Value } from '../config/settings.ts'
+import type { Overlay, Value } from '../config/trees.ts'
 import type { Token, TokenRequest } from '../core/token.ts'
 import type { Answer } from '../http/wire.ts'
 

@@ -4,7 +4,7 @@ import { Ajv } from 'ajv'
 import test from 'ava'
 import { settingsJsonSchema } from '../../src/config/json-schema.ts'
 import { settle } from '../../src/config/layers.ts'
-import { SETTINGS } from '../../src/config/settings.ts'
+import { SETTINGS } from '../../src/config/table.ts'
 import { parseYaml } from '../../src/core/yaml.ts'
 
 const ROOT = join(import.meta.dirname, '../..')

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { settle } from '../../src/config/layers.ts'
 import type { Settings } from '../../src/config/settings.ts'
-import { checkGates, gatesOf } from '../../src/gate/settings.ts'
+import { checkGates, gatesOf } from '../../src/gate/options.ts'
 
 const ONE = { upstream: 'http://ledger-app:8080', audience: ['x'], invoker: ['allAuthenticatedUsers'] }
 const LEDGER = { host: 'ledger', ...ONE }

@@ -1,0 +1,189 @@
+/**
+ * Every setting, one entry each: its check, its sentence of help, who takes it and what it is where nobody says. Flags,
+ * variables, keys of the file, help, the README's table, JSON Schema and types are all made from this.
+ */
+
+import * as v from 'valibot'
+import { METADATA_URL } from '../core/google.ts'
+import {
+  digits,
+  email,
+  listOf,
+  oneOf,
+  path,
+  project,
+  settingsTable,
+  text,
+  url,
+  whole,
+  yesOrNo,
+} from '../core/schemas.ts'
+import { GATE_SETTINGS } from '../gate/settings.ts'
+import { identity, overlay } from './trees.ts'
+
+/** What runs a server, what looks at one, and what mints in its own process. */
+const SERVERS = ['serve', 'exec', 'doctor', 'library'] as const
+const CLIENTS = ['token', 'curl'] as const
+const COMMANDS = ['serve', 'exec', 'doctor', 'token', 'curl', 'env', 'gate'] as const
+
+const SOURCE = 'must be auto, google, metadata, metadata=HOST or local'
+
+export const SETTINGS = settingsTable({
+  config: {
+    kind: 'text',
+    value: 'PATH',
+    schema: path,
+    help: 'the settings file (default: ./sidemint.yaml if there)',
+    takenBy: COMMANDS,
+  },
+  host: {
+    kind: 'text',
+    value: 'ADDRESS',
+    schema: text,
+    help: 'address to listen on',
+    takenBy: [...SERVERS, 'gate'],
+    default: '127.0.0.1',
+    imageDefault: { serve: '0.0.0.0', gate: '0.0.0.0' },
+  },
+  port: {
+    kind: 'number',
+    value: 'N',
+    schema: whole(0, 65535),
+    help: 'port to listen on; 0 takes a free one',
+    takenBy: [...SERVERS, 'gate'],
+    default: 16925,
+    defaultOf: { gate: 8080, library: 0 },
+    imageDefault: { serve: 80 },
+  },
+  server: {
+    kind: 'text',
+    value: 'URL',
+    schema: url,
+    help: 'the server that client commands ask',
+    takenBy: [...CLIENTS, 'env'],
+    default: 'http://127.0.0.1:16925',
+  },
+  source: {
+    kind: 'text',
+    value: 'SOURCE',
+    schema: v.pipe(v.string(SOURCE), v.regex(/^(auto|google|local|metadata(=[^\s/]+)?)$/, SOURCE)),
+    help: 'who mints: auto, google, metadata[=HOST] or local',
+    takenBy: [...SERVERS, ...CLIENTS],
+    default: 'auto',
+    defaultOf: { library: 'local' },
+  },
+  impersonateServiceAccount: {
+    kind: 'list',
+    value: 'A[,B…]',
+    schema: listOf(email),
+    help: 'mint as the last of these, the others are the delegates',
+    takenBy: [...SERVERS, ...CLIENTS],
+  },
+  serviceAccount: {
+    kind: 'text',
+    value: 'EMAIL',
+    schema: email,
+    help: 'the default identity',
+    takenBy: [...SERVERS, ...CLIENTS],
+  },
+  project: { kind: 'text', value: 'ID', schema: project, help: 'project id', takenBy: [...SERVERS, ...CLIENTS] },
+  projectNumber: { kind: 'text', value: 'N', schema: digits, help: 'project number', takenBy: SERVERS },
+  region: {
+    kind: 'text',
+    value: 'REGION',
+    schema: text,
+    help: 'region',
+    takenBy: SERVERS,
+    default: 'us-central1',
+  },
+  zone: { kind: 'text', value: 'ZONE', schema: text, help: "zone (default: the region's first)", takenBy: SERVERS },
+  platform: {
+    kind: 'text',
+    value: 'PLATFORM',
+    schema: oneOf('gce', 'cloud-run'),
+    help: 'which tree is shown: gce or cloud-run',
+    takenBy: SERVERS,
+    default: 'cloud-run',
+  },
+  allowAudience: {
+    kind: 'list',
+    value: 'GLOB',
+    schema: listOf(text),
+    help: 'audiences that may be asked for (default: any)',
+    takenBy: SERVERS,
+    default: ['*'],
+  },
+  allowHost: {
+    kind: 'list',
+    value: 'NAME',
+    schema: listOf(text),
+    help: 'further Host names that are answered',
+    takenBy: SERVERS,
+    default: [],
+  },
+  allowUserTokens: {
+    kind: 'boolean',
+    schema: yesOrNo,
+    help: "serve a user login's own tokens, with all that user's rights",
+    takenBy: [...SERVERS, ...CLIENTS],
+    default: false,
+  },
+  issuer: {
+    kind: 'text',
+    value: 'URL',
+    schema: url,
+    help: "local source: the `iss` claim (default: this server's own URL)",
+    takenBy: [...SERVERS, ...CLIENTS],
+    imageDefault: { serve: METADATA_URL },
+  },
+  keyFile: {
+    kind: 'text',
+    value: 'PATH',
+    schema: path,
+    help: 'local source: keep the key here (default: in memory)',
+    takenBy: [...SERVERS, ...CLIENTS],
+  },
+  cacheEntries: {
+    kind: 'number',
+    value: 'N',
+    schema: whole(1, 10_000_000),
+    help: 'the most tokens that are kept',
+    takenBy: SERVERS,
+    default: 10_000,
+  },
+  logFormat: {
+    kind: 'text',
+    value: 'FORMAT',
+    schema: oneOf('text', 'json'),
+    help: 'text or json',
+    takenBy: ['serve', 'exec', 'doctor', 'gate'],
+    default: 'text',
+  },
+  logLevel: {
+    kind: 'text',
+    value: 'LEVEL',
+    schema: oneOf('debug', 'info', 'warn', 'error', 'silent'),
+    help: 'debug, info, warn, error or silent',
+    takenBy: ['serve', 'exec', 'doctor', 'gate'],
+    default: 'info',
+    defaultOf: { exec: 'warn' },
+  },
+  ...GATE_SETTINGS,
+  identities: {
+    kind: 'tree',
+    schema: listOf(identity),
+    help: 'who is asking, and as whom',
+    takenBy: SERVERS,
+    default: [],
+  },
+  metadata: {
+    kind: 'tree',
+    schema: overlay,
+    help: "laid over the tree, in Google's key names",
+    takenBy: SERVERS,
+    default: {},
+  },
+})
+
+/** `SIDEMINT_*` variables that no flag and no key of the file has: secrets, and what tells us where we run. */
+export const OTHER_VARIABLES = ['SIDEMINT_CREDENTIALS', 'SIDEMINT_HOST_CLOUDSDK_CONFIG', 'SIDEMINT_IMAGE']

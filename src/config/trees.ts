@@ -1,0 +1,31 @@
+/** What the file alone can say: who is who, and what is laid over the metadata tree. */
+
+import * as v from 'valibot'
+import { email, listOf, objectOf, text, whole } from '../core/schemas.ts'
+
+const key = v.pipe(v.string(), v.regex(/^[^/\0]+$/, 'must be a key without a slash'))
+const scalar = v.union([v.string(), v.number(), v.bigint(), v.boolean()])
+type Scalar = v.InferOutput<typeof scalar>
+/** A value of the metadata tree. A bigint is a number beyond 2^53, an instance id for one. */
+export type Value = Scalar | readonly Scalar[]
+/** What a user lays over the tree, in Google's own key names; null removes a key. */
+export type Overlay = { readonly [key: string]: Value | null | Overlay | readonly Overlay[] }
+
+export const overlay: v.GenericSchema<Overlay> = v.record(
+  key,
+  v.union(
+    [scalar, v.null(), v.array(scalar), v.array(v.lazy(() => overlay)), v.lazy(() => overlay)],
+    'must be a value, a list or an object of values; null removes a key',
+  ),
+  'must be an object of values',
+) as v.GenericSchema<Overlay>
+
+/** One entry of `identities:`. */
+export const identity = objectOf({
+  serviceAccount: email,
+  callers: v.optional(listOf(text), []),
+  hosts: v.optional(listOf(text), []),
+  port: v.optional(whole(0, 65535)),
+  accounts: v.optional(listOf(email), []),
+  delegates: v.optional(listOf(email), []),
+})

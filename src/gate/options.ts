@@ -1,0 +1,95 @@
+/** The gates that settings amount to. */
+
+import { hostName } from '../core/host.ts'
+import { type GateSettings, splitPair } from './settings.ts'
+
+/** One gate before one service. */
+export interface GateOptions {
+  /** The name that callers use, in lower case. Absent: whatever they ask for. */
+  host?: string
+  /** The listener for it. Absent: the one that all gates without a port share. */
+  port?: number
+  /** Base URL of the service. */
+  upstream: string
+  audiences: readonly string[]
+  /** Members in IAM's words. */
+  invokers: readonly string[]
+  /** Path of a policy file, beside the invokers. */
+  policy?: string
+  /** Members by group email. */
+  groups: Readonly<Record<string, readonly string[]>>
+  /** Email by subject. */
+  subjects: Readonly<Record<string, string>>
+  /** Where the signature is taken off the token. */
+  strip: GateSettings['strip']
+  /** `report` refuses nothing and logs what it would have refused. */
+  mode: GateSettings['mode']
+  /** `google` or issuer URLs. */
+  trust: readonly string[]
+  /** Whether tokens with gcloud's own audiences are taken. */
+  gcloudAudiences: boolean
+}
+
+/** What is missing, or cannot be said together. */
+export function checkGates({ upstream, audience, invoker, policy, port, gates }: GateSettings): string[] {
+  if (gates.length === 0 && upstream === undefined) {
+    return ['--upstream: name the service behind the gate, or list several under `gates:` in sidemint.yaml']
+  }
+  const problems = upstream === undefined ? [] : checkOne('', { audience, invoker, policy })
+  if (gates.length > 0 && (upstream ?? policy ?? audience[0] ?? invoker[0]) !== undefined) {
+    problems.push(
+      '--upstream, --audience, --invoker and --policy are for one gate: with `gates:` each entry has its own',
+    )
+  }
+  for (const [index, gate] of gates.entries()) problems.push(...checkOne(`gates[${index}]: `, gate))
+  const names = gates.map((gate) => `${hostName(gate.host)} on port ${gate.port ?? port}`)
+  const twice = new Set(names.filter((name, index) => names.indexOf(name) !== index))
+  return [...problems, ...[...twice].map((name) => `gates: two of them are ${name}`)]
+}
+
+interface One {
+  audience: readonly string[]
+  invoker: readonly string[]
+  policy?: string | undefined
+}
+
+function checkOne(where: string, { audience, invoker, policy }: One): string[] {
+  return [
+    ...(invoker.length > 0 || policy !== undefined
+      ? []
+      : [`${where}nobody could call: name who may with invoker or policy (allUsers for a public service)`]),
+    ...(audience.length > 0 || invoker.includes('allUsers')
+      ? []
+      : [`${where}no token would do: name what tokens are for with audience`]),
+  ]
+}
+
+/** The gates in the settings, which `checkGates` finds sound. */
+export function gatesOf(settings: GateSettings): GateOptions[] {
+  const { upstream, gates, port: ownPort } = settings
+  const listed = upstream === undefined ? gates : [{ ...settings, upstream, host: undefined, port: undefined }]
+  return listed.map(({ host, port, ...own }) => {
+    const { audience, invoker, policy, trust, group, subject, strip, mode, gcloudAudiences } = { ...settings, ...own }
+    return {
+      ...(host === undefined ? {} : { host: hostName(host) }),
+      ...(port === undefined || port === ownPort ? {} : { port }),
+      upstream: own.upstream,
+      audiences: audience,
+      invokers: invoker,
+      ...(policy === undefined ? {} : { policy }),
+      groups: groupsOf(group),
+      subjects: Object.fromEntries(subject.map(splitPair)),
+      strip,
+      mode,
+      trust,
+      gcloudAudiences,
+    }
+  })
+}
+
+function groupsOf(pairs: readonly string[]): Record<string, string[]> {
+  const groups: Record<string, string[]> = {}
+  for (const [name, one] of pairs.map(splitPair))
+    groups[name.toLowerCase()] = [...(groups[name.toLowerCase()] ?? []), one]
+  return groups
+}
