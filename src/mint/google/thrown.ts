@@ -28,6 +28,12 @@ export interface Destination {
   proxy: HttpProxy | undefined
 }
 
+/** The certificate of the host, or of the proxy, does not verify. */
+export function isUntrusted(thrown: unknown): boolean {
+  const { code } = thrown as { code?: unknown }
+  return typeof code === 'string' && isTlsCode(code)
+}
+
 /** What a call failed with, as far as it can be told: the answer, or Node's code for why there is none. */
 interface Thrown {
   response?: { status: number; data?: unknown; headers?: { get(name: string): string | null } }
@@ -79,8 +85,7 @@ function isPassingStatus(status: number): boolean {
   return status === 408 || status === 429 || status >= 500
 }
 
-/** A certificate that does not verify. */
-export function isTlsCode(code: string): boolean {
+function isTlsCode(code: string): boolean {
   return /CERT|SIGNATURE|ISSUER|ALTNAME/.test(code)
 }
 

@@ -8,10 +8,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Agent } from 'node:http'
 import { gaxios } from 'google-auth-library'
+import { trustSystem, trustsSystem } from '../../http/agent.ts'
 import { proxyFor } from '../../http/proxy.ts'
 import { type Bounds, bounded, retrying, timed } from '../bounded.ts'
 import { createConnections } from './connections.ts'
-import { ANSWER_LIMIT, explainThrown, garbage, isPassing } from './thrown.ts'
+import { ANSWER_LIMIT, explainThrown, garbage, isPassing, isUntrusted } from './thrown.ts'
 
 export interface Transport {
   gaxios: gaxios.Gaxios
@@ -58,8 +59,9 @@ export function createTransport({ bounds, universe, onDate }: TransportOptions):
       const attempt = (agent: Agent) =>
         timed(bounds, total, (signal) => this.#attempt<T>({ ...options, ...OURS, agent, signal }, url))
       const to = { url, proxy: proxyFor(url) }
+      const isWorthRetrying = createRetryRule()
       try {
-        return await retrying(bounds, total, isPassing, () => connections.use(to, total, attempt))
+        return await retrying(bounds, total, isWorthRetrying, () => connections.use(to, total, attempt))
       } catch (thrown) {
         throw explainThrown(thrown, to)
       }
@@ -84,6 +86,17 @@ export function createTransport({ bounds, universe, onDate }: TransportOptions):
     gaxios: new BoundedGaxios(),
     run: (closing, mint) => bounded(bounds, closing, (total) => totals.run(total, mint)),
     signal: () => totals.getStore(),
+  }
+}
+
+/** A refused certificate is worth another attempt where that one trusts more than this did. */
+function createRetryRule(): (error: unknown) => boolean {
+  let widest = trustsSystem()
+  return (error) => {
+    if (isPassing(error)) return true
+    if (widest || !isUntrusted(error)) return false
+    widest = true
+    return trustSystem()
   }
 }
 

@@ -1,6 +1,7 @@
+import { execFile } from 'node:child_process'
 import { createServer } from 'node:net'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
-import { inspect } from 'node:util'
+import { inspect, promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import type { SidemintError } from '../../../src/core/errors.ts'
 import type { TokenRequest } from '../../../src/core/token.ts'
@@ -69,23 +70,72 @@ test.serial('a proxy that is away is named without its password', async (t) => {
   t.is(error.message, 'oauth2.googleapis.com cannot be reached (ECONNREFUSED, by way of the proxy 127.0.0.1:1)')
 })
 
-test.serial('a proxy that wants a password says so, once', async (t) => {
-  let asked = 0
-  const proxy = createServer((socket) => {
-    asked += 1
-    socket
-      .on('error', () => {})
-      .once('data', () => {
-        socket.end('HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n')
-      })
+const REFUSALS: [answer: string, reason: string, status: number, asked: number][] = [
+  ['HTTP/1.1 407 Proxy Authentication Required', 'status 407', 403, 1],
+  ['HTTP/1.1 403 Forbidden', 'status 403', 403, 1],
+  ['HTTP/1.1 302 Found\r\nLocation: https://login.corp/', 'status 302', 403, 1],
+  ['HTTP/1.1 502 Bad Gateway', 'status 502', 503, 3],
+  ['HTTP/1.1 503 Service Unavailable', 'status 503', 503, 3],
+  ['', 'it closed the connection', 503, 3],
+  ['220 mail.corp ESMTP', 'it does not speak HTTP as a proxy does', 403, 1],
+]
+for (const [answer, reason, status, times] of REFUSALS) {
+  test.serial(`a proxy that does not connect is named, and not Google: ${reason}`, async (t) => {
+    let asked = 0
+    const proxy = createServer((socket) => {
+      asked += 1
+      socket.on('error', () => {}).once('data', () => socket.end(answer && `${answer}\r\nContent-Length: 0\r\n\r\n`))
+    })
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+    t.teardown(() => proxy.close())
+    const { port } = proxy.address() as { port: number }
+    const error = await withProxy(`http://ann:hunter2@127.0.0.1:${port}`, () => failureOf(t, source().mint(REQUEST)))
+    t.like(error, { code: 'PROXY_REFUSED', status })
+    t.is(error.message, `the proxy 127.0.0.1:${port} did not connect to oauth2.googleapis.com: ${reason}`)
+    t.regex(error.fix, /HTTPS_PROXY=http:/)
+    t.is(asked, times)
   })
-  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => proxy.close())
-  const { port } = proxy.address() as { port: number }
-  const error = await withProxy(`http://127.0.0.1:${port}`, () => failureOf(t, source().mint(REQUEST)))
-  t.like(error, { code: 'PROXY_REFUSED', status: 403 })
-  t.is(asked, 1)
-})
+}
+
+const WAYS: [variables: NodeJS.ProcessEnv, message: RegExp][] = [
+  [{ ALL_PROXY: '127.0.0.1:1' }, /ECONNREFUSED, by way of the proxy 127\.0\.0\.1:1\)$/],
+  [{ https_proxy: '127.0.0.1:1' }, /by way of the proxy 127\.0\.0\.1:1\)$/],
+  [{ ALL_PROXY: '127.0.0.1:1', NO_PROXY: 'googleapis.com' }, /, without a proxy\)$/],
+  [{ ALL_PROXY: 'socks5://ann:hunter2@127.0.0.1:1' }, /^the variable ALL_PROXY names no usable proxy: SOCKS/],
+]
+for (const [variables, message] of WAYS) {
+  test.serial(`the way to Google is the one that the variables name: ${JSON.stringify(variables)}`, async (t) => {
+    const before = { ...process.env }
+    delete process.env.HTTPS_PROXY
+    Object.assign(process.env, variables)
+    const error = await failureOf(t, source({ totalMs: 8_000 }).mint(REQUEST)).finally(() => {
+      for (const name of Object.keys(variables)) delete process.env[name]
+      Object.assign(process.env, before)
+    })
+    t.regex(error.message, message)
+    t.notRegex(error.message, /hunter2/)
+  })
+}
+
+test.serial(
+  "a certificate that only the system's store vouches for is trusted, though Node's own store does not",
+  async (t) => {
+    const file = google.write('system.json', google.userLogin(ANN))
+    const script = `
+    import { createGoogleSource } from ${JSON.stringify(import.meta.resolve('../../../src/mint/google.ts'))}
+    const options = { env: process.env, delegatesOf: () => [], allowUserTokens: false, onDate() {}, now: Date.now }
+    const request = ${JSON.stringify(REQUEST)}
+    const token = await createGoogleSource(options).mint(request).catch((error) => ({ served: error.code }))
+    console.log(token.served)`
+    const { NODE_EXTRA_CA_CERTS: _, ...rest } = { ...process.env, ...google.env }
+    const run = async (more: NodeJS.ProcessEnv) => {
+      const env = { ...rest, GOOGLE_APPLICATION_CREDENTIALS: file, ...more }
+      return (await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], { env })).stdout.trim()
+    }
+    t.is(await run({ SSL_CERT_FILE: google.caFile }), 'mint')
+    t.is(await run({}), 'TLS_UNTRUSTED')
+  },
+)
 
 test.serial('without a proxy and without a network, the reason names the host', async (t) => {
   const error = await withProxy(undefined, () => failureOf(t, source({ totalMs: 8_000 }).mint(REQUEST)))
