@@ -2,12 +2,11 @@
 
 import { asFailure } from '../core/errors.ts'
 import { readClaims } from '../core/token.ts'
-import { type Adc, type Credential, rootOf } from '../mint/adc.ts'
+import { type Adc, type Credential, describeCredential, rootOf } from '../mint/adc.ts'
 import { locateAdc, refuseMisplacedLogin } from '../mint/adc-place.ts'
 import { readAdc } from '../mint/adc-read.ts'
 import { BOUNDS } from '../mint/bounded.ts'
 import type { Speaker } from '../mint/google/mint.ts'
-import { describeCredential } from '../mint/google.ts'
 import { universeOf } from '../mint/universe.ts'
 import { type Finding, failed, ok } from './finding.ts'
 

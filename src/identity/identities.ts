@@ -5,10 +5,10 @@
 
 import type { Settings } from '../config/settings.ts'
 import { standardProject } from '../config/standard.ts'
+import { describeCredential } from '../mint/adc.ts'
 import type { CachedSource } from '../mint/cache.ts'
 import type { Choice } from '../mint/choose.ts'
 import type { Credentials } from '../mint/credentials.ts'
-import { describeCredential } from '../mint/google.ts'
 import { DEFAULT_UNIVERSE, universeOf } from '../mint/universe.ts'
 import { isCidr } from './callers.ts'
 import { createFinder, type FindIdentity } from './find.ts'

@@ -150,6 +150,24 @@ function readCredential(path: string, data: { type?: unknown }): Credential {
   }
 }
 
+/** What a credential is, for people. */
+export function describeCredential(credential: Credential): string {
+  switch (credential.kind) {
+    case 'key':
+      return `service account key of ${credential.email}`
+    case 'user':
+      return 'user login'
+    case 'federated':
+      return 'workload identity federation'
+    case 'workforce':
+      return 'workforce login'
+    case 'impersonated':
+      return `${describeCredential(credential.source)}, impersonating ${credential.email}`
+    case 'gdch':
+      return 'GDCH service account'
+  }
+}
+
 /** A type that is not a short word may be a secret in the wrong place. */
 function describeType(path: string, data: { type?: unknown }): Error {
   const { type } = data

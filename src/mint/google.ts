@@ -3,7 +3,7 @@
 import { standardQuotaProject } from '../config/standard.ts'
 import { type Code, SidemintError } from '../core/errors.ts'
 import type { Token, TokenRequest, TokenSource } from '../core/token.ts'
-import { type Adc, type Credential, emailOf } from './adc.ts'
+import { type Adc, emailOf } from './adc.ts'
 import { loginFix } from './adc-place.ts'
 import { BOUNDS, type Bounds } from './bounded.ts'
 import { type Credentials, createCredentials } from './credentials.ts'
@@ -73,23 +73,5 @@ export function createGoogleSource(options: GoogleSourceOptions): TokenSource {
         ? mint({ own: true })
         : mint({ own: false, principal, delegates: delegatesOf(principal) })
     },
-  }
-}
-
-/** What a credential is, for people. */
-export function describeCredential(credential: Credential): string {
-  switch (credential.kind) {
-    case 'key':
-      return `service account key of ${credential.email}`
-    case 'user':
-      return 'user login'
-    case 'federated':
-      return 'workload identity federation'
-    case 'workforce':
-      return 'workforce login'
-    case 'impersonated':
-      return `${describeCredential(credential.source)}, impersonating ${credential.email}`
-    case 'gdch':
-      return 'GDCH service account'
   }
 }

@@ -3,6 +3,7 @@
 import { failure, type SidemintError } from '../../core/errors.ts'
 import { ADC_PROJECT, GCLOUD_PROJECT } from '../../core/google.ts'
 import type { TokenRequest } from '../../core/token.ts'
+import type { Credential } from '../adc.ts'
 import { plain, type Refusal } from './refusal.ts'
 
 /** Whose credential it is. */
@@ -17,7 +18,7 @@ export interface Holder {
 export interface Attempt {
   holder: Holder
   /** Of the credential, for the fix of a refused one. */
-  form: 'key' | 'user' | 'workforce' | 'federated' | 'machine' | 'gdch'
+  form: Exclude<Credential['kind'], 'impersonated'> | 'machine'
   kind: TokenRequest['kind']
   /** Who is impersonated, and through whom; absent for a credential's own tokens. */
   target?: string
