@@ -4,6 +4,7 @@ import { lookup } from 'node:dns/promises'
 import type { Settings } from '../config/settings.ts'
 import { asFailure } from '../core/errors.ts'
 import { METADATA_NAME as ALIAS } from '../core/google.ts'
+import { reachable } from '../core/host.ts'
 import { listen } from '../http/listener.ts'
 import { hostAndPort } from './address.ts'
 import { type Finding, fail, failed, ok, warn } from './finding.ts'
@@ -15,15 +16,14 @@ const ANSWER_TIMEOUT_MS = 2_000
 /** The address of the settings can be listened on, or a sidemint does already. */
 export async function checkPort({ host, port }: Pick<Settings, 'host' | 'port'>): Promise<Finding> {
   const check = 'port'
-  const address = `${host.includes(':') ? `[${host}]` : host}:${port}`
+  const address = `${reachable(host)}:${port}`
   try {
     const listener = await listen({ host, port, handler: (_, response) => response.end(), headers: [] })
     await listener.close(0)
     return ok(check, `${port === 0 ? 'a port' : address} is free for \`sidemint serve\``)
   } catch (error) {
     const failure = asFailure(error)
-    const there =
-      failure.code === 'PORT_TAKEN' && (await whoAnswers(address.replace(/^(0\.0\.0\.0|\[::\])/, '127.0.0.1')))
+    const there = failure.code === 'PORT_TAKEN' && (await whoAnswers(address))
     return there === 'sidemint' ? ok(check, `a sidemint answers at ${address}`) : failed(check, failure)
   }
 }

@@ -78,6 +78,80 @@ test('what is piped is read as it is, JSON or YAML, whoever is on the PATH', asy
   t.like((await check(['-'], { PATH }, 'nothing: here'))[0], { status: 'fail', code: 'COMPOSE_FILE_UNUSABLE' })
 })
 
+const BESIDE = `sidemint: { image: sidemint }`
+const POINTED = `environment: { GCE_METADATA_HOST: sidemint, GCE_METADATA_IP: sidemint, GCE_METADATA_ROOT: sidemint },
+  depends_on: { sidemint: { condition: service_healthy } }`
+
+/** Service and what is said of it, for the services of a piped stack. */
+async function lint(services: string, more = ''): Promise<string[]> {
+  const found = await check(['-'], {}, `services: { ${services} }\n${more}`)
+  return found.filter(({ check }) => check !== 'compose').map(({ check, what }) => `${check.slice(8)} ${what}`)
+}
+
+test('a dollar that is written twice is none, and is no variable', async (t) => {
+  const services = (word: string) => `services: { sidemint: { image: sidemint, command: [serve, "${word}"] } }`
+  t.like((await check(['-'], {}, services('$$HOME')))[0], { status: 'ok' })
+  t.like((await check(['-'], {}, services('$$$HOME')))[0], { status: 'warn' })
+  t.like((await check(['-'], {}, services('5$')))[0], { status: 'ok' })
+})
+
+test('what is not sidemint is no gate, whatever its command is called', async (t) => {
+  const server = 'metadata: { build: ./server, networks: { default: { ipv4_address: 169.254.169.254 } } }'
+  t.deepEqual(
+    await lint(
+      `${server}, app: { build: ./app, command: [gate], depends_on: { metadata: { condition: service_healthy } } }`,
+    ),
+    ['metadata is a sidemint that only this host and its own networks reach', 'app asks sidemint at 169.254.169.254'],
+  )
+  t.deepEqual(
+    await lint(
+      `${server}, gate: { build: ./server, command: [gate], depends_on: { metadata: { condition: service_healthy } } }`,
+    ),
+    ['metadata is a sidemint that only this host and its own networks reach'],
+  )
+})
+
+test('on the default network what is built here asks for tokens, an image of another does not', async (t) => {
+  const server = 'sidemint: { image: sidemint, networks: { default: { ipv4_address: 169.254.169.254 } } }'
+  const found = await lint(`${server}, app: { build: . }, database: { image: postgres }`)
+  t.deepEqual(
+    found.map((line) => line.split(' ')[0]),
+    ['sidemint', 'app'],
+  )
+})
+
+test('flags alone are those of serve, and --config= names a file too', async (t) => {
+  const [ports, file] = await lint(
+    'sidemint: { image: sidemint, command: ["--config=/c/a.yaml"], ports: [80], volumes: ["/x/a.yaml:/c/a.yaml"] }',
+  )
+  t.regex(ports ?? '', /port 80 is published on every address/)
+  t.regex(file ?? '', /a\.yaml is mounted as a single file/)
+})
+
+test('a config that is mounted under another name is looked at by that name', async (t) => {
+  const service = 'sidemint: { image: sidemint, configs: [{ source: c, target: /etc/sidemint/sidemint.yaml }] }'
+  const [found] = await lint(service, 'configs: { c: { file: /x/other.yaml } }')
+  t.regex(found ?? '', /\/x\/other\.yaml is mounted as a single file/)
+  t.deepEqual(await lint(service, 'configs: { c: { content: "project: x" } }'), [
+    'sidemint is a sidemint that only this host and its own networks reach',
+  ])
+})
+
+test("the file's own name counts before the variable, and only a subnet that holds the address is looked for", async (t) => {
+  const networks = [
+    { Name: 'n', Labels: { 'com.docker.compose.project': 'shop' }, IPAM: { Config: [{ Subnet: '169.254.0.0/16' }] } },
+  ]
+  const PATH = tools(t, { docker: `case "$2" in ls) echo 1 ;; inspect) echo '${JSON.stringify(networks)}' ;; esac` })
+  const of = async (name: string, subnet: string) => {
+    const text = `name: ${name}\nservices: { ${BESIDE}, app: { ${POINTED} } }\nnetworks: { n: { ipam: { config: [{ subnet: ${subnet} }] } } }`
+    return (await check(['-'], { PATH, COMPOSE_PROJECT_NAME: 'other' }, text)).map(({ what }) => what).join()
+  }
+  t.regex(await of('shop', '169.254.169.0/24'), /no other network/)
+  t.regex(await of('mine', '169.254.169.0/24'), /the network n holds/)
+  for (const subnet of ['10.0.0.0/8', '10.0.0.0', '"$SUBNET"', '169.254.168.0/24'])
+    t.notRegex(await of('mine', subnet), /169\.254\.169\.254/, subnet)
+})
+
 test('Docker Compose is asked for all files at once, and by itself finds those of the folder', async (t) => {
   const PATH = tools(t, {
     docker: `echo "services: { $(echo "$*" | tr -cd 'a-z0-9-'): { ports: ["80"], image: sidemint } }"`,

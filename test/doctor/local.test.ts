@@ -105,6 +105,27 @@ test.serial("the shell's variables must lead to a metadata server", async (t) =>
   t.like(schemed.of('shell'), [{ status: 'ok' }, { status: 'fail', fix: `export GCE_METADATA_HOST=${host}` }])
 })
 
+test.serial("a metadata server that is not ours is taken for Google's, also by the shell's variables", async (t) => {
+  for (const body of ['ok\n', 'computeMetadata/\n']) {
+    const google = createServer((_, response) => {
+      response.writeHead(body === 'ok\n' ? 404 : 200, { 'Metadata-Flavor': 'Google' }).end(body)
+    }).listen(0, '127.0.0.1')
+    t.teardown(() => google.close())
+    await new Promise((resolve) => google.once('listening', resolve))
+    const address = `127.0.0.1:${(google.address() as AddressInfo).port}`
+    t.like((await findings(t, FREE, { GCE_METADATA_HOST: address })).of('shell'), [
+      { status: 'ok', what: `GCE_METADATA_HOST: a metadata server answers at ${address}` },
+    ])
+  }
+})
+
+test.serial('a sidemint that listens everywhere is found on its port', async (t) => {
+  await using metadata = await startSidemint({ host: '0.0.0.0' })
+  const { port } = new URL(metadata.url)
+  const { of } = await findings(t, ['--host', '0.0.0.0', '--port', port])
+  t.like(of('port'), [{ status: 'ok', what: `a sidemint answers at 127.0.0.1:${port}` }])
+})
+
 test.serial('a server that hangs is given up', async (t) => {
   const silent = createServer(() => {}).listen(0, '127.0.0.1')
   t.teardown(() => {

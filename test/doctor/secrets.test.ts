@@ -55,6 +55,10 @@ test('nor where Compose refuses the file, nor where it is no YAML', async (t) =>
     'services: [hunter2\n"hunter2": x',
     '{"services": {"a": {"environment": {"A": "hunter2}}}',
     'services:\n  a:\n    environment:\n\tA: hunter2\n',
+    'services: }hunter2',
+    'services:\n  a:\n    environment:\n      A: |hunter2\n',
+    'services:\n  a:\n    environment:\n      A: >2 hunter2\n',
+    'services:\n  a: !hunter2!x y\n',
     'A: hunter2\nA: hunter2\n%hunter2\n- hunter2 }',
   ]) {
     const said = await say(t, '-', { PATH: '/nonexistent' }, broken)

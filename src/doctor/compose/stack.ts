@@ -35,7 +35,7 @@ export async function readStack(sources: StackSources): Promise<Stack | undefine
 
 async function find({ files, env, stdin }: StackSources): Promise<Stack | undefined> {
   if (files.some(isPipe)) {
-    const data = await parse('-', await stdin())
+    const data = await parse('that was piped', await stdin())
     return { data, directory: process.cwd(), findings: describeGaps(data, 'what was piped is read as it is') }
   }
   await Promise.all(files.map(refuseMissing))
@@ -96,7 +96,7 @@ async function answered(text: string, files: readonly string[], findings: Findin
 }
 
 function nameOf(files: readonly string[]): string {
-  return files.join(', ') || 'of this folder'
+  return files.some(isPipe) ? 'that was piped' : files.join(', ') || 'of this folder'
 }
 
 function directoryOf([first]: readonly string[]): string {
@@ -108,8 +108,8 @@ async function parse(path: string, text: string): Promise<Data> {
   const { parseYaml } = await import('../../core/yaml.ts')
   const parsed = parseYaml(text)
   if ('data' in parsed) return asData(parsed.data)
-  // The reader quotes what it did not expect, which may be a secret.
-  const reason = parsed.problems.map((problem) => problem.replace(/"(?:[^"\\]|\\.)*"/g, '"…"')).join('; ')
+  // After a colon the reader quotes the text, which may be a secret.
+  const reason = parsed.problems.map((problem) => problem.replace(/: .*(?= at line \d+, column \d+:?$)/, '')).join('; ')
   throw failure('COMPOSE_FILE_UNUSABLE', { path, reason })
 }
 
