@@ -3,7 +3,7 @@
 import http, { type IncomingMessage, ServerResponse } from 'node:http'
 import https from 'node:https'
 import { isIP, type Socket } from 'node:net'
-import { createProxyServer } from 'httpxy'
+import { createProxyServer, type ProxyServer } from 'httpxy'
 import { type Exchange, refuse } from './exchange.ts'
 import { prepareForCaller } from './headers.ts'
 
@@ -27,7 +27,31 @@ type Sink = Exchange['to']
 export function createUpstream(url: string, failed: (reason: string) => void): Forward {
   const { target, agent, options } = connectionTo(new URL(url))
   const proxy = createProxyServer({ target, selfHandleResponse: true })
-  /** The exchanges that nobody has answered yet. */
+  const pending = createPending(failed)
+  hearService(proxy, pending)
+
+  return ({ req, to, head }) => {
+    const answered = pending.wait(to)
+    if (to.destroyed) return answered
+    if (head) Object.assign(req.headers, { connection: 'Upgrade', upgrade: 'websocket' })
+    const own = { agent: head ? false : agent, ssl: { ...options } }
+    const done = to instanceof ServerResponse ? proxy.web(req, to, own) : proxy.ws(req, to as Socket, own, head)
+    // Each failure has come by the 'error' event; the promise says it once more.
+    done.catch(() => {})
+    return answered
+  }
+}
+
+interface Pending {
+  /** Settles with the status of the head that is written, or undefined where the caller leaves before. */
+  wait(to: Sink): Promise<number | undefined>
+  settle(to: Sink, status?: number): void
+  /** 502 where no head was written yet; else all that is left is to break off. */
+  fail(req: IncomingMessage, to: Sink, error: NodeJS.ErrnoException): void
+}
+
+/** The exchanges that nobody has answered yet. */
+function createPending(failed: (reason: string) => void): Pending {
   const waiting = new WeakMap<Sink, (status?: number) => void>()
   const refused = new WeakSet<Sink>()
 
@@ -36,15 +60,26 @@ export function createUpstream(url: string, failed: (reason: string) => void): F
     waiting.delete(to)
   }
 
-  function fail(req: IncomingMessage, to: Sink, { code, message }: NodeJS.ErrnoException): void {
-    if (to.destroyed || refused.has(to)) return
-    failed(code ?? message)
-    if (!waiting.has(to)) return void to.destroy()
-    refused.add(to)
-    refuse({ req, to }, 502)
-    settle(to, 502)
+  return {
+    wait: (to) =>
+      new Promise((resolve) => {
+        waiting.set(to, resolve)
+        to.once('close', () => settle(to))
+        if (to.destroyed) settle(to)
+      }),
+    settle,
+    fail(req, to, { code, message }) {
+      if (to.destroyed || refused.has(to)) return
+      failed(code ?? message)
+      if (!waiting.has(to)) return void to.destroy()
+      refused.add(to)
+      refuse({ req, to }, 502)
+      settle(to, 502)
+    },
   }
+}
 
+function hearService(proxy: ProxyServer, { settle, fail }: Pending): void {
   proxy.on('error', (error, req, to) => {
     if (req && to) fail(req, to as Sink, error)
   })
@@ -77,18 +112,6 @@ export function createUpstream(url: string, failed: (reason: string) => void): F
       }
     })
   })
-
-  return ({ req, to, head }) =>
-    new Promise((resolve) => {
-      waiting.set(to, resolve)
-      to.once('close', () => settle(to))
-      if (to.destroyed) return settle(to)
-      if (head) Object.assign(req.headers, { connection: 'Upgrade', upgrade: 'websocket' })
-      const own = { agent: head ? false : agent, ssl: { ...options } }
-      const done = to instanceof ServerResponse ? proxy.web(req, to, own) : proxy.ws(req, to as Socket, own, head)
-      // Each failure has come by the 'error' event; the promise says it once more.
-      done.catch(() => {})
-    })
 }
 
 /** How to reach a service; `options` are for node:http, to which httpxy gives its `ssl` as it is. */

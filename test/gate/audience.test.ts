@@ -48,4 +48,5 @@ test('which audiences a service takes', (t) => {
   for (const [aud, accepted] of rows) t.is(acceptsAudience(aud, [RUN, FUNCTION, CUSTOM], true), accepted, String(aud))
   t.true(acceptsAudience(RUN, [`${RUN}/`], false))
   t.false(acceptsAudience(GCLOUD, [RUN], false))
+  t.false(acceptsAudience(RUN, [RUN.replace('https:', 'http:')], false), 'http is another audience')
 })

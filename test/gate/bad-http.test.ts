@@ -140,3 +140,13 @@ test('a service that misbehaves takes nothing from the other services behind the
   t.regex(await ask('bad'), /^HTTP\/1\.1 502 /)
   t.regex(await ask('good'), /^HTTP\/1\.1 200 /)
 })
+
+test('the gate itself answers Expect, and the service does not see it', async (t) => {
+  const { upstream, heads } = await startRawService(t, 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+  const { port } = await startGate(t, { upstream, ...OPEN })
+  for (const expectation of ['100-continue', 'tea']) {
+    const head = `POST / HTTP/1.1\r\nHost: ledger\r\nConnection: close\r\nExpect: ${expectation}\r\nContent-Length: 2\r\n\r\n`
+    t.regex(await sendRaw(port, `${head}hi`), /HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nok$/)
+    t.notRegex(heads.at(-1) ?? '', /expect/i)
+  }
+})

@@ -9,7 +9,8 @@ import test from 'ava'
 import { createEvents } from '../../src/core/events.ts'
 import { createAuthority } from '../google/tls.ts'
 import { recordEvents } from '../recorder.ts'
-import { bearer, listen, listenGates, sendRaw, startGate, startRawService, startService, stop } from './stack.ts'
+import { startIssuer } from './issuer.ts'
+import { bearer, listen, listenGates, RUN, sendRaw, startGate, startRawService, startService, stop } from './stack.ts'
 
 const OPEN = { invokers: ['allUsers'] }
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
@@ -168,4 +169,32 @@ test('a caller is named, and the name is awaited before the line', async (t) => 
   const port = (await listenGates(t, [{ upstream, ...OPEN }], { events, callerOf })).get(0) ?? 0
   await sendRaw(port, 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
   t.like(seen[0], { type: 'gate', caller: 'orders' })
+})
+
+test('a WebSocket is told once it is open, with the status of the service', async (t) => {
+  const { port, service, decisions } = await startGate(t, OPEN)
+  service.on('upgrade', (_, socket) => {
+    socket.on('error', () => {})
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n')
+  })
+  const socket = connect(port, '127.0.0.1')
+  socket.on('error', () => {})
+  socket.write('GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+  await once(socket, 'data')
+  t.like(decisions()[0], { path: '/chat', upstreamStatus: 101 })
+  socket.destroy()
+})
+
+test('gates that trust the same issuers fetch their keys once', async (t) => {
+  const { upstream } = await startService(t)
+  const own = await startIssuer()
+  const trust = [own.url]
+  const list = ['a', 'b', 'c'].map((host) => ({ host, upstream, trust, invokers: ['allAuthenticatedUsers'] }))
+  const port = (await listenGates(t, list, { events: createEvents() })).get(0) ?? 0
+  const authorization = `Bearer ${own.sign({ aud: RUN })}`
+  for (const host of ['a', 'b', 'c']) {
+    const request = `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\nAuthorization: ${authorization}\r\n\r\n`
+    t.regex(await sendRaw(port, request), /^HTTP\/1\.1 200 /)
+  }
+  t.is(own.asked.length, 2)
 })
