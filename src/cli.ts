@@ -51,6 +51,7 @@ async function start(): Promise<void> {
     stderr,
     readStdin: async () => (await process.stdin.setEncoding('utf8').toArray()).join(''),
     pointers,
+    onFault: (reader) => process.on('unhandledRejection', reader).on('uncaughtException', reader),
     stopSignal: () => stopSignal().finally(() => (stopped = true)),
   })
   if (stopped) setTimeout(() => process.exit(), LINGER_MS).unref()

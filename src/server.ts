@@ -58,7 +58,7 @@ export interface RunningServer {
   issueToken(options: IssueOptions): Promise<Token>
   /** The next `times` token requests are answered with this status and the code INJECTED. */
   failNext(order: FailureOrder): void
-  /** Stops accepting, gives requests in flight `graceMs` (default 0), aborts mints. */
+  /** Stops accepting, gives requests in flight `graceMs` (default 0), aborts mints: those that wait get a 503. */
   close(graceMs?: number): Promise<void>
 }
 
@@ -110,7 +110,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     },
     failNext: injected.inject,
     async close(graceMs = 0) {
-      await ports.close(graceMs)
+      await ports.close(graceMs, () => tokens.close())
       tokens.close()
     },
   }
@@ -173,15 +173,15 @@ async function openPorts(
   handler: RequestListener,
   identities: readonly Identity[],
   byPort: Map<number, Identity>,
-): Promise<{ url: string; close(graceMs: number): Promise<void> }> {
+): Promise<{ url: string; close: Listener['close'] }> {
   const open: Listener[] = []
   const openPort = async (wanted: number) => {
     const listener = await listen({ host, port: wanted, handler, headers: HEADERS })
     open.push(listener)
     return listener.port
   }
-  const close = async (graceMs: number) => {
-    await Promise.all(open.map((listener) => listener.close(graceMs)))
+  const close: Listener['close'] = async (graceMs, lastCall) => {
+    await Promise.all(open.map((listener) => listener.close(graceMs, lastCall)))
   }
   try {
     const url = `http://${reachable(host)}:${await openPort(port)}`

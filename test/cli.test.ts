@@ -68,6 +68,26 @@ async function serve(argv: readonly string[] = [], env: Record<string, string> =
   return { ...started, url }
 }
 
+test('what no code catches is logged without its message, and the server goes on', async (t) => {
+  const faulty = join(root, 'faulty.mjs')
+  await writeFile(
+    faulty,
+    `const timer = setInterval(() => {
+      if (process.listenerCount('uncaughtException') === 0) return
+      clearInterval(timer)
+      Promise.reject(Object.assign(new Error('planted secret'), { code: 'EMFILE' }))
+      setTimeout(() => { throw new TypeError('planted secret') })
+    }, 50)
+    timer.unref()`,
+  )
+  const served = await serve(['--source', 'local'], { NODE_OPTIONS: `--import=${faulty}` })
+  await until(() => /INTERNAL.*\(EMFILE\) at .*INTERNAL.*\(TypeError\) at /s.exec(served.err()))
+  t.false(served.err().includes('planted secret'))
+  t.is((await ask(served.url, `${DEFAULT_ACCOUNT}/identity?audience=${AUDIENCE}`)).status, 200)
+  served.child.kill('SIGTERM')
+  t.deepEqual(await served.ended, [0, null])
+})
+
 test('what points clients elsewhere is not for us, nor for what exec runs', async (t) => {
   const elsewhere = {
     GCE_METADATA_HOST: '192.0.2.1:1',

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { connect } from 'node:net'
+import { mock } from 'node:test'
 import test from 'ava'
 import { GoogleAuth } from 'google-auth-library'
 import { createRemoteJWKSet, errors, jwtVerify } from 'jose'
@@ -47,6 +48,19 @@ test('after close nothing listens, open connections end, and closing again is th
   await ended
   await t.throwsAsync(identity(metadata.url), { code: 'ECONNREFUSED' })
   t.false(existsSync(metadata.env.CLOUDSDK_CONFIG ?? ''))
+})
+
+test.serial('close ends under fake timers too, and with a request that was sent in half', async (t) => {
+  const metadata = await startSidemint()
+  const half = connect(Number(new URL(metadata.url).port), '127.0.0.1')
+  half.on('error', () => {})
+  await once(half, 'connect')
+  half.write('GET / HTTP/1.1\r\nHost: a\r\n')
+  t.is((await ask(metadata.url, '/')).status, 200)
+  const { setTimeout: after } = globalThis
+  const giveUp = new Promise<string>((resolve) => after(resolve, 10_000, 'it hangs').unref())
+  mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'setImmediate'] })
+  t.is(await Promise.race([metadata.close().then(() => 'closed'), giveUp]).finally(() => mock.timers.reset()), 'closed')
 })
 
 test('await using closes the server also where the test throws', async (t) => {

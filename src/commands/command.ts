@@ -13,6 +13,8 @@ export interface Io {
    * itself, and so is one that gets a second signal.
    */
   stopSignal(): Promise<string>
+  /** Calls the reader with every rejection and exception that no code catches; without a reader they end the process. */
+  onFault?(reader: (thrown: unknown) => void): void
 }
 
 export interface Command {

@@ -1,6 +1,7 @@
 /** What the commands that serve have in common: a log, and an end by a signal. */
 
 import type { Settings } from '../config/settings.ts'
+import { describeFault } from '../core/errors.ts'
 import { createEvents, type Events } from '../core/events.ts'
 import { createLog, type Log } from '../observe/log.ts'
 import type { Io } from './command.ts'
@@ -8,8 +9,13 @@ import type { Io } from './command.ts'
 /** What is in flight at a signal gets this long; a supervisor may kill us after a second. */
 const GRACE_MS = 800
 
-/** The events of this process, and their log on stderr. */
-export function createLoggedEvents(settings: Settings, { env, stderr }: Io): { events: Events; log: Log } {
+/**
+ * The events of this process, and their log on stderr. What no code caught, a rejection or an exception, is logged by
+ * its code and place, and the process goes on: whoever is left without an answer asks again, while an end would take
+ * the login and the front door from every service; and nothing is changed by halves, a token or a set of settings only
+ * as a whole.
+ */
+export function createLoggedEvents(settings: Settings, { env, stderr, onFault }: Io): { events: Events; log: Log } {
   const events = createEvents()
   const log = createLog({
     format: settings.logFormat,
@@ -19,6 +25,9 @@ export function createLoggedEvents(settings: Settings, { env, stderr }: Io): { e
     now: Date.now,
   })
   events.subscribe(log.read)
+  onFault?.((thrown) => {
+    events.record({ type: 'notice', at: Date.now(), level: 'error', code: 'INTERNAL', text: describeFault(thrown) })
+  })
   return { events, log }
 }
 

@@ -252,6 +252,11 @@ export const CATALOGUE = {
     what: '{host} says there were too many requests',
     fix: 'wait a little; a quota project of your own has its own limits',
   },
+  SERVER_STOPPING: {
+    status: 503,
+    what: 'the server is stopping, and this token was not minted in time',
+    fix: 'ask again once it is started',
+  },
   MINTS_PENDING: {
     status: 503,
     what: '{count} mints are under way already, and no more are begun',
@@ -420,6 +425,13 @@ export function asFailure(thrown: unknown): SidemintError {
   const { code, name } = (thrown ?? {}) as { code?: unknown; name?: unknown }
   const reason = [code, name].find((word) => typeof word === 'string') ?? 'not an error'
   return failure('INTERNAL', { reason: String(reason) }, { cause: thrown })
+}
+
+/** An unexpected fault by its code and place, without its message, which may quote a secret. */
+export function describeFault(thrown: unknown): string {
+  const stack = thrown instanceof Error ? (thrown.stack?.replace(thrown.message, '') ?? '') : ''
+  const places = stack.match(/^ +at .*$/gm) ?? []
+  return [asFailure(thrown).message, ...places.map((place) => place.trim())].join(' ')
 }
 
 /** The failure in one sentence, with what to type. */

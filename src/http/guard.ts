@@ -5,7 +5,7 @@
 
 import type { IncomingMessage } from 'node:http'
 import type { Context, Middleware } from 'koa'
-import { asFailure, errorBody, failure, SidemintError } from '../core/errors.ts'
+import { asFailure, describeFault, errorBody, failure, SidemintError } from '../core/errors.ts'
 import type { Events } from '../core/events.ts'
 import { createGlob } from '../core/glob.ts'
 import { hostName } from '../core/host.ts'
@@ -64,7 +64,9 @@ export function createGuard({ metadata, allowHost, events, now }: GuardOptions):
       await next()
       if (!isAnswered(ctx)) throw isRead(ctx.method) ? notFound(target.text) : methodNotAllowed(ctx.method, target.path)
     } catch (thrown) {
-      if (!(thrown instanceof WireError || thrown instanceof SidemintError)) reportFault(thrown, notice)
+      if (!(thrown instanceof WireError || thrown instanceof SidemintError)) {
+        notice('error', 'INTERNAL', describeFault(thrown))
+      }
       if (!ctx.res.headersSent) writeAnswer(ctx, answerTo(thrown))
     }
   }
@@ -103,12 +105,6 @@ function isRead(method: string): boolean {
 
 function isAnswered({ body, status, respond }: Context): boolean {
   return respond === false || status !== 404 || (body !== undefined && body !== null)
-}
-
-/** The place of the fault without its message, which may quote a secret. */
-function reportFault(thrown: unknown, notice: Notice): void {
-  const frames = thrown instanceof Error ? (thrown.stack?.match(/^ +at .*$/gm) ?? []) : []
-  notice('error', 'INTERNAL', [asFailure(thrown).message, ...frames.map((frame) => frame.trim())].join(' '))
 }
 
 /** Google's own words where Google has the failure, else ours. */

@@ -1,6 +1,6 @@
 /** An HTTP listener with the limits that every surface has. */
 
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { failure } from '../core/errors.ts'
@@ -13,12 +13,17 @@ const MAX_HEADER_BYTES = 32 * 1024
 const KEEP_ALIVE_MS = 75_000
 /** How soon after its last answer a connection ends while the server closes. */
 const SWEEP_MS = 20
+/** What is answered at the end of the grace gets this long. */
+const LAST_ANSWERS_MS = 100
 
 export interface Listener {
   /** The port in use, also where a free one was asked for. */
   port: number
-  /** Stops accepting, gives requests in flight and WebSockets `graceMs`, then cuts them off. */
-  close(graceMs: number): Promise<void>
+  /**
+   * Stops accepting, tells kept connections that they end, gives requests in flight and WebSockets `graceMs`, then
+   * cuts them off. `lastCall` is called before that: what can be answered then still is, unless there was no grace.
+   */
+  close(graceMs: number, lastCall?: () => void): Promise<void>
 }
 
 export type UpgradeListener = (req: IncomingMessage, socket: Duplex, head: Buffer) => void
@@ -44,14 +49,32 @@ export interface ListenOptions {
 
 /** Listens, or throws PORT_TAKEN or ADDRESS_UNAVAILABLE. */
 export async function listen(options: ListenOptions): Promise<Listener> {
-  const { host, port, handler, upgrade, headers } = options
+  const { server, open } = createListener(options)
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(error, options)))
+    server.listen(options.port, options.host, resolve)
+  })
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: (graceMs, lastCall = () => {}) => close(server, open, graceMs, lastCall),
+  }
+}
+
+/** The open sockets, each with its last answer: Node's own list lacks the upgraded ones, and knows no answers. */
+type Connections = Map<Socket, ServerResponse | undefined>
+
+function createListener(options: ListenOptions): { server: Server; open: Connections } {
+  const { handler, upgrade, headers } = options
   const limits = {
     maxHeaderSize: MAX_HEADER_BYTES,
     keepAliveTimeout: options.keepAliveMs ?? KEEP_ALIVE_MS,
     ...(options.requestMs === undefined ? {} : { requestTimeout: options.requestMs }),
   }
   const upgrades = { shouldUpgradeCallback: (req: IncomingMessage) => upgrade !== undefined && isWebSocket(req) }
+  const open: Connections = new Map()
   const handle: RequestListener = (req, res) => {
+    open.set(req.socket, res)
+    if (!server.listening) res.setHeader('Connection', 'close')
     if (hasOneHost(req)) return handler(req, res)
     const { status, head, body } = severalHosts(headers)
     res.writeHead(status, [...head, 'Connection', 'close']).end(body)
@@ -74,20 +97,11 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     if (rawPacket !== undefined) options.unreadable?.(rawPacket)
     answerSocket(socket, refusal(statusFor(code), headers))
   })
-  // Node's own list of connections lacks those that were upgraded.
-  const open = new Set<Socket>()
   server.on('connection', (socket: Socket) => {
-    open.add(socket)
+    open.set(socket, undefined)
     socket.once('close', () => open.delete(socket))
   })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(error, options)))
-    server.listen(port, host, resolve)
-  })
-  return {
-    port: (server.address() as AddressInfo).port,
-    close: (graceMs) => close(server, open, graceMs),
-  }
+  return { server, open }
 }
 
 function isWebSocket(req: IncomingMessage): boolean {
@@ -109,16 +123,26 @@ function cannotListen(
  * that asked nothing yet among the busy, and knows by itself which of the others are idle: looking now and then costs
  * a request nothing, where a listener on each answer costs two percent of a cached one.
  */
-async function close(server: Server, open: ReadonlySet<Socket>, graceMs: number): Promise<void> {
+async function close(server: Server, open: Connections, graceMs: number, lastCall: () => void): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-  for (const socket of open) if (socket.bytesRead === 0) socket.destroy()
+  const cutOff = () => {
+    for (const socket of open.keys()) socket.destroy()
+  }
+  if (graceMs <= 0) {
+    // Without a timer: a test suite may have replaced them.
+    lastCall()
+    cutOff()
+    return closed
+  }
+  for (const [socket, response] of open) {
+    if (socket.bytesRead === 0) socket.destroy()
+    if (response?.headersSent === false) response.setHeader('Connection', 'close')
+  }
   const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS)
-  const timer = setTimeout(() => {
-    for (const socket of open) socket.destroy()
-  }, graceMs)
+  const timers = [setTimeout(lastCall, graceMs), setTimeout(cutOff, graceMs + LAST_ANSWERS_MS)]
   await closed
   clearInterval(sweep)
-  clearTimeout(timer)
+  for (const timer of timers) clearTimeout(timer)
 }
 
 /** Said where no request came about that the handler could answer. */

@@ -51,7 +51,9 @@ export function createCallers({ reverse, ownAddresses }: CallersOptions): Caller
       const before = known.get(socket)
       if (before !== undefined) return before
       const caller: Caller = { address: peerAddress(socket.remoteAddress) }
-      if (!isLoopback(caller.address)) caller.naming = lookUp(caller)
+      // Without a name the address has to do: our own ones are not to be had where descriptors run out or netlink is
+      // forbidden (systemd's RestrictAddressFamilies).
+      if (!isLoopback(caller.address)) caller.naming = lookUp(caller).catch(() => {})
       known.set(socket, caller)
       return caller
     },

@@ -62,7 +62,7 @@ export interface CachedSource {
   leftMs(token: CachedToken): number
   /** Forgets every token and every failure; a mint under way is answered but not stored. */
   clear(): void
-  /** Aborts the mints under way and stops the sweep. */
+  /** Aborts the mints under way, which fail with SERVER_STOPPING as later ones do, and stops the sweep. */
   close(): void
 }
 
@@ -123,6 +123,10 @@ class TokenCache implements CachedSource {
     this.#stored.close()
   }
 
+  #isClosed(): boolean {
+    return this.#closing.signal.aborted
+  }
+
   #lifeOf({ arrivedAtMs, hit: { endsAtMs } }: Entry): Life {
     const atMs = this.#clock()
     return { ageMs: atMs - arrivedAtMs, leftMs: endsAtMs - atMs, wholeMs: endsAtMs - arrivedAtMs }
@@ -161,6 +165,7 @@ class TokenCache implements CachedSource {
     if (running !== undefined) return running.then((token) => ({ ...token, served: 'hit' }))
     const failed = this.#failures.get(key)
     if (failed !== undefined) throw failed
+    if (this.#isClosed()) throw failure('SERVER_STOPPING', {})
     if (this.#inFlight.size >= MOST_MINTS) throw failure('MINTS_PENDING', { count: String(MOST_MINTS) })
     return this.#start(key, request, false)
   }
@@ -189,7 +194,7 @@ class TokenCache implements CachedSource {
           return arrived
         },
         (thrown: unknown) => {
-          const error = asFailure(thrown)
+          const error = this.#isClosed() ? failure('SERVER_STOPPING', {}) : asFailure(thrown)
           ended(error)
           throw error
         },

@@ -1,10 +1,11 @@
 import { once } from 'node:events'
 import type { RequestListener } from 'node:http'
 import { connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import { SidemintError } from '../../src/core/errors.ts'
 import { listen } from '../../src/http/listener.ts'
-import { ask } from '../http-client.ts'
+import { ask, parseReply, sendRaw } from '../http-client.ts'
 
 const start = (handler: RequestListener, host = '127.0.0.1', port = 0) => listen({ host, port, handler, headers: [] })
 const urlOf = ({ port }: { port: number }) => `http://127.0.0.1:${port}`
@@ -63,6 +64,53 @@ test('a kept connection ends with the answer that was in flight on it', async (t
   const startedAt = performance.now()
   await listener.close(30_000)
   t.true(performance.now() - startedAt < 10_000)
+})
+
+test('while it closes, kept connections are told that they end, by the answer in flight too', async (t) => {
+  const entered = Promise.withResolvers<void>()
+  const released = Promise.withResolvers<void>()
+  const listener = await start(async (_, response) => {
+    entered.resolve()
+    await released.promise
+    response.writeHead(200, ['Content-Length', '4'])
+    response.end('done')
+  })
+  const received = sendRaw(urlOf(listener), 'GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+  await entered.promise
+  const closing = listener.close(30_000)
+  released.resolve()
+  const reply = parseReply(await received)
+  t.like(reply, { status: 200, body: 'done' })
+  t.is(reply.headers.connection, 'close')
+  await closing
+})
+
+test('at the end of the grace there is a last call, and what it answers still arrives', async (t) => {
+  const entered = Promise.withResolvers<void>()
+  const lastCall = Promise.withResolvers<void>()
+  const listener = await start(async (_, response) => {
+    entered.resolve()
+    await lastCall.promise
+    response.end('at last')
+  })
+  const asking = ask(urlOf(listener), '/')
+  await entered.promise
+  const closing = listener.close(50, lastCall.resolve)
+  t.is((await asking).body, 'at last')
+  await closing
+})
+
+test('a client that was refused holds no connection, even where it never closes its side', async (t) => {
+  const listener = await start(() => {})
+  const socket = connect({ port: listener.port, host: '127.0.0.1', allowHalfOpen: true })
+  const reset = new Promise((resolve) => socket.on('error', resolve))
+  socket.resume().write('nonsense\r\n\r\n')
+  await once(socket, 'end')
+  const sending = setInterval(() => socket.write('more'), 20)
+  t.like(await Promise.race([reset, sleep(10_000, 'still open', { ref: false })]), { syscall: 'write' })
+  clearInterval(sending)
+  await listener.close(0)
+  t.pass()
 })
 
 test('an address that cannot be listened on is an error with a code, the address and the reason', async (t) => {

@@ -560,7 +560,7 @@ test('closing aborts the mints under way', async (t) => {
   t.false(calls[0]?.signal?.aborted)
   cache.close()
   t.true(calls[0]?.signal?.aborted)
-  t.is((await waiting).code, 'INJECTED')
+  t.is((await waiting).code, 'SERVER_STOPPING')
 })
 
 test('the mint of a caller that gave up goes on, and its retry finds the token', async (t) => {

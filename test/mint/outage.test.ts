@@ -65,3 +65,47 @@ for (const [title, fault] of OUTAGES) {
     },
   )
 }
+
+test.serial('a mint that is under way at the end of the grace is told that the server stops', async (t) => {
+  const path = google.write(`${crypto.randomUUID()}.json`, google.userLogin(ANN))
+  const server = await startServer({
+    settings: settle({ options: { port: 0, source: 'google', impersonateServiceAccount: [ORDERS] } }),
+    env: { GOOGLE_APPLICATION_CREDENTIALS: path },
+  })
+  const cancel = google.fault({ kind: 'hang' })
+  const before = google.calls.length
+  const asking = ask(server.url, `${DEFAULT_ACCOUNT}/identity?audience=${AUDIENCE}`)
+  while (google.calls.length === before) await new Promise((resolve) => setTimeout(resolve, 5))
+  await server.close(300)
+  cancel()
+  const { status, headers, body } = await asking
+  t.is(status, 503)
+  t.is(JSON.parse(body).error, 'SERVER_STOPPING')
+  t.is(headers.connection, 'close')
+})
+
+test.serial('a clock that is set back during an outage lengthens no access token', async (t) => {
+  const clock = createClock(Date.now())
+  const path = google.write(`${crypto.randomUUID()}.json`, google.userLogin(ANN))
+  const server = await startServer({
+    settings: settle({ options: { port: 0, source: 'google', impersonateServiceAccount: [ORDERS] } }),
+    env: { GOOGLE_APPLICATION_CREDENTIALS: path },
+    now: clock.now,
+  })
+  t.teardown(() => server.close())
+  const token = async () => {
+    const { status, body } = await ask(server.url, `${DEFAULT_ACCOUNT}/token`)
+    return { status, ...JSON.parse(body) } as { status: number; expires_in: number }
+  }
+  const { expires_in: whole } = await token()
+  const cancel = google.fault({ kind: 'status', status: 503 })
+  t.teardown(cancel)
+  clock.advance(30 * MINUTE)
+  t.is((await token()).expires_in, whole - 1_800)
+  clock.advance(-120 * MINUTE)
+  t.is((await token()).expires_in, whole - 1_800)
+  clock.advance(28 * MINUTE)
+  t.is((await token()).status, 200)
+  clock.advance(3 * MINUTE)
+  t.is((await token()).status, 503)
+})
