@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import test from 'ava'
 import { settle } from '../../src/config/layers.ts'
 import { SidemintError } from '../../src/core/errors.ts'
@@ -80,6 +82,19 @@ test('what answers without the flavor is no metadata server', async (t) => {
   await using plain = await startPlain('token')
   const error = await t.throwsAsync(source(plain.host).mint(accessToken()), { instanceOf: SidemintError })
   t.like(error, { code: 'UPSTREAM_GARBAGE', status: 503 })
+})
+
+test('it is asked straight, also where Node.js is told to use the proxy of the variables', async (t) => {
+  const script = `
+    import { createMetadataSource } from ${JSON.stringify(import.meta.resolve('../../src/mint/metadata-server.ts'))}
+    const options = { env: {}, host: '${google.metadata.host}', delegatesOf: () => [], onDate() {}, now: Date.now }
+    const request = ${JSON.stringify(idToken())}
+    const token = await createMetadataSource(options).mint(request).catch((error) => ({ served: error.message }))
+    console.log(token.served)`
+  const env = { ...process.env, NODE_USE_ENV_PROXY: '1', HTTP_PROXY: google.proxyUrl, NO_PROXY: '' }
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], { env })
+  t.is(stdout, 'mint\n')
+  t.deepEqual(google.strangers, [])
 })
 
 test('a server that is not there is told by its name, and does not delay the start for long', async (t) => {

@@ -21,8 +21,20 @@ export interface Machine {
 /** A credential that impersonates nobody. */
 export type RootCredential = Exclude<Credential, { kind: 'impersonated' }> | Machine
 
-/** Throws CREDENTIALS_UNUSABLE or UNIVERSE_UNSUPPORTED where nothing can be asked with the credential. */
-export function createClient(credential: RootCredential, options: ClientOptions): Client {
+/**
+ * The client of each credential, made when it is first asked for. Throws CREDENTIALS_UNUSABLE or UNIVERSE_UNSUPPORTED
+ * where nothing can be asked with the credential.
+ */
+export function createClients(options: ClientOptions): (credential: RootCredential) => Client {
+  const clients = new Map<RootCredential, Client>()
+  return (credential) => {
+    const client = clients.get(credential) ?? createClient(credential, options)
+    clients.set(credential, client)
+    return client
+  }
+}
+
+function createClient(credential: RootCredential, options: ClientOptions): Client {
   const { universe } = options
   switch (credential.kind) {
     case 'key':

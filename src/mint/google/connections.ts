@@ -27,56 +27,16 @@ interface Connection {
   close(): void
 }
 
-interface Waiting {
-  way: string
-  open(): Connection
-  start(connection: Connection): void
-}
-
 /** `keeps`: whether the connection can be used again after a request that failed so. */
 export function createConnections(keeps: (error: unknown) => boolean): Connections {
-  const all = new Set<Connection>()
-  /** The longest idle first. */
-  const idle: Connection[] = []
-  const queue: Waiting[] = []
+  const pool = createPool()
+  const queue: { to: Destination; start(connection: Connection): void }[] = []
 
-  /** One to the same host, a new one, or the place of an idle one that is not its host's last. */
-  function find({ way, open }: Waiting): Connection | undefined {
-    const same = idle.findLastIndex((each) => each.way === way)
-    if (same >= 0) return idle.splice(same, 1)[0]
-    if (all.size >= MOST && !closeIdle(way)) return undefined
-    const opened = open()
-    all.add(opened)
-    return opened
-  }
-
-  function closeIdle(way: string): boolean {
-    const to = (other: string) => [...all].filter((each) => each.way === other).length
-    const index = idle.findIndex((each) => to(way) === 0 || to(each.way) > 1)
-    const [found] = index < 0 ? [] : idle.splice(index, 1)
-    if (found !== undefined) drop(found)
-    return found !== undefined
-  }
-
-  function drop(connection: Connection): void {
-    all.delete(connection)
-    connection.close()
-  }
-
-  /** Not only the first: it may wait for a host that all connections lead to, and the next for another. */
-  function serve(): void {
-    for (const waiting of [...queue]) {
-      const connection = find(waiting)
-      if (connection === undefined) continue
-      queue.splice(queue.indexOf(waiting), 1)
-      waiting.start(connection)
-    }
-  }
-
-  function connectionTo({ url, proxy }: Destination, total: AbortSignal): Promise<Connection> {
-    const way = `${url.origin} ${proxy?.url.href ?? ''}`
+  function connectionTo(to: Destination, total: AbortSignal): Promise<Connection> {
+    const free = pool.take(to)
+    if (free !== undefined) return Promise.resolve(free)
     return new Promise((resolve, reject) => {
-      const waiting: Waiting = { way, open: () => openConnection(way, { url, proxy }), start }
+      const waiting = { to, start }
       const leave = () => {
         queue.splice(queue.indexOf(waiting), 1)
         reject(new OutOfTime('no connection was free'))
@@ -85,11 +45,19 @@ export function createConnections(keeps: (error: unknown) => boolean): Connectio
         total.removeEventListener('abort', leave)
         resolve(connection)
       }
-      const free = find(waiting)
-      if (free !== undefined) return resolve(free)
       queue.push(waiting)
       total.addEventListener('abort', leave, { once: true })
     })
+  }
+
+  /** Not only the first: it may wait for a host that all connections lead to, and the next for another. */
+  function serveQueue(): void {
+    for (const waiting of [...queue]) {
+      const connection = pool.take(waiting.to)
+      if (connection === undefined) continue
+      queue.splice(queue.indexOf(waiting), 1)
+      waiting.start(connection)
+    }
   }
 
   return {
@@ -102,12 +70,57 @@ export function createConnections(keeps: (error: unknown) => boolean): Connectio
         kept = keeps(error)
         throw error
       } finally {
-        if (kept) idle.push(connection)
-        else drop(connection)
-        serve()
+        if (kept) pool.keep(connection)
+        else pool.drop(connection)
+        serveQueue()
       }
     },
   }
+}
+
+interface Pool {
+  /** One to the same host, a new one, or a new one in the place of another host's; undefined where all are in use. */
+  take(to: Destination): Connection | undefined
+  keep(connection: Connection): void
+  drop(connection: Connection): void
+}
+
+function createPool(): Pool {
+  const all = new Set<Connection>()
+  /** The longest idle first. */
+  const idle: Connection[] = []
+  const countTo = (way: string) => [...all].filter((each) => each.way === way).length
+
+  /** Every host keeps one, so that the calls of one mint to two hosts do not close each other's. */
+  function closeIdle(way: string): boolean {
+    const index = idle.findIndex((each) => countTo(way) === 0 || countTo(each.way) > 1)
+    const [found] = index < 0 ? [] : idle.splice(index, 1)
+    if (found !== undefined) drop(found)
+    return found !== undefined
+  }
+
+  function drop(connection: Connection): void {
+    all.delete(connection)
+    connection.close()
+  }
+
+  return {
+    take(to) {
+      const way = wayTo(to)
+      const same = idle.findLastIndex((each) => each.way === way)
+      if (same >= 0) return idle.splice(same, 1)[0]
+      if (all.size >= MOST && !closeIdle(way)) return undefined
+      const opened = openConnection(way, to)
+      all.add(opened)
+      return opened
+    },
+    keep: (connection) => void idle.push(connection),
+    drop,
+  }
+}
+
+function wayTo({ url, proxy }: Destination): string {
+  return `${url.origin} ${proxy?.url.href ?? ''}`
 }
 
 function openConnection(way: string, { url, proxy }: Destination): Connection {

@@ -10,9 +10,9 @@ import { type Bounds, OutOfTime } from '../bounded.ts'
 import { DEFAULT_UNIVERSE } from '../universe.ts'
 import { createBearers } from './bearers.ts'
 import type { Client } from './client.ts'
-import { createClient, type Machine, type RootCredential } from './clients.ts'
+import { createClients, type Machine, type RootCredential } from './clients.ts'
 import { type Attempt, explainRefusal, type Holder } from './failures.ts'
-import { CLOUD_PLATFORM, createIam, type Impersonation, scopesOf } from './iam.ts'
+import { CLOUD_PLATFORM, createIam, type Iam, type Impersonation, scopesOf } from './iam.ts'
 import { Refusal } from './refusal.ts'
 import { createTransport } from './transport.ts'
 
@@ -50,14 +50,9 @@ export function createMinter(options: MinterOptions): Minter {
   const { credential, universe = DEFAULT_UNIVERSE, quotaProject, allowUserTokens, now, bounds, onDate } = options
   const transport = createTransport({ bounds, universe, onDate })
   const iam = createIam({ transport, universe, quotaProject, now })
-  const clients = new Map<RootCredential, Client>()
-  const bearers = createBearers(fetchBearer, now)
-
-  function clientOf(root: RootCredential): Client {
-    const client = clients.get(root) ?? createClient(root, { transport, iam, universe, now })
-    clients.set(root, client)
-    return client
-  }
+  const clientOf = createClients({ transport, iam, universe, now })
+  const explained = createExplainer(clientOf, quotaProject)
+  const impersonate = createImpersonate({ iam, clientOf, explained, now })
 
   async function mintOwn(source: SourceCredential, request: TokenRequest): Promise<Token> {
     if (source.kind === 'impersonated') return impersonate(source, request)
@@ -68,6 +63,54 @@ export function createMinter(options: MinterOptions): Minter {
       if (client.idToken === undefined) throw failure('CREDENTIALS_CANNOT_MINT', { what: client.holder().name })
       return client.idToken(request.audience)
     })
+  }
+
+  return {
+    mint: (request, speaker, closing) =>
+      transport
+        .run(closing, () =>
+          speaker.own ? mintOwn(credential, request) : impersonate(onTopOf(credential, speaker), request),
+        )
+        .catch((thrown: unknown) => {
+          throw thrown instanceof OutOfTime ? failure('SOURCE_TIMEOUT', {}) : thrown
+        }),
+  }
+}
+
+type ClientOf = (root: RootCredential) => Client
+type Doing = Pick<Attempt, 'kind' | 'target' | 'delegates'>
+type Explained = (source: SourceCredential, doing: Doing, attempt: () => Promise<Token>) => Promise<Token>
+
+/** Runs an attempt, and says of a refusal what it means for the one whose credential asked. */
+function createExplainer(clientOf: ClientOf, quotaProject: string | undefined): Explained {
+  const holderOf = (source: SourceCredential): Holder =>
+    source.kind === 'impersonated'
+      ? { name: source.email, member: `serviceAccount:${source.email}` }
+      : clientOf(source).holder()
+  return async (source, doing, attempt) => {
+    try {
+      return await attempt()
+    } catch (thrown) {
+      if (!(thrown instanceof Refusal)) throw thrown
+      throw explainRefusal(thrown, { ...doing, holder: holderOf(source), form: rootOf(source).kind, quotaProject })
+    }
+  }
+}
+
+interface ImpersonateParts {
+  iam: Iam
+  clientOf: ClientOf
+  explained: Explained
+  now: () => number
+}
+
+function createImpersonate({ iam, clientOf, explained, now }: ImpersonateParts) {
+  const bearers = createBearers(fetchBearer, now)
+
+  function fetchBearer(source: SourceCredential): Promise<Token> {
+    return source.kind === 'impersonated'
+      ? impersonate(source, { kind: 'access', principal: source.email, scopes: [CLOUD_PLATFORM] })
+      : explained(source, { kind: 'access' }, async () => clientOf(source).accessToken([CLOUD_PLATFORM]))
   }
 
   /** A bearer may have been revoked while it was kept, so one that Google does not know is fetched anew. */
@@ -86,41 +129,7 @@ export function createMinter(options: MinterOptions): Minter {
     })
   }
 
-  function fetchBearer(source: SourceCredential): Promise<Token> {
-    return source.kind === 'impersonated'
-      ? impersonate(source, { kind: 'access', principal: source.email, scopes: [CLOUD_PLATFORM] })
-      : explained(source, { kind: 'access' }, async () => clientOf(source).accessToken([CLOUD_PLATFORM]))
-  }
-
-  async function explained(
-    source: SourceCredential,
-    doing: Pick<Attempt, 'kind' | 'target' | 'delegates'>,
-    attempt: () => Promise<Token>,
-  ): Promise<Token> {
-    try {
-      return await attempt()
-    } catch (thrown) {
-      if (!(thrown instanceof Refusal)) throw thrown
-      throw explainRefusal(thrown, { ...doing, holder: holderOf(source), form: rootOf(source).kind, quotaProject })
-    }
-  }
-
-  function holderOf(source: SourceCredential): Holder {
-    return source.kind === 'impersonated'
-      ? { name: source.email, member: `serviceAccount:${source.email}` }
-      : clientOf(source).holder()
-  }
-
-  return {
-    mint: (request, speaker, closing) =>
-      transport
-        .run(closing, () =>
-          speaker.own ? mintOwn(credential, request) : impersonate(onTopOf(credential, speaker), request),
-        )
-        .catch((thrown: unknown) => {
-          throw thrown instanceof OutOfTime ? failure('SOURCE_TIMEOUT', {}) : thrown
-        }),
-  }
+  return impersonate
 }
 
 function onTopOf(source: SourceCredential, speaker: Exclude<Speaker, { own: true }>): ImpersonatedCredential {
