@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import http from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -266,6 +266,14 @@ test('compiled code is kept where only this user can write, or nowhere', async (
     await chmod(join(cache, 'compiled'), 0o777)
   })
   t.deepEqual(await readdir(join(open.cache, 'compiled')), [], 'everybody can write there')
+
+  if (process.getuid?.() === 0) {
+    const others = await compiled(async (cache) => {
+      await mkdir(join(cache, 'compiled'), { recursive: true, mode: 0o700 })
+      await chown(join(cache, 'compiled'), 65_534, 65_534)
+    })
+    t.deepEqual(await readdir(join(others.cache, 'compiled')), [], 'somebody else owns it')
+  }
 
   const none = await compiled((cache) => writeFile(cache, ''))
   t.is((await readdir(none.home)).length, 1)

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { startSidemint } from '../../src/index.ts'
@@ -55,4 +55,12 @@ test('exec says in one line that a command cannot be run, and no command is misu
   t.regex(unknown.err, /\nsidemint: COMMAND_NOT_RUN: cannot run no-such-command-of-ours: ENOENT\. Fix: [^\n]+\n$/)
   t.is((await run(['exec'])).code, 2)
   t.is((await run(['exec', '--'])).code, 2)
+})
+
+test('exec warns of a login under HOME, which some clients find whatever the variables say', async (t) => {
+  const HOME = join(scratch, 'logged-in-exec')
+  mkdirSync(join(HOME, '.config', 'gcloud'), { recursive: true })
+  writeFileSync(join(HOME, '.config', 'gcloud', 'application_default_credentials.json'), '{}')
+  const { err } = await run(['exec', '--source=local', '--', 'true'], { HOME })
+  t.regex(err, /^sidemint: .*application_default_credentials\.json is there: .*Fix: /)
 })

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import net, { type AddressInfo } from 'node:net'
 import test from 'ava'
 import { startSidemint } from '../../src/index.ts'
 import { run } from './run.ts'
@@ -28,4 +30,27 @@ test('healthcheck is 2 for misuse', async (t) => {
     t.is(out, '')
     t.false(err.includes('INTERNAL'))
   }
+})
+
+test('healthcheck in the image asks the ports of a server and of a gate, and elsewhere the default one', async (t) => {
+  const elsewhere = { SIDEMINT_HOST: '127.0.0.99' }
+  const asked = ({ err }: { err: string }) => [...err.matchAll(/127\.0\.0\.99:(\d+)\//g)].map(([, port]) => port)
+  t.deepEqual(asked(await run(['healthcheck'], { ...elsewhere, SIDEMINT_IMAGE: 'true' })), ['80', '8081'])
+  t.deepEqual(asked(await run(['healthcheck'], { ...elsewhere, SIDEMINT_IMAGE: 'false' })), ['16925'])
+  t.deepEqual(asked(await run(['healthcheck', '--port=9'], { ...elsewhere, SIDEMINT_IMAGE: 'true' })), ['9'])
+})
+
+test('healthcheck of a server that listens on every IPv6 address asks loopback', async (t) => {
+  await using server = await startSidemint()
+  t.is((await run(['healthcheck'], { SIDEMINT_PORT: portOf(server), SIDEMINT_HOST: '::' })).code, 0)
+})
+
+test('healthcheck waits no longer than 2 s for an answer', async (t) => {
+  const silent = net.createServer(() => {}).listen(0, '127.0.0.1')
+  t.teardown(() => silent.close())
+  await once(silent, 'listening')
+  const { port } = silent.address() as AddressInfo
+  const { code, err } = await run(['healthcheck', `--port=${port}`])
+  t.is(code, 1)
+  t.regex(err, /no answer in time\n$/)
 })

@@ -119,3 +119,23 @@ test('token without an audience or with a wrong format is misuse', async (t) => 
     t.regex(err, /--(?:audience|format): /)
   }
 })
+
+test('token refuses a person what only a service account can have', async (t) => {
+  const argv = ['token', '--user=ann@acme.com', '--audience=a', '--format=full', '--service-account', EMAIL]
+  const { code, err } = await run([...argv, '--source=google'])
+  t.is(code, 2)
+  for (const flag of ['--audience', '--format', '--service-account'])
+    t.regex(err, new RegExp(`${flag}: a person's token`))
+  t.regex(err, /--user: is for the local source, not for google/)
+  t.regex((await run(['token', '--user=ann'])).err, /--user: must be an email, not "?ann/)
+})
+
+test('token sees that what listens at --server is no metadata server', async (t) => {
+  const other = http.createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1')
+  t.teardown(() => other.close())
+  await once(other, 'listening')
+  const { port } = other.address() as AddressInfo
+  const { code, err } = await run(['token', '--audience=a'], { SIDEMINT_SERVER: `http://127.0.0.1:${port}` })
+  t.is(code, 1)
+  t.regex(err, /^sidemint: NO_SERVER: .*something else listens there/)
+})
