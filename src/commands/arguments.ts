@@ -2,7 +2,7 @@
 
 import { parseArgs } from 'node:util'
 import { readSettingsFile } from '../config/file.ts'
-import { invalid, settle, suggest, unquoted } from '../config/layers.ts'
+import { invalid, settleLayers, suggest, unquoted } from '../config/layers.ts'
 import { defaultsOf, flagOf, type SettingName, type Settings, settingsOf } from '../config/settings.ts'
 import { SETTINGS } from '../config/table.ts'
 import { plainly, type Taker } from '../core/schemas.ts'
@@ -33,6 +33,8 @@ export interface Arguments {
   settings: Settings
   /** The settings given as flags. */
   given: ReadonlySet<string>
+  /** The settings given as flags, as variables or in the file. */
+  chosen: ReadonlySet<string>
   /** The command's own flags. */
   own: Readonly<Record<string, string | boolean | readonly string[] | undefined>>
   /** What follows the flags. */
@@ -50,11 +52,11 @@ export async function readArguments(shape: CommandShape, { argv, env }: Argument
   const { flags, own, rest } = readFlags(shape, argv, problems)
   const named = flags.get('config')?.at(-1) ?? unquoted(env.SIDEMINT_CONFIG ?? '')
   const file = await readSettingsFile(String(named), problems)
-  const settings = settle({ flags, env, ...(file === undefined ? {} : { file }) }, problems, {
+  const { settings, chosen } = settleLayers({ flags, env, ...(file === undefined ? {} : { file }) }, problems, {
     taker: shape.name,
     ...shape,
   })
-  return { settings, given: new Set(flags.keys()), own, rest }
+  return { settings, given: new Set(flags.keys()), chosen, own, rest }
 }
 
 /** The flags as they were written, settings apart from the command's own. */

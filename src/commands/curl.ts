@@ -83,6 +83,6 @@ function capture(command: string, argv: readonly string[], env: NodeJS.ProcessEn
     return execFileSync(command, argv, { env: childEnv(env), encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    throw failure('COMMAND_NOT_RUN', { command, reason: code ?? message })
+    throw failure('COMMAND_NOT_RUN', { command, reason: code ?? message }, { cause: error })
   }
 }

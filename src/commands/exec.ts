@@ -3,6 +3,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { invalid } from '../config/layers.ts'
+import { flagOf } from '../config/settings.ts'
 import { createClientEnv } from '../env/client.ts'
 import { identityLabel } from '../identity/identity.ts'
 import { startServer } from '../server.ts'
@@ -15,7 +17,8 @@ import { createLoggedEvents } from './lifetime.ts'
 const SHAPE: CommandShape = {
   name: 'exec',
   usage: 'exec [flags] -- COMMAND',
-  summary: 'Runs the command with a metadata server of its own, and ends with its exit code.',
+  summary: `Runs the command with a metadata server of its own, and ends with its exit code. What runs tests needs no
+credentials: tokens are signed here, unless --source, SIDEMINT_SOURCE or the file's \`source\` says who else mints.`,
   flags: {},
   takes: 'a command',
 }
@@ -24,9 +27,11 @@ export const help = () => helpFor(SHAPE)
 
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   const { env, stderr } = io
-  const { settings: chosen, given, rest } = await readArguments(SHAPE, { argv, env })
+  const parsed = await readArguments(SHAPE, { argv, env })
+  const { given, rest } = parsed
+  if (!parsed.chosen.has('source')) refuseGoogle(given, env)
   // A port in the file or in a variable is the one of `serve`, which may be running beside.
-  const settings = { ...chosen, port: given.has('port') ? chosen.port : 0 }
+  const settings = { ...parsed.settings, port: given.has('port') ? parsed.settings.port : 0 }
   const [command, ...parameters] = rest
   if (command === undefined) throw misuse('name the command after `--`: sidemint exec -- pytest')
   const { events } = createLoggedEvents(settings, io)
@@ -41,4 +46,16 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     await server.close()
     rmSync(directory, { recursive: true, force: true })
   }
+}
+
+/** Who asks for Google's tokens here would get local ones, and read that only where they are refused. */
+function refuseGoogle(given: ReadonlySet<string>, env: NodeJS.ProcessEnv): void {
+  const named = [
+    ...(given.has('impersonateServiceAccount') ? [flagOf('impersonateServiceAccount')] : []),
+    ...(env.SIDEMINT_CREDENTIALS === undefined ? [] : ['SIDEMINT_CREDENTIALS']),
+  ]
+  const problems = named.map(
+    (name) => `${name}: is for Google's tokens, and exec signs local ones; add --source google`,
+  )
+  if (problems.length > 0) throw invalid(problems)
 }

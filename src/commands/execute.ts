@@ -8,7 +8,7 @@ import { childEnv } from '../env/child.ts'
 /** A shell reports a command that a signal ended as this plus the signal's number. */
 const SIGNAL_BASE = 128
 
-/** Throws COMMAND_NOT_RUN. */
+/** Throws COMMAND_NOT_RUN, with the system's error as its cause. */
 export function execute(command: string, parameters: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, [...parameters], { env: childEnv(env), stdio: 'inherit' })
@@ -18,12 +18,16 @@ export function execute(command: string, parameters: readonly string[], env: Nod
     // A terminal sends Ctrl-C to the whole group: the command gets its own, and decides what it means.
     const ignore = () => {}
     process.on('SIGINT', ignore)
-    child.on('error', (error: NodeJS.ErrnoException) => {
-      reject(failure('COMMAND_NOT_RUN', { command, reason: error.code ?? error.message }))
-    })
-    child.on('exit', (code, signal) => {
+    const leave = () => {
       for (const name of signals) process.off(name, forward)
       process.off('SIGINT', ignore)
+    }
+    child.on('error', (cause: NodeJS.ErrnoException) => {
+      leave()
+      reject(failure('COMMAND_NOT_RUN', { command, reason: cause.code ?? cause.message }, { cause }))
+    })
+    child.on('exit', (code, signal) => {
+      leave()
       resolve(code ?? SIGNAL_BASE + (signal === null ? 0 : constants.signals[signal]))
     })
   })

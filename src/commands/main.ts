@@ -3,9 +3,10 @@
 import { asFailure, type SidemintError, withFix } from '../core/errors.ts'
 import type { Command, Io } from './command.ts'
 
-/** 0 is success; 1 a failure; 2 misuse. */
+/** 0 is success; 1 a failure; 2 misuse; 127, as in a shell, a command that is not found. */
 const FAILED = 1
 const MISUSED = 2
+const NOT_FOUND = 127
 
 const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }> = {
   serve: { summary: 'run the metadata server (the default)', load: () => import('./serve.ts') },
@@ -54,8 +55,15 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   } catch (thrown) {
     const error = asFailure(thrown)
     io.stderr.write(explain(error))
-    return error.code === 'SETTINGS_INVALID' ? MISUSED : FAILED
+    return exitCodeOf(error)
   }
+}
+
+function exitCodeOf({ code, cause }: SidemintError): number {
+  if (code === 'SETTINGS_INVALID') return MISUSED
+  return code === 'COMMAND_NOT_RUN' && (cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT'
+    ? NOT_FOUND
+    : FAILED
 }
 
 function overview(): string {

@@ -37,7 +37,16 @@ export interface Wants {
  * One settled set of settings. `problems` found elsewhere (unknown flags, a half-written file) are reported with
  * those found here. Throws SETTINGS_INVALID.
  */
-export function settle(layers: Layers, problems: readonly string[] = [], { taker, check }: Wants = {}): Settings {
+export function settle(layers: Layers, problems: readonly string[] = [], wants: Wants = {}): Settings {
+  return settleLayers(layers, problems, wants).settings
+}
+
+/** The same, and the names of the settings that some layer chose, so that they are not the defaults. */
+export function settleLayers(
+  layers: Layers,
+  problems: readonly string[],
+  { taker, check }: Wants,
+): { settings: Settings; chosen: ReadonlySet<string> } {
   const found = [...problems]
   const chosen: Record<string, unknown> = {
     ...fromFile(layers.file, found),
@@ -53,7 +62,7 @@ export function settle(layers: Layers, problems: readonly string[] = [], { taker
     found.push(...checkIdentities(settings), ...(check?.(settings) ?? []))
   }
   if (found.length > 0) throw invalid(found)
-  return settings
+  return { settings, chosen: new Set(Object.keys(chosen)) }
 }
 
 export function invalid(problems: readonly string[]): Error {

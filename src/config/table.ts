@@ -70,7 +70,8 @@ export const SETTINGS = settingsTable({
     help: 'who mints: auto, google, metadata[=HOST] or local',
     takenBy: [...SERVERS, ...CLIENTS],
     default: 'auto',
-    defaultOf: { library: 'local' },
+    // What runs tests is local, what serves people looks for credentials.
+    defaultOf: { exec: 'local', library: 'local' },
   },
   impersonateServiceAccount: {
     kind: 'list',

@@ -58,7 +58,7 @@ function addresses(url: string): ClientEnv {
 
 /** An asterisk means every host, but only where it stands alone. */
 function withHosts(current: string | undefined, hostname: string): string {
-  const hosts = (current ?? '').split(',').map((host) => host.trim())
+  const hosts = (current ?? '').split(/[\s,]+/)
   if (hosts.includes('*')) return '*'
   return [...new Set([...hosts, hostname, ...OUR_HOSTS])].filter((host) => host !== '').join(',')
 }

@@ -35,6 +35,18 @@ test('env in a shell sets what clients need, and evaluated twice it keeps the fi
   t.false(Object.keys(set).some((name) => name.startsWith('K_')))
 })
 
+for (const [name, other] of [
+  ['NO_PROXY', 'no_proxy'],
+  ['no_proxy', 'NO_PROXY'],
+] as const) {
+  test(`env adds our hosts to what ${name} says, and writes both spellings`, async (t) => {
+    const { out } = await run(['env', '--format=json'], { [name]: 'corp.example  .lan, ' })
+    const { [name]: own, [other]: twin } = JSON.parse(out)
+    t.is(own, 'corp.example,.lan,127.0.0.1,metadata.google.internal,169.254.169.254')
+    t.is(twin, own)
+  })
+}
+
 test('env forgets what gcloud remembers in that directory, where it thinks for ten minutes that there is no server', async (t) => {
   const HOME = join(scratch, 'remembers')
   const first = JSON.parse((await run(['env', '--format=json'], { HOME })).out)

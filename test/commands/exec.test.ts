@@ -51,8 +51,9 @@ test('exec takes a free port where a variable or the file names the port of serv
 
 test('exec says in one line that a command cannot be run, and no command is misuse', async (t) => {
   const unknown = await run(['exec', '--', 'no-such-command-of-ours'])
-  t.is(unknown.code, 1)
+  t.is(unknown.code, 127, 'as in a shell')
   t.regex(unknown.err, /\nsidemint: COMMAND_NOT_RUN: cannot run no-such-command-of-ours: ENOENT\. Fix: [^\n]+\n$/)
+  t.is((await run(['exec', '--', scratch])).code, 1, 'a directory is there, and cannot be run')
   t.is((await run(['exec'])).code, 2)
   t.is((await run(['exec', '--'])).code, 2)
 })
@@ -63,4 +64,41 @@ test('exec warns of a login under HOME, which some clients find whatever the var
   writeFileSync(join(HOME, '.config', 'gcloud', 'application_default_credentials.json'), '{}')
   const { err } = await run(['exec', '--source=local', '--', 'true'], { HOME })
   t.regex(err, /^sidemint: .*application_default_credentials\.json is there: .*Fix: /)
+})
+
+const CREDENTIALS = '{ "type": "authorized_user", "client_id": "a", "client_secret": "b", "refresh_token": "c" }'
+
+test('exec is local unless a flag, a variable or the file says who mints, also where somebody has logged in', async (t) => {
+  const HOME = join(scratch, 'with-a-login')
+  mkdirSync(join(HOME, '.config', 'gcloud'), { recursive: true })
+  const login = join(HOME, '.config', 'gcloud', 'application_default_credentials.json')
+  writeFileSync(login, CREDENTIALS)
+  const env = { HOME, GOOGLE_APPLICATION_CREDENTIALS: login }
+  const config = join(scratch, 'google.yaml')
+  writeFileSync(config, 'source: google\n')
+  t.regex((await run(['exec', '--', 'true'], env)).err, /^sidemint: local tokens as /m)
+  for (const [flags, variables] of [
+    [['--source=google'], {}],
+    [['--source=auto'], {}],
+    [[], { SIDEMINT_SOURCE: 'auto' }],
+    [['--config', config], {}],
+  ] as const) {
+    const { err } = await run(['exec', ...flags, '--', 'true'], { ...env, ...variables })
+    t.regex(err, /^sidemint: google tokens as /m, JSON.stringify([flags, variables]))
+  }
+})
+
+test('exec refuses what is for Google only, where it would sign local tokens', async (t) => {
+  const account = `--impersonate-service-account=${EMAIL}`
+  for (const [flags, variables, name] of [
+    [[account], {}, '--impersonate-service-account'],
+    [[], { SIDEMINT_CREDENTIALS: CREDENTIALS }, 'SIDEMINT_CREDENTIALS'],
+    [[], { SIDEMINT_CREDENTIALS: '' }, 'SIDEMINT_CREDENTIALS'],
+  ] as const) {
+    const { code, err } = await run(['exec', ...flags, '--', 'true'], variables)
+    t.is(code, 2)
+    t.regex(err, new RegExp(`${name}: .*add --source google`))
+  }
+  const asked = await run(['exec', account, '--source=local', '--', 'true'])
+  t.regex(asked.err, /^sidemint: local tokens as orders@acme-dev/)
 })
