@@ -48,6 +48,7 @@ export interface RunningServer {
   credentials: string | undefined
   /** Whether gcloud's variable says who is the default, where it is set. */
   inherited: string | undefined
+  advice: Identities['advice']
   identities: readonly Identity[]
   /** The default identity, else the first. */
   primary: Identity
@@ -85,7 +86,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     onDate: readiness.compareClock,
     ...(bounds === undefined ? {} : { bounds }),
   })
-  const { source, credentials, inherited, all, primary, local, tokens } = identities
+  const { source, credentials, inherited, advice, all, primary, local, tokens } = identities
   if (local === undefined) lintAudiences({ events, accepted: settings.gates.flatMap(({ audience }) => audience), now })
   const injected = createInjectedFailures()
   const byPort = new Map<number, Identity>()
@@ -100,6 +101,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     source,
     credentials,
     inherited,
+    advice,
     identities: all,
     primary,
     ports: new Map([...byPort].map(([port, identity]) => [identity, port])),

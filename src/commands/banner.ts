@@ -27,6 +27,7 @@ export function announce(server: RunningServer, log: Log, { host, logFormat, all
   const url = everywhere ? `${METADATA_URL}:${new URL(server.url).port}` : server.url
   const all = createClientEnv({ url, emptyDirectory: '', env: {} })
   const needed = Object.fromEntries(NEEDED.map((name) => [name, all[name]]))
+  for (const text of server.advice) log.say('warn', text, { event: 'advice' })
   if (allowUserTokens && server.source.name === 'google') log.say('warn', USER_TOKENS, { event: 'start' })
   if (logFormat === 'json') {
     const { source, issuer } = server

@@ -11,8 +11,8 @@ export interface Caller {
   readonly address: string
   /** Absent on the host, where nobody names the address, and while it is looked up. */
   name?: ComposeName
-  /** Settled when the look-up has ended; absent where there is nothing to look up. */
-  naming?: Promise<void>
+  /** Settled when the look-up has ended; absent from then on, and where there is nothing to look up. Never rejects. */
+  naming?: Promise<void> | undefined
 }
 
 /** For people: the service, the container or the address. */
@@ -35,7 +35,18 @@ export interface Callers {
 export function createCallers({ reverse, ownAddresses }: CallersOptions): Callers {
   const known = new WeakMap<Socket, Caller>()
 
+  /** Never rejects: where our own addresses cannot be read (no descriptor is left, netlink is forbidden), the address has to do. */
   async function lookUp(caller: Caller): Promise<void> {
+    try {
+      await nameOf(caller)
+    } catch {
+      return
+    } finally {
+      caller.naming = undefined
+    }
+  }
+
+  async function nameOf(caller: Caller): Promise<void> {
     const isNear = ({ cidr }: { cidr: string }) => createRange([cidr])(caller.address)
     const own = [...ownAddresses()].sort((a, b) => Number(isNear(b)) - Number(isNear(a)))
     const [names, ...ownNames] = await Promise.all([caller, ...own].map(({ address }) => namesOf(address)))

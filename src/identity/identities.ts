@@ -3,6 +3,7 @@
  * request waits.
  */
 
+import { isDefault } from '../config/identity-checks.ts'
 import type { Settings } from '../config/settings.ts'
 import { standardProject } from '../config/standard.ts'
 import { describeCredential } from '../mint/adc.ts'
@@ -10,10 +11,12 @@ import type { CachedSource } from '../mint/cache.ts'
 import type { Choice } from '../mint/choose.ts'
 import type { Credentials } from '../mint/credentials.ts'
 import { DEFAULT_UNIVERSE, universeOf } from '../mint/universe.ts'
+import { advise } from './advice.ts'
 import { isCidr } from './callers.ts'
 import { createFinder, type FindIdentity } from './find.ts'
 import { createIdentity, createOwnIdentity, describeInherited, type Identity, listNamed } from './identity.ts'
 import { createMinting, type LocalIssuer, type Minting, type MintingOptions } from './minting.ts'
+import { projectOfEmail } from './project.ts'
 
 export interface Identities {
   /** Who mints, and why this one. */
@@ -22,6 +25,8 @@ export interface Identities {
   credentials: string | undefined
   /** Whether gcloud's variable says who is the default, where it is set. */
   inherited: string | undefined
+  /** What a user should know at start, in sentences with a fix. */
+  advice: readonly string[]
   all: readonly Identity[]
   /** The default identity, else the first. */
   primary: Identity
@@ -61,7 +66,8 @@ export async function createIdentities(options: IdentitiesOptions): Promise<Iden
       onChange?.()
     },
   })
-  const project = chooseProject(settings, env, minting)
+  const knownProject = findProject(settings, env, minting, named.find(isDefault)?.serviceAccount)
+  const project = knownProject ?? NO_PROJECT
   const all = needsDefault
     ? [createDefault(minting, project)]
     : named.map((entry) => createIdentity(entry, minting.tokens))
@@ -70,6 +76,14 @@ export async function createIdentities(options: IdentitiesOptions): Promise<Iden
     source: minting.choice,
     credentials: describeCredentials(minting.credentials),
     inherited: describeInherited(settings, env),
+    advice: advise({
+      minting,
+      env,
+      isLocalAsked: settings.source === 'local',
+      allowUserTokens: settings.allowUserTokens,
+      identities: all,
+      inventedProject: knownProject === undefined ? project : undefined,
+    }),
     all,
     primary: all.find((identity) => identity.isDefault) ?? (all[0] as Identity),
     needNames: all.some(({ callers }) => callers.some((caller) => !isCidr(caller))),
@@ -98,9 +112,16 @@ function createDefault({ local, tokens, ownEmail }: Minting, project: string): I
       )
 }
 
-function chooseProject(settings: Settings, env: NodeJS.ProcessEnv, { credentials }: Minting): string {
+/** With credentials of Google's, the default account's project is likelier than one that we invent. */
+function findProject(
+  settings: Settings,
+  env: NodeJS.ProcessEnv,
+  { local, credentials, ownEmail }: Minting,
+  namedEmail: string | undefined,
+): string | undefined {
   const adc = credentials?.adc()
-  return settings.project ?? standardProject(env) ?? adc?.project ?? adc?.quotaProject ?? NO_PROJECT
+  const email = local === undefined ? (namedEmail ?? ownEmail()) : undefined
+  return settings.project ?? standardProject(env) ?? adc?.project ?? adc?.quotaProject ?? projectOfEmail(email ?? '')
 }
 
 function describeCredentials(credentials: Credentials | undefined): string | undefined {

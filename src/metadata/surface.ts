@@ -4,7 +4,6 @@
  */
 
 import type { Value } from '../config/trees.ts'
-import { withFix } from '../core/errors.ts'
 import type { Inbound, Surface, Target } from '../http/target.ts'
 import {
   type Answer,
@@ -16,10 +15,10 @@ import {
   TYPES,
   WireError,
 } from '../http/wire.ts'
-import { type Caller, callerLabel } from '../identity/callers.ts'
 import { createHits, Hit } from './hits.ts'
 import { createTreeData, type Place } from './keys.ts'
 import { isTruthy } from './leaves.ts'
+import { createStrangers } from './strangers.ts'
 import { type Asked, createTokenRequests, type IdentifiedCaller, type TokenRequestOptions } from './token-request.ts'
 import {
   type Directory,
@@ -46,6 +45,7 @@ export function createMetadata(options: MetadataOptions): Surface {
   const { identify, events, now } = options
   const tokens = createTokenRequests(options)
   const hits = createHits()
+  const strangers = createStrangers(events, now)
   const trees = new WeakMap<object, Directory>()
 
   function treeOf(identity: IdentifiedCaller['identity']): Directory {
@@ -69,7 +69,11 @@ export function createMetadata(options: MetadataOptions): Surface {
     if (segments === undefined) throw notFound(text)
     if (segments[1] === 'v1beta1') throw forbidden(path, legacyDetail(path))
     const node = resolve(treeOf(from.identity), segments)
-    if (node === undefined) throw isTokenPath(segments) ? refuseAccount(from, target) : missing(segments, text)
+    if (node === undefined) {
+      if (isTokenPath(segments)) throw refuseAccount(from, target)
+      if (from.identity === undefined && segments[3] === 'service-accounts') strangers.tell(from.caller, query)
+      throw missing(segments, text)
+    }
     if (isDirectory(node) && !path.endsWith('/')) return redirect(host, target)
     if (!isDirectory(node) && path.endsWith('/')) throw notFound(text)
     return typeof node === 'function' ? readLeaf(from, node, target) : answerData(node, segments.at(-1) ?? '', query)
@@ -91,7 +95,7 @@ export function createMetadata(options: MetadataOptions): Surface {
   /** Without an identity, and for an account that the identity may not name. */
   function refuseAccount(from: IdentifiedCaller, target: Target): never {
     if (from.identity !== undefined) return tokens.refuse(from, unread(target), now(), notFound(target.text))
-    events.record({ type: 'notice', at: now(), level: 'warn', ...strangerNotice(from.caller) })
+    strangers.tell(from.caller, target.query)
     return tokens.refuse(from, unread(target), now(), noServiceAccount())
   }
 
@@ -137,13 +141,6 @@ function redirect(host: string, { path, text }: Target): Answer {
 
 function unread({ path }: Target): Asked {
   return { kind: path.endsWith('/token') ? 'access' : 'id' }
-}
-
-function strangerNotice(caller: Caller): { code: string; text: string } {
-  const label = callerLabel(caller)
-  const who = label === caller.address ? label : `${label} (${caller.address})`
-  const fix = `add "callers: [${label}]" to one under identities: in sidemint.yaml, or an entry without callers for everybody else`
-  return { code: 'CALLER_UNKNOWN', text: withFix({ message: `${who} has no identity`, fix }) }
 }
 
 function isTokenPath(segments: readonly string[]): boolean {

@@ -51,6 +51,12 @@ export function createTokenRequests(options: TokenRequestOptions): TokenRequests
     }
   }
 
+  /** The caller's name is waited for, since the first line of a service is the one that people look for. */
+  function record({ caller }: IdentifiedCaller, event: RequestEvent): void {
+    if (caller.naming === undefined) events.record(event)
+    else void caller.naming.then(() => events.record({ ...event, caller: callerLabel(caller) }))
+  }
+
   function serve(
     from: IdentifiedCaller,
     identity: Identity,
@@ -58,7 +64,7 @@ export function createTokenRequests(options: TokenRequestOptions): TokenRequests
     startedAtMs: number,
     token: CachedToken,
   ): Answer {
-    events.record(requestEvent(from, hit.request, startedAtMs, now(), resultOf(token)))
+    record(from, requestEvent(from, hit.request, startedAtMs, now(), resultOf(token)))
     return hit.answer(token, identity.tokens.leftMs(token))
   }
 
@@ -72,7 +78,7 @@ export function createTokenRequests(options: TokenRequestOptions): TokenRequests
 
   function refuse(from: IdentifiedCaller, asked: Asked, startedAtMs: number, thrown: unknown): never {
     const error = 'audience' in asked && asked.audience === GCLOUD_CLIENT_ID ? asGcloudNeeds(thrown) : thrown
-    events.record(requestEvent(from, asked, startedAtMs, now(), failureOf(error)))
+    record(from, requestEvent(from, asked, startedAtMs, now(), failureOf(error)))
     throw error
   }
 

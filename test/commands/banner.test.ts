@@ -4,8 +4,8 @@ import { settle } from '../../src/config/layers.ts'
 import { createLog } from '../../src/observe/log.ts'
 import { startServer } from '../../src/server.ts'
 
-async function bannerOf(host: string): Promise<string> {
-  const settings = settle({ options: { source: 'local', host, port: 0 } })
+async function bannerOf(host: string, options: object = {}): Promise<string> {
+  const settings = settle({ options: { source: 'local', host, port: 0, ...options } })
   const server = await startServer({ settings, env: {} })
   const lines: string[] = []
   const write = (line: string) => lines.push(line)
@@ -29,3 +29,15 @@ for (const host of ['0.0.0.0', '::']) {
     t.regex(banner, /none is needed .*169\.254\.169\.254/)
   })
 }
+
+const RIGHTS = /WARN a user login is served as it is \(--allow-user-tokens\): .* all rights of that user/
+test('the banner warns where a user login is served as it is, and only there', async (t) => {
+  t.regex(await bannerOf('127.0.0.1', { source: 'google', allowUserTokens: true }), RIGHTS)
+  t.notRegex(await bannerOf('127.0.0.1', { source: 'google' }), RIGHTS)
+  t.notRegex(await bannerOf('127.0.0.1', { source: 'local', allowUserTokens: true }), RIGHTS)
+})
+
+test('advice is a warning of the banner', async (t) => {
+  const banner = await bannerOf('127.0.0.1', { source: 'google' })
+  t.regex(banner, /WARN nothing names a project, so sidemint-local is shown\. Fix: --project ID/)
+})

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -79,6 +79,29 @@ test('several files count as one', (t) => {
   const watched = createWatchedFile([one, other], now)
   const before = watched.version()
   writeFileSync(other, 'text')
+  advance(1 * SECOND)
+  t.not(watched.version(), before)
+})
+
+test('a link that is turned to another file of the same size and times, as Kubernetes does, has another version', (t) => {
+  const path = join(directory(t), 'link')
+  const files = ['one', 'other'].map((name) => `${path}.${name}`)
+  const stamps = () => files.map((file) => statSync(file, { bigint: true }).ctimeNs)
+  // The kernel's clock moves every few milliseconds, so two files made at once have the same times.
+  for (let attempt = 0; attempt < 500; attempt += 1) {
+    for (const file of files) {
+      rmSync(file, { force: true })
+      writeFileSync(file, 'text')
+      utimesSync(file, 1, 1)
+    }
+    if (new Set(stamps()).size === 1) break
+  }
+  const { now, advance } = createClock()
+  symlinkSync(String(files[0]), path)
+  const watched = createWatchedFile(path, now)
+  const before = watched.version()
+  symlinkSync(String(files[1]), `${path}.new`)
+  renameSync(`${path}.new`, path)
   advance(1 * SECOND)
   t.not(watched.version(), before)
 })

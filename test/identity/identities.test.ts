@@ -157,3 +157,38 @@ test('a stranger sees an empty list of accounts and gets Google’s answer for a
   t.is(answer.status, 404)
   t.is(answer.body, '{"error":"invalid_request","error_description":"Service account not enabled on this instance"}')
 })
+
+test('of several networks the one that the caller is in tells the names apart', async (t) => {
+  const reverse = async (address: string) => {
+    const names: Record<string, string> = {
+      '10.1.0.2': 'acme-sidemint-1.shared',
+      '10.2.0.2': 'acme-sidemint-1.acme_default',
+      '10.2.0.9': 'acme-orders-1.acme_default',
+      '10.1.0.9': 'acme-orders-1.shared',
+    }
+    return names[address] === undefined ? [] : [names[address]]
+  }
+  const networks = [
+    { address: '10.1.0.2', cidr: '10.1.0.2/16' },
+    { address: '10.2.0.2', cidr: '10.2.0.2/16' },
+  ]
+  for (const ownAddresses of [() => networks, () => networks.toReversed()]) {
+    for (const remoteAddress of ['10.1.0.9', '10.2.0.9']) {
+      const caller = createCallers({ reverse, ownAddresses }).of({ remoteAddress } as never)
+      await caller.naming
+      t.deepEqual(caller.name, { container: 'acme-orders-1', service: 'orders' }, remoteAddress)
+    }
+  }
+})
+
+test('where our own addresses cannot be read, a caller is known by its address', async (t) => {
+  const callers = createCallers({
+    reverse: async () => ['acme-orders-1.acme_default'],
+    ownAddresses() {
+      throw Object.assign(new Error('uv_interface_addresses returned Unknown system error 24'), { code: 'EMFILE' })
+    },
+  })
+  const caller = callers.of({ remoteAddress: '172.18.0.5' } as never)
+  await t.notThrowsAsync(async () => caller.naming)
+  t.like(caller, { address: '172.18.0.5', name: undefined, naming: undefined })
+})

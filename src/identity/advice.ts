@@ -1,0 +1,44 @@
+/** What a user should know at start, each with what to type: the server runs, but not as they may think. */
+
+import { CATALOGUE } from '../core/errors.ts'
+import { gcloudLogin } from '../mint/gcloud-login.ts'
+import type { Identity } from './identity.ts'
+import type { Minting } from './minting.ts'
+
+export interface AdviceOptions {
+  minting: Minting
+  /** Where the standard variables are read from. */
+  env: NodeJS.ProcessEnv
+  /** Whether the local source was asked for. */
+  isLocalAsked: boolean
+  allowUserTokens: boolean
+  identities: readonly Identity[]
+  /** The project that is shown where nothing names one; undefined where something does. */
+  inventedProject: string | undefined
+}
+
+export function advise(options: AdviceOptions): string[] {
+  const { minting, env, isLocalAsked, inventedProject } = options
+  const { choice } = minting
+  const login = choice.name === 'local' && !isLocalAsked ? gcloudLogin(env) : undefined
+  return [
+    ...(login === undefined
+      ? []
+      : [
+          `gcloud is logged in (${login}), but only for itself: libraries, and sidemint, need the other login. Fix: gcloud auth application-default login`,
+        ]),
+    ...(isUserAlone(options)
+      ? [`a user login has nobody to impersonate. Fix: ${CATALOGUE.USER_TOKEN_AUDIENCE.fix}`]
+      : []),
+    ...(inventedProject === undefined || choice.name === 'local'
+      ? []
+      : [`nothing names a project, so ${inventedProject} is shown. Fix: --project ID, or GOOGLE_CLOUD_PROJECT=ID`]),
+  ]
+}
+
+/** Its tokens are refused, and the first request would be the one to say so. */
+function isUserAlone({ minting, allowUserTokens, identities }: AdviceOptions): boolean {
+  const kind = minting.credentials?.adc()?.credential.kind
+  const isOwn = identities.some(({ principal }) => principal === undefined)
+  return isOwn && !allowUserTokens && (kind === 'user' || kind === 'workforce')
+}

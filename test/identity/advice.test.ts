@@ -1,0 +1,101 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test from 'ava'
+import { settle } from '../../src/config/layers.ts'
+import { createEvents } from '../../src/core/events.ts'
+import { createIdentities } from '../../src/identity/identities.ts'
+import { projectOfEmail } from '../../src/identity/project.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'sidemint-advice-'))
+test.after.always(() => rmSync(directory, { recursive: true, force: true }))
+
+const PEM = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' })
+const key = (email: string) => ({ type: 'service_account', client_email: email, private_key: PEM })
+const USER = { type: 'authorized_user', client_id: 'id', client_secret: 'secret', refresh_token: 'refresh' }
+const ORDERS = 'orders@acme-dev.iam.gserviceaccount.com'
+
+async function make(
+  credential: object | undefined,
+  options: Record<string, unknown> = {},
+  env: NodeJS.ProcessEnv = {},
+) {
+  const path = join(directory, `${crypto.randomUUID()}.json`)
+  if (credential !== undefined) writeFileSync(path, JSON.stringify(credential))
+  const identities = await createIdentities({
+    settings: settle({ options }),
+    env: { HOME: directory, ...(credential === undefined ? {} : { GOOGLE_APPLICATION_CREDENTIALS: path }), ...env },
+    issuer: () => 'http://127.0.0.1',
+    events: createEvents(),
+    now: Date.now,
+  })
+  identities.tokens.close()
+  return identities
+}
+
+for (const [title, credential, options, env, project] of [
+  ['of the setting', key(ORDERS), { project: 'set' }, { GOOGLE_CLOUD_PROJECT: 'cloud' }, 'set'],
+  ['of GOOGLE_CLOUD_PROJECT', key(ORDERS), {}, { GOOGLE_CLOUD_PROJECT: 'cloud', GCLOUD_PROJECT: 'old' }, 'cloud'],
+  ['of GCLOUD_PROJECT', key(ORDERS), {}, { GCLOUD_PROJECT: 'old' }, 'old'],
+  ['of the key', { ...key(ORDERS), project_id: 'in-file' }, {}, {}, 'in-file'],
+  ['that the calls are counted for', { ...USER, quota_project_id: 'quota' }, { serviceAccount: ORDERS }, {}, 'quota'],
+  ["of the key's email", key(ORDERS), {}, {}, 'acme-dev'],
+  ['of the email that is impersonated', USER, { impersonateServiceAccount: [ORDERS] }, {}, 'acme-dev'],
+  ['of the default entry', USER, { identities: [{ serviceAccount: ORDERS }] }, {}, 'acme-dev'],
+  ['that is invented', USER, {}, {}, 'sidemint-local'],
+  ['that is invented for a local token', undefined, { serviceAccount: ORDERS }, {}, 'sidemint-local'],
+] as const) {
+  test(`the project that is shown is the one ${title}`, async (t) => {
+    const made = await make(credential, options, env)
+    t.is(made.project, project)
+    const invented = made.advice.some((text) => /nothing names a project, so sidemint-local is shown\. Fix:/.test(text))
+    t.is(invented, project === 'sidemint-local' && credential !== undefined)
+  })
+}
+
+for (const [email, project] of [
+  [ORDERS, 'acme-dev'],
+  ['acme-dev@appspot.gserviceaccount.com', 'acme-dev'],
+  ['x@acme.example.com.iam.gserviceaccount.com', 'example.com:acme'],
+  ['123456-compute@developer.gserviceaccount.com', undefined],
+  ['ann@acme.com', undefined],
+  ['', undefined],
+] as const) {
+  test(`the project in an email: ${email || 'none'}`, (t) => {
+    t.is(projectOfEmail(email), project)
+  })
+}
+
+const ALONE = /^a user login has nobody to impersonate\. Fix: --impersonate-service-account EMAIL/
+for (const [title, credential, options, warns] of [
+  ['a user login', USER, {}, true],
+  ['a workforce login', { ...USER, type: 'external_account_authorized_user' }, {}, true],
+  ['a user login that impersonates', USER, { impersonateServiceAccount: [ORDERS] }, false],
+  ['a user login that may be served as it is', USER, { allowUserTokens: true }, false],
+  ['a key', key(ORDERS), {}, false],
+] as const) {
+  test(`at start ${warns ? 'somebody is missed' : 'nobody is missed'} for ${title}`, async (t) => {
+    const { advice } = await make(credential, options)
+    t.is(
+      advice.some((text) => ALONE.test(text)),
+      warns,
+    )
+  })
+}
+
+test('where only gcloud itself is logged in, the banner says that libraries need the other login', async (t) => {
+  const config = join(directory, 'gcloud')
+  mkdirSync(config)
+  writeFileSync(join(config, 'credentials.db'), '')
+  const env = { CLOUDSDK_CONFIG: '/empty', SIDEMINT_HOST_CLOUDSDK_CONFIG: '', HOME: join(directory, 'home') }
+  mkdirSync(join(directory, 'home', '.config'), { recursive: true })
+  t.deepEqual((await make(undefined, {}, env)).advice, [])
+  const login = join(directory, 'home', '.config', 'gcloud')
+  mkdirSync(login)
+  writeFileSync(join(login, 'credentials.db'), '')
+  const { source, advice } = await make(undefined, {}, env)
+  t.is(source.name, 'local')
+  t.regex(advice.join('\n'), /^gcloud is logged in .*only for itself.*Fix: gcloud auth application-default login$/)
+  t.deepEqual((await make(undefined, { source: 'local' }, env)).advice, [], 'local was asked for')
+})

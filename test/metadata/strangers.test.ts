@@ -1,0 +1,89 @@
+import test, { type ExecutionContext } from 'ava'
+import { settle } from '../../src/config/layers.ts'
+import { createEvents, type SidemintEvent } from '../../src/core/events.ts'
+import type { Caller } from '../../src/identity/callers.ts'
+import { createStrangers } from '../../src/metadata/strangers.ts'
+import { createTokenRequests } from '../../src/metadata/token-request.ts'
+import { startServer } from '../../src/server.ts'
+import { ask, V1 } from '../http-client.ts'
+
+const JOBS = { serviceAccount: 'jobs@acme-dev.iam.gserviceaccount.com', callers: ['jobs'] }
+const ACCOUNTS = `${V1}/instance/service-accounts`
+
+function recorded() {
+  const events = createEvents()
+  const seen: SidemintEvent[] = []
+  events.subscribe((event) => void seen.push(event))
+  return {
+    events,
+    seen,
+    notices: () =>
+      seen.flatMap((event) => (event.type === 'notice' && event.code === 'CALLER_UNKNOWN' ? [event.text] : [])),
+  }
+}
+
+async function serve(t: ExecutionContext) {
+  const { events, notices } = recorded()
+  const settings = settle({ options: { port: 0, source: 'local', identities: [JOBS] } })
+  const server = await startServer({ settings, env: {}, events })
+  t.teardown(() => server.close())
+  const statusOf = async (path: string) => (await ask(server.url, path)).status
+  return { notices, statusOf, get: (key: string) => statusOf(`${ACCOUNTS}/${key}`) }
+}
+
+for (const key of ['default/?recursive=true', 'default/email', 'default/', 'x@y.example/token', 'default/token']) {
+  test(`a caller without an identity is told in the log at any 404 under service-accounts: ${key}`, async (t) => {
+    const { get, notices } = await serve(t)
+    for (let time = 0; time < 3; time += 1) t.is(await get(key), 404)
+    t.is(notices().length, 1)
+    t.regex(
+      notices()[0] ?? '',
+      /^127\.0\.0\.1 has no identity\. Fix: add "callers: \[127\.0\.0\.1\]" to one under identit/,
+    )
+  })
+}
+
+test('each audience that it asked for is told, once', async (t) => {
+  const { get, notices } = await serve(t)
+  for (const audience of ['https://a.example', 'https://b.example', 'https://a.example']) {
+    t.is(await get(`default/identity?audience=${audience}`), 404)
+  }
+  t.deepEqual(
+    notices().map((text) => /for a token for (\S+)\./.exec(text)?.[1]),
+    ['https://a.example', 'https://b.example'],
+  )
+})
+
+test('nothing is told where the answer is no 404, and nothing of other paths', async (t) => {
+  const { get, statusOf, notices } = await serve(t)
+  t.is(await get(''), 200)
+  t.is(await statusOf(`${V1}/instance/nowhere`), 404)
+  t.deepEqual(notices(), [])
+})
+
+test('the name of a caller is waited for before a line is written', async (t) => {
+  const { events, seen, notices } = recorded()
+  const named = Promise.withResolvers<void>()
+  const caller: Caller = { address: '172.18.0.9' }
+  caller.naming = named.promise.then(() => {
+    caller.name = { container: 'acme-orders-1', service: 'orders' }
+    caller.naming = undefined
+  })
+  createStrangers(events, Date.now).tell(caller, new URLSearchParams())
+  const requests = createTokenRequests({
+    allowAudience: ['*'],
+    injected: { next: () => undefined },
+    events,
+    now: Date.now,
+  })
+  t.throws(() => requests.refuse({ caller, identity: undefined }, { kind: 'id' }, 0, new Error('no')))
+  t.deepEqual(seen, [])
+  named.resolve()
+  await caller.naming
+  await new Promise((resolve) => setImmediate(resolve))
+  t.regex(notices()[0] ?? '', /^orders \(172\.18\.0\.9\) has no identity/)
+  t.like(
+    seen.find(({ type }) => type === 'request'),
+    { caller: 'orders' },
+  )
+})
