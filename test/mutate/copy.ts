@@ -29,7 +29,7 @@ export interface Copy {
   typeError(file: string): string | undefined
   /** The test files that reach a file of src, the nearest first. */
   testsOf(file: string): string[]
-  /** Runs these test files until one test fails, those in front first. What is red once more was not the machine's doing. */
+  /** Runs these test files until one test fails, those in front first. */
   test(tests: readonly string[]): Promise<Outcome>
   [Symbol.dispose](): void
 }
@@ -76,19 +76,14 @@ export function createCopy(): Copy {
       return program(file).getSemanticDiagnostics()[0]?.text
     },
     async test(tests) {
-      const near = await runTwice(root, tests.slice(0, NEAR))
-      return near.noticed || tests.length <= NEAR ? near : runTwice(root, tests.slice(NEAR))
+      const near = await run(root, tests.slice(0, NEAR))
+      return near.noticed ? near : run(root, tests.slice(NEAR))
     },
     [Symbol.dispose]() {
       api.close()
       rmSync(root, { recursive: true, force: true })
     },
   }
-}
-
-async function runTwice(root: string, tests: readonly string[]): Promise<Outcome> {
-  const first = await run(root, tests)
-  return first.noticed ? run(root, tests) : first
 }
 
 function run(root: string, tests: readonly string[]): Promise<Outcome> {

@@ -9,7 +9,7 @@
 import { globSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { type Change, changesOf } from './changes.ts'
-import { createCopy, ROOT } from './copy.ts'
+import { createCopy, type Outcome, ROOT } from './copy.ts'
 import { EQUIVALENT } from './equivalent.ts'
 
 const FOLDERS = ['src/gate', 'src/mint', 'src/metadata', 'src/identity']
@@ -56,7 +56,13 @@ const changes = shuffled(
 
 const say = (line: string) => values.json || console.log(line)
 say(`${changes.length} places in ${files.length} files; seed ${seed}, ${count} changes`)
-const green = await copy.test([...new Set(files.flatMap(copy.testsOf))])
+/** What is red once more was not the machine's doing. */
+async function test(tests: readonly string[]): Promise<Outcome> {
+  const first = await copy.test(tests)
+  return first.noticed ? copy.test(tests) : first
+}
+
+const green = await test([...new Set(files.flatMap(copy.testsOf))])
 if (green.noticed) {
   console.error(`the tests fail without a change: ${green.by}`)
   process.exit(1)
@@ -85,7 +91,7 @@ async function judge(file: string, change: Change): Promise<Result | undefined> 
   }
   return copy.changed(file, text.slice(0, change.start) + change.to + text.slice(change.end), async () => {
     if (copy.typeError(file) !== undefined) return undefined
-    const outcome = await copy.test(copy.testsOf(file))
+    const outcome = await test(copy.testsOf(file))
     return outcome.noticed
       ? { file, change: line, outcome: 'killed', by: outcome.by }
       : { file, change: line, outcome: 'survived' }
