@@ -6,12 +6,15 @@
 import * as v from 'valibot'
 import { METADATA_URL } from '../core/google.ts'
 import {
+  CLIENTS,
+  COMMANDS,
   digits,
   email,
   listOf,
   oneOf,
   path,
   project,
+  SERVERS,
   settingsTable,
   text,
   url,
@@ -20,11 +23,6 @@ import {
 } from '../core/schemas.ts'
 import { GATE_SETTINGS } from '../gate/settings.ts'
 import { identity, overlay } from './trees.ts'
-
-/** What runs a server, what looks at one, and what mints in its own process. */
-const SERVERS = ['serve', 'exec', 'doctor', 'library'] as const
-const CLIENTS = ['token', 'curl'] as const
-const COMMANDS = ['serve', 'exec', 'doctor', 'token', 'curl', 'env', 'gate'] as const
 
 const SOURCE = 'must be auto, google, metadata, metadata=HOST or local'
 

@@ -3,8 +3,15 @@
 import * as v from 'valibot'
 import { emailIn, projectIn, WRITTEN_EMAIL, WRITTEN_PROJECT } from './accounts.ts'
 
-/** Who takes a setting: the commands that have its flag, and `startSidemint` in a program. */
-export type Taker = 'serve' | 'exec' | 'doctor' | 'token' | 'curl' | 'env' | 'gate' | 'library'
+/** What runs a server or looks at one; `library` is `startSidemint` in a program. */
+export const SERVERS = ['serve', 'exec', 'doctor', 'library'] as const
+/** What mints in its own process where no server answers. */
+export const CLIENTS = ['token', 'curl'] as const
+/** Every command that has settings as flags. */
+export const COMMANDS = ['serve', 'exec', 'doctor', 'token', 'curl', 'env', 'gate'] as const
+
+/** Who takes a setting. */
+export type Taker = (typeof COMMANDS)[number] | 'library'
 
 /** One setting of the table. */
 export interface Setting {

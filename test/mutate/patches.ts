@@ -19,7 +19,7 @@ export const SURVIVORS: readonly Patch[] = [
   },
   {
     wrong: 'serve does not know --allow-host',
-    file: 'src/config/settings.ts',
+    file: 'src/config/table.ts',
     find: "help: 'further Host names that are answered',\n    takenBy: SERVERS,",
     replace: "help: 'further Host names that are answered',\n    takenBy: ['exec', 'doctor', 'library'],",
     tests: ['test/config/table.test.ts', 'test/commands/serve.test.ts'],
@@ -48,8 +48,8 @@ export const SURVIVORS: readonly Patch[] = [
   {
     wrong: 'the audience http://x.run.app is taken for https://x.run.app',
     file: 'src/gate/audience.ts',
-    find: '/^https:\\/\\/[a-z0-9.-]+\\.run\\.app',
-    replace: '/^https?:\\/\\/[a-z0-9.-]+\\.run\\.app',
+    find: 'return /^https:',
+    replace: "audience = audience.replace(/^http:/, 'https:')\n  return /^https:",
     tests: ['test/gate/audience.test.ts'],
   },
   {
@@ -68,7 +68,7 @@ export const SURVIVORS: readonly Patch[] = [
   },
   {
     wrong: 'a policy with roles/run.sourceDeveloper admits nobody by it',
-    file: 'src/gate/policy.ts',
+    file: 'src/gate/policy-file.ts',
     find: "  'roles/run.sourceDeveloper',\n",
     replace: '',
     tests: ['test/gate/policy.test.ts'],
