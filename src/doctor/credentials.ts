@@ -7,29 +7,36 @@ import { locateAdc, refuseMisplacedLogin } from '../mint/adc-place.ts'
 import { readAdc } from '../mint/adc-read.ts'
 import { BOUNDS } from '../mint/bounded.ts'
 import type { Speaker } from '../mint/google/mint.ts'
-import { universeOf } from '../mint/universe.ts'
+import { DEFAULT_UNIVERSE, universeOf } from '../mint/universe.ts'
 import { type Finding, failed, ok } from './finding.ts'
 
 export interface Credentials {
-  findings: Finding[]
+  /** What was found of the file itself. */
+  finding: Finding
   /** Undefined where the file says nothing of use. */
   adc?: Adc
+  /** Whose hosts the credential is sent to. */
+  universe: string
 }
 
-/** Reads the file and refreshes what is in it; a token that comes of that is thrown away. */
-export async function checkCredentials(env: NodeJS.ProcessEnv): Promise<Credentials> {
+/** Reads the file; nobody is asked. */
+export async function readCredentials(env: NodeJS.ProcessEnv): Promise<Credentials> {
   const place = locateAdc(env)
-  let adc: Adc
-  let universe: string
   try {
     await refuseMisplacedLogin(env)
-    adc = await readAdc(place)
-    universe = universeOf(adc.universe, env)
+    const adc = await readAdc(place)
+    const universe = universeOf(adc.universe, env)
+    const of = universe === DEFAULT_UNIVERSE ? '' : ` of the universe ${universe}`
+    const finding = ok('ADC', `${describeCredential(adc.credential)}${of} in ${place.name} (${place.why})`)
+    return { adc, universe, finding }
   } catch (error) {
-    return { findings: [failed('ADC', asFailure(error))] }
+    return { universe: env.GOOGLE_CLOUD_UNIVERSE_DOMAIN || DEFAULT_UNIVERSE, finding: failed('ADC', asFailure(error)) }
   }
-  const found = ok('ADC', `${describeCredential(adc.credential)} in ${place.name} (${place.why})`)
-  return { adc, findings: [found, await refresh(rootOf(adc.credential), universe)] }
+}
+
+/** Refreshes what the file holds; a token that comes of that is thrown away. */
+export async function checkRefresh({ adc, universe }: Credentials): Promise<Finding[]> {
+  return adc === undefined ? [] : [await refresh(rootOf(adc.credential), universe)]
 }
 
 /**

@@ -2,17 +2,23 @@
 
 import { SidemintError } from '../core/errors.ts'
 import type { HttpProxy } from '../http/proxy.ts'
+import { DEFAULT_UNIVERSE } from '../mint/universe.ts'
 import { describeSkew, SKEW_REFUSED_MS, SKEW_WARNED_MS } from '../observe/readiness.ts'
 import { type Finding, fail, failed, ok } from './finding.ts'
 import { type Obstacle, reach } from './reach.ts'
 
 const CHECK = 'network'
-/** Who gives access tokens, and who impersonates. */
-const HOSTS = ['oauth2.googleapis.com', 'iamcredentials.googleapis.com']
 const TIMEOUT_MS = 5_000
 
-export async function checkNetwork(env: NodeJS.ProcessEnv): Promise<Finding[]> {
-  const reached = await Promise.all(HOSTS.map(async (host) => ({ host, ...(await reach(host, env, TIMEOUT_MS)) })))
+/** Who gives access tokens, and who impersonates. Another universe has no OAuth host; STS is its first. */
+function hostsOf(universe: string): string[] {
+  return [`${universe === DEFAULT_UNIVERSE ? 'oauth2' : 'sts'}.${universe}`, `iamcredentials.${universe}`]
+}
+
+export async function checkNetwork(env: NodeJS.ProcessEnv, universe = DEFAULT_UNIVERSE): Promise<Finding[]> {
+  const reached = await Promise.all(
+    hostsOf(universe).map(async (host) => ({ host, ...(await reach(host, env, TIMEOUT_MS)) })),
+  )
   const aheadMs = reached.find((each) => each.aheadMs !== undefined)?.aheadMs
   return [
     ...reached.map(({ host, proxy, obstacle }) => {
@@ -63,7 +69,7 @@ function explain(host: string, proxy: HttpProxy | undefined, { step, reason }: O
       return fail(
         CHECK,
         `${host} is not connected (${reason}), tried without a proxy`,
-        `open the firewall to port 443 of *.googleapis.com; ${BEHIND_A_PROXY}`,
+        `open the firewall to port 443 of *.${host.replace(/^[^.]*\./, '')}; ${BEHIND_A_PROXY}`,
       )
   }
 }

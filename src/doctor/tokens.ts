@@ -6,7 +6,7 @@ import { createEvents } from '../core/events.ts'
 import { createIdentities } from '../identity/identities.ts'
 import { type Choice, chooseSource } from '../mint/choose.ts'
 import { gcloudLogin } from '../mint/gcloud-login.ts'
-import { type Credentials, checkCredentials } from './credentials.ts'
+import { checkRefresh, readCredentials } from './credentials.ts'
 import { type Finding, failed, ok, warn } from './finding.ts'
 import { checkMints } from './mints.ts'
 import { checkNetwork } from './network.ts'
@@ -14,27 +14,32 @@ import { checkProjects } from './projects.ts'
 
 export async function checkTokens(settings: Settings, env: NodeJS.ProcessEnv): Promise<Finding[]> {
   const choice = chooseSource(settings, env)
-  const isGoogle = choice.name === 'google'
-  const [credentials, network, mints] = await Promise.all([
-    isGoogle ? checkCredentials(env) : noCredentials(choice, settings, env),
-    isGoogle ? checkNetwork(env) : [ok('network', `Google is not asked from here: ${origin(choice)} is`)],
-    mintForEach(settings, env),
-  ])
-  return [
-    ok('source', `${choice.name}: ${choice.why}`),
-    ...credentials.findings,
-    ...(credentials.adc === undefined ? [] : checkProjects(credentials.adc, mints, env)),
-    ...network,
-    ...mints,
-  ]
+  const found = choice.name === 'google' ? checkGoogle(settings, env) : checkWithoutGoogle(choice, settings, env)
+  return [ok('source', `${choice.name}: ${choice.why}`), ...(await found)]
 }
 
-function noCredentials(choice: Choice, { source }: Settings, env: NodeJS.ProcessEnv): Credentials {
+async function checkGoogle(settings: Settings, env: NodeJS.ProcessEnv): Promise<Finding[]> {
+  const credentials = await readCredentials(env)
+  const { adc, finding, universe } = credentials
+  const [refresh, network, mints] = await Promise.all([
+    checkRefresh(credentials),
+    checkNetwork(env, universe),
+    mintForEach(settings, env),
+  ])
+  const projects = adc === undefined ? [] : checkProjects(adc, mints, env)
+  return [finding, ...refresh, ...projects, ...network, ...mints]
+}
+
+async function checkWithoutGoogle(choice: Choice, settings: Settings, env: NodeJS.ProcessEnv): Promise<Finding[]> {
+  const network = ok('network', `Google is not asked from here: ${origin(choice)} is`)
+  return [noCredentials(choice, settings, env), network, ...(await mintForEach(settings, env))]
+}
+
+function noCredentials(choice: Choice, { source }: Settings, env: NodeJS.ProcessEnv): Finding {
   const login = source === 'auto' ? gcloudLogin(env) : undefined
-  const none = `none is needed: ${origin(choice)} gives the tokens`
-  if (login === undefined) return { findings: [ok('ADC', none)] }
+  if (login === undefined) return ok('ADC', `none is needed: ${origin(choice)} gives the tokens`)
   const what = `gcloud is logged in (${login}), but only for itself: libraries, and sidemint, need the other login`
-  return { findings: [warn('ADC', what, 'gcloud auth application-default login')] }
+  return warn('ADC', what, 'gcloud auth application-default login')
 }
 
 function origin(choice: Choice): string {

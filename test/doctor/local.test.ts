@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -36,6 +37,24 @@ test('where only gcloud itself is logged in, the other login is named', async (t
   t.like(of('ADC'), [{ status: 'warn', fix: 'gcloud auth application-default login' }])
   t.regex(of('ADC')[0]?.what ?? '', /gcloud is logged in \(\S+\/credentials\.db\).*libraries/)
   t.like((await findings(t, [...FREE, '--source', 'local'], { HOME })).of('ADC'), [{ status: 'ok' }])
+})
+
+test('a key of another universe is said to be of that, and Google is not asked', async (t) => {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const key = {
+    type: 'service_account',
+    client_email: 'orders@acme.example.iam.gserviceaccount.com',
+    private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
+    universe_domain: 'example.goog',
+  }
+  const { of, text } = await findings(t, FREE, {
+    GOOGLE_APPLICATION_CREDENTIALS: file(t, 'key.json', JSON.stringify(key)),
+    HTTPS_PROXY: 'http://127.0.0.1:1',
+  })
+  t.regex(of('ADC')[0]?.what ?? '', /service account key of orders@\S+ of the universe example\.goog in /)
+  t.true(of('network').every(({ what }) => what.includes('.example.goog')))
+  t.false(text.includes('googleapis.com'))
+  t.false(text.includes('PRIVATE KEY'))
 })
 
 test('each finding is one aligned line, without colours where nobody watches', async (t) => {

@@ -45,6 +45,13 @@ test.serial('both hosts answer by the proxy, and their clock is compared', async
   t.like(found.clock, [{ status: 'ok' }])
 })
 
+test.serial("in another universe that one's hosts are asked, and none of Google's own", async (t) => {
+  const found = await checkNetwork({ HTTPS_PROXY: `http://${NOWHERE}` }, 'example.goog')
+  t.regex(found[0]?.what ?? '', /sts\.example\.goog/)
+  t.regex(found[1]?.what ?? '', /iamcredentials\.example\.goog/)
+  t.false(JSON.stringify(found).includes('googleapis'))
+})
+
 for (const { offsetMs, status, says } of [
   { offsetMs: 3_000, status: 'ok', says: /agrees/ },
   { offsetMs: 12_000, status: 'warn', says: /12 s behind Google/ },
