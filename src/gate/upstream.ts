@@ -34,7 +34,7 @@ export function createUpstream(url: string, failed: (reason: string) => void): F
     const answered = pending.wait(to)
     if (to.destroyed) return answered
     if (head) Object.assign(req.headers, { connection: 'Upgrade', upgrade: 'websocket' })
-    const own = { agent: head ? false : agent, ssl: { ...options } }
+    const own = { agent, ssl: { ...options } }
     const done = to instanceof ServerResponse ? proxy.web(req, to, own) : proxy.ws(req, to as Socket, own, head)
     // Each failure has come by the 'error' event; the promise says it once more.
     done.catch(() => {})

@@ -1,5 +1,9 @@
 /** What neither a caller nor a service may do to a gate, however odd the HTTP is that it sends. */
 
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { setTimeout } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { createEvents } from '../../src/core/events.ts'
 import { bearer, listenGates, sendRaw, startGate, startRawService } from './stack.ts'
@@ -34,7 +38,7 @@ for (const [name, answer, method, version, status] of TRAILER_ANSWERS) {
     const received = await ask(method, version)
     t.regex(received, new RegExp(`^HTTP/1\\.1 ${status} `))
     t.notRegex(received, /trailer|x-sum/i)
-    if (answer.endsWith('\r\n\r\nok')) t.regex(received, /\r\n\r\nok$/)
+    if (answer.includes('ok')) t.regex(received, /\r\n\r\nok$/)
   })
 }
 
@@ -149,4 +153,38 @@ test('the gate itself answers Expect, and the service does not see it', async (t
     t.regex(await sendRaw(port, `${head}hi`), /HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nok$/)
     t.notRegex(heads.at(-1) ?? '', /expect/i)
   }
+})
+
+test('Connection cannot name away where a message ends', async (t) => {
+  const { upstream, heads } = await startRawService(t, 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+  const { port } = await startGate(t, { upstream, ...OPEN })
+  for (const framing of ['Content-Length: 2\r\n\r\nhi', 'Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n']) {
+    const [name = ''] = framing.split(':')
+    await sendRaw(port, `GET / HTTP/1.1\r\nHost: ledger\r\nConnection: close, ${name}, Host\r\n${framing}`)
+    t.regex(heads.at(-1) ?? '', new RegExp(`\\r\\n${name}: `, 'i'))
+    t.regex(heads.at(-1) ?? '', /\r\nhost: ledger\r\n/i)
+  }
+})
+
+test('a page that waits for the end of an upload is not cut off by a second fault of the service', async (t) => {
+  const { port, notices } = await before(t, 'HTTP/1.1 099 Nothing\r\nContent-Length: 100\r\n\r\nno')
+  const socket = connect(port, '127.0.0.1')
+  socket.on('error', () => {})
+  const received = text(socket)
+  socket.write('POST / HTTP/1.1\r\nHost: ledger\r\nConnection: close\r\nContent-Length: 4\r\n\r\nha')
+  await once(socket, 'data')
+  // By then the service has closed its connection in the middle of its answer.
+  await setTimeout(100)
+  socket.write('lf')
+  t.regex(await received, /^HTTP\/1\.1 502 [\s\S]*<\/html>\n$/)
+  t.is(notices().length, 1)
+})
+
+test('an answer that ends before its length is broken off, and the log says so once', async (t) => {
+  const { ask, notices } = await before(t, 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf')
+  t.regex(await ask(), /^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nhalf$/)
+  t.deepEqual(
+    notices().map(({ code }) => code),
+    ['UPSTREAM_FAILED'],
+  )
 })

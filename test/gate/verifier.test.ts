@@ -2,6 +2,7 @@ import { createPublicKey } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 import test from 'ava'
 import { JWT } from 'google-auth-library'
 import jsonwebtoken from 'jsonwebtoken'
@@ -331,4 +332,24 @@ test('garbage from an issuer is a reason, whatever it is', async (t) => {
     t.is(refused.code, 'KEYS_UNAVAILABLE', bytes.slice(0, 50))
     t.regex(refused.message, reason)
   }
+})
+
+test('while an issuer is down, keys that it gave serve on and cost it one request in five seconds', async (t) => {
+  const { issuer, verifier, time } = await setUp()
+  const token = issuer.sign({ ...CLAIMS, exp: 2_000_000_000 })
+  await verifier.verify(token)
+  time.ms += 600_000
+  issuer.fault = { status: 503, body: '' }
+  const asked = issuer.asked.length
+  await verifier.verify(token)
+  await issuer.nextAsked(asked)
+  for (let times = 0; times < 5; times += 1) {
+    await setTimeout(20)
+    await verifier.verify(token)
+  }
+  t.is(issuer.asked.length, asked + 1)
+  time.ms += 5_000
+  await verifier.verify(token)
+  await issuer.nextAsked(asked + 1)
+  t.pass()
 })
