@@ -28,6 +28,7 @@ function sourceOf(adc: object) {
     allowUserTokens: false,
     onDate: () => {},
     now: Date.now,
+    bounds: { attemptMs: 20_000, totalMs: 40_000, retryDelaysMs: [5, 10] },
   })
 }
 
