@@ -118,6 +118,17 @@ test('the last 10,000 requests are kept, whatever else happened', async (t) => {
   t.deepEqual(metadata.requests[0]?.scopes, ['s:5'])
 })
 
+test('of 20,003 requests the last 10,000 are told', async (t) => {
+  await using metadata = await startSidemint()
+  const asked = (scope: string, end = '') =>
+    `GET ${DEFAULT_ACCOUNT}/token?scopes=s:${scope} HTTP/1.1\r\nHost: a\r\nMetadata-Flavor: Google\r\n${end}\r\n`
+  const most = asked('first').repeat(10_003) + asked('second').repeat(9_999)
+  await sendRaw(metadata.url, most + asked('last', 'Connection: close\r\n'))
+  t.is(metadata.requests.length, 10_000)
+  t.deepEqual(metadata.requests[0]?.scopes, ['s:second'])
+  t.deepEqual(metadata.requests.at(-1)?.scopes, ['s:last'])
+})
+
 test('failNext answers the next requests over HTTP, hits too, and nothing of it is remembered', async (t) => {
   await using metadata = await startSidemint({ serviceAccount: EMAIL })
   await identity(metadata.url)

@@ -1,6 +1,8 @@
 import test from 'ava'
 import { readClaims } from '../../src/core/token.ts'
 import { startSidemint } from '../../src/index.ts'
+import { Hit } from '../../src/metadata/hits.ts'
+import { accessLeaf } from '../../src/metadata/leaves.ts'
 import { createClock, MINUTE } from '../clock.ts'
 import { ask, DEFAULT_ACCOUNT, FLAVOR, V1 } from '../http-client.ts'
 
@@ -389,6 +391,28 @@ test('expires_in is the true rest of the life', async (t) => {
   own.advance(20 * MINUTE + 1)
   const { body } = await ask(server.url, `${DEFAULT_ACCOUNT}/token`)
   t.is(JSON.parse(body).expires_in, 2399)
+})
+
+test('expires_in is never below 1, even where the token has a moment left', (t) => {
+  for (const [alt, expected] of [
+    ['json', /"expires_in":1,/],
+    ['text', /\nexpires_in 1\n/],
+  ] as const) {
+    const question = accessLeaf(EMAIL, { platform: 'gce' })(new URLSearchParams({ alt }))
+    const token = { value: 'a', expiresAtMs: 1_400, endsAtMs: 1_400, served: 'mint' } as const
+    const hit = new Hit(question)
+    for (const leftMs of [1_400, 400, 0, -400]) t.regex(hit.answer(token, leftMs).body, expected)
+    t.regex(hit.answer(token, 2_000).body, /expires_in"?[: ]2\D/, 'it follows the clock')
+  }
+})
+
+test("gcloud's own audience needs no allow-list and takes no failure that a test ordered", async (t) => {
+  const path = `${DEFAULT_ACCOUNT}/identity?audience=32555940559.apps.googleusercontent.com&format=full`
+  await using server = await startSidemint({ allowAudience: ['https://*'] })
+  server.failNext({ times: 1 })
+  t.is((await ask(server.url, path)).status, 200)
+  t.is((await ask(server.url, `${DEFAULT_ACCOUNT}/identity?audience=https://a.example`)).status, 503)
+  t.is((await ask(server.url, `${DEFAULT_ACCOUNT}/identity?audience=a`)).status, 400)
 })
 
 test('the ETag is the same for JSON and text, and another for recursive answers and other data', async (t) => {

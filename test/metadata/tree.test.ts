@@ -100,7 +100,9 @@ test('JSON is compact, in camelCase but for names that users gave, without leave
     toJson({ 'network-interfaces': [{ 'access-configs': [{ 'external-ip': 'x' }], 'ip-2a': 'y' }] }),
     '{"networkInterfaces":[{"accessConfigs":[{"externalIp":"x"}],"ip2a":"y"}]}',
   )
-  t.is(toJson({ 'my-key': 'v' }, 'attributes'), '{"my-key":"v"}')
+  for (const key of ['attributes', 'guest-attributes', 'partner-attributes', 'service-accounts']) {
+    t.is(toJson({ 'my-key': 'v' }, key), '{"my-key":"v"}', key)
+  }
   t.is(toJson('a "quoted"\n\u2028'), JSON.stringify('a "quoted"\n\u2028'))
 })
 

@@ -161,6 +161,19 @@ test('a request during a refresh never waits, and the refresh runs once', async 
   t.is((await cache.mint(id())).value, 'token 2')
 })
 
+test('no more than 10,000 refreshes run behind answers', async (t) => {
+  const { clock, cache, calls, hang } = setUp({ entries: 20_000 })
+  const audiences = Array.from({ length: 10_001 }, (_, index) => String(index))
+  await Promise.all(audiences.slice(1).map((audience) => cache.mint(id(audience))))
+  await cache.mint(id('0'))
+  clock.advance(4 * MINUTE)
+  hang()
+  const before = calls.length
+  for (const audience of audiences) t.is((await cache.mint(id(audience))).served, 'hit')
+  await settled()
+  t.is(calls.length - before, 10_000)
+})
+
 test('a refresh that fails is not tried again while its failure is remembered, and the token is still served', async (t) => {
   const { clock, cache, calls, failWith } = setUp()
   await cache.mint(id())
