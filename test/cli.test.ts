@@ -88,6 +88,40 @@ test('what no code catches is logged without its message, and the server goes on
   t.deepEqual(await served.ended, [0, null])
 })
 
+test('with room for 64 descriptors, a server that 90 callers asked at once answers afterwards', async (t) => {
+  const served = await serve(['--source', 'local'])
+  const limited = spawn('prlimit', ['--pid', String(served.child.pid), '--nofile=64'])
+  const [code] = await once(limited, 'exit').catch(() => ['no prlimit here'])
+  if (code !== 0) {
+    t.log('not tried: there is no prlimit here')
+    t.pass()
+    return
+  }
+  const path = `${DEFAULT_ACCOUNT}/identity?audience=${AUDIENCE}`
+  const port = Number(new URL(served.url).port)
+  let answered = 0
+  const sockets = Array.from({ length: 90 }, () => {
+    const socket = connect(port, '127.0.0.1')
+    socket.on('error', () => {}).once('data', () => (answered += 1))
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\nMetadata-Flavor: Google\r\n\r\n`)
+    return socket
+  })
+  await until(() => answered > 20 && sockets.every((socket) => socket.destroyed || !socket.connecting))
+  t.true(answered < 64)
+  for (const socket of sockets) socket.destroy()
+  // The server has its descriptors back once it has read that they left.
+  let status = 0
+  for (const endAt = performance.now() + 15_000; status !== 200 && performance.now() < endAt; ) {
+    status = await ask(served.url, path).then(
+      (reply) => reply.status,
+      () => 0,
+    )
+  }
+  t.is(status, 200)
+  served.child.kill('SIGTERM')
+  t.deepEqual(await served.ended, [0, null])
+})
+
 test('what points clients elsewhere is not for us, nor for what exec runs', async (t) => {
   const elsewhere = {
     GCE_METADATA_HOST: '192.0.2.1:1',
