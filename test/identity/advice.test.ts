@@ -99,3 +99,20 @@ test('where only gcloud itself is logged in, the banner says that libraries need
   t.regex(advice.join('\n'), /^gcloud is logged in .*only for itself.*Fix: gcloud auth application-default login$/)
   t.deepEqual((await make(undefined, { source: 'local' }, env)).advice, [], 'local was asked for')
 })
+
+for (const [title, options, used] of [
+  ['nothing else names the default identity', {}, true],
+  ['the file says who is who', { identities: [{ serviceAccount: ORDERS, callers: ['orders'] }] }, false],
+  ['a setting names it', { serviceAccount: ORDERS }, false],
+] as const) {
+  test(`gcloud's variable counts only where ${title}: ${used}`, async (t) => {
+    const CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT =
+      'first@acme-dev.iam.gserviceaccount.com, last@acme-dev.iam.gserviceaccount.com'
+    const { all, inherited } = await make(USER, options, { CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT })
+    t.deepEqual(
+      all.map(({ principal }) => principal),
+      [used ? 'last@acme-dev.iam.gserviceaccount.com' : ORDERS],
+    )
+    t.is(/is set and not used/.test(inherited ?? ''), !used)
+  })
+}

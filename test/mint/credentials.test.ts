@@ -1,7 +1,8 @@
-import { execFileSync } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { settle } from '../../src/config/layers.ts'
 import type { SidemintEvent } from '../../src/core/events.ts'
@@ -225,5 +226,46 @@ test.serial(
     advance(4 * SECOND)
     t.is((await ask(server.url, `${DEFAULT_ACCOUNT}/identity?audience=${AUDIENCE}`)).status, 200)
     t.is((await ask(server.url, `${DEFAULT_ACCOUNT}/email`)).body, A)
+  },
+)
+
+/** Prints the code that a look fails with while no descriptor is left, and the kind of credential at the next look. */
+const EXHAUSTED = `
+  import { closeSync, openSync } from 'node:fs'
+  import { createCredentials } from ${JSON.stringify(import.meta.resolve('../../src/mint/credentials.ts'))}
+  let nowMs = 0
+  const credentials = createCredentials({ GOOGLE_APPLICATION_CREDENTIALS: process.argv[1] }, () => nowMs)
+  const open = []
+  try {
+    for (;;) open.push(openSync('/dev/null'))
+  } catch {}
+  await credentials.look()
+  open.forEach((fd) => closeSync(fd))
+  const { code, status, message } = credentials.broken()
+  nowMs += 1_000
+  await credentials.look()
+  console.log(JSON.stringify({ code, status, message, kind: credentials.adc()?.credential.kind }))`
+
+test.serial(
+  'where no descriptor is left, the file is read again a second later, though it has not changed',
+  async (t) => {
+    const path = google.write('exhausted.json', google.userLogin('ann@acme.com'))
+    const argv = [
+      '-c',
+      'ulimit -n 64 && exec "$@"',
+      'sh',
+      process.execPath,
+      '--input-type=module',
+      '-e',
+      EXHAUSTED,
+      path,
+    ]
+    const { stdout } = await promisify(execFile)('sh', argv)
+    t.deepEqual(JSON.parse(stdout), {
+      code: 'CREDENTIALS_NOT_READ',
+      status: 503,
+      message: `${path} could not be read just now: EMFILE`,
+      kind: 'user',
+    })
   },
 )
