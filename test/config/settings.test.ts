@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
@@ -570,4 +570,57 @@ test('a file may repeat an anchor more than a hundred times, but may not grow wi
     (await problems(['--config', bomb])).join('\n'),
     /an alias is unknown, refers to itself, or is used too often$/,
   )
+})
+
+test('an option that is undefined is not set, and one that the library does not have is unknown', (t) => {
+  t.is(settle({ options: { region: undefined } }, [], { taker: 'library' }).region, 'us-central1')
+  t.throws(() => settle({ options: { logLevel: 'debug' } }, [], { taker: 'library' }), {
+    message: 'logLevel: unknown setting',
+  })
+  t.throws(() => settle({ options: { porrt: 1 } }, [], { taker: 'library' }), {
+    message: 'porrt: unknown setting (did you mean port?)',
+  })
+})
+
+test('what settings cannot be together is reported beside what is wrong with one', async (t) => {
+  const both = ['--service-account=a@x.example', '--impersonate-service-account=b@x.example']
+  t.deepEqual(await problems([...both, '--prot=80']), [
+    '--prot: unknown flag (did you mean --port?)',
+    '--impersonate-service-account and --service-account both name the default identity: give one of them',
+  ])
+})
+
+test('a default entry of the file and a flag that names the default are one problem', (t) => {
+  const identities = [{ serviceAccount: 'a@x.example' }]
+  for (const [flag, options] of [
+    ['--service-account', { serviceAccount: 'b@x.example' }],
+    ['--impersonate-service-account', { impersonateServiceAccount: ['b@x.example'] }],
+  ] as const) {
+    t.throws(() => settle({ options: { identities, ...options } }), {
+      message: `${flag} and identities: both name the default identity: give one of them`,
+    })
+  }
+})
+
+test('a caller may stand twice in one identity, in either case of letters, but not in two', (t) => {
+  const identity = (name: string, ...callers: string[]) => ({ serviceAccount: `${name}@x.example`, callers })
+  t.notThrows(() => settle({ options: { identities: [identity('a', 'orders', 'Orders')] } }))
+  t.throws(() => settle({ options: { identities: [identity('a', 'orders'), identity('b', 'Orders')] } }), {
+    message: 'identities: orders is in the callers of two of them',
+  })
+})
+
+test.serial('sidemint.yaml in the working directory is read without being named, and may be absent', async (t) => {
+  const before = process.cwd()
+  const directory = await mkdtemp(join(root, 'cwd-'))
+  process.chdir(directory)
+  t.teardown(() => process.chdir(before))
+  t.is((await read([])).project, undefined)
+  await writeFile(join(directory, 'sidemint.yaml'), 'project: found')
+  t.is((await read([])).project, 'found')
+  await writeFile(join(directory, 'sidemint.yaml'), 'prot: 1')
+  t.deepEqual(await problems([]), ['sidemint.yaml: prot: unknown setting (did you mean port?)'])
+  await rm(join(directory, 'sidemint.yaml'))
+  await mkdir(join(directory, 'sidemint.yaml'))
+  t.deepEqual(await problems([]), ['sidemint.yaml: cannot be read (EISDIR)'])
 })

@@ -46,6 +46,7 @@ const WRONG: [title: string, options: Record<string, unknown>, problem: RegExp][
     { gates: [{ ...LEDGER, policy: '{"bindings":[]}' }] },
     /^gates\[0\]\.policy: holds a file's content, and not its path/,
   ],
+  ['a group with an empty member', { ...ONE, group: ['a@b='] }, /^group\[0\]: must be GROUP=MEMBER/],
   ['a group without members', { ...ONE, group: ['a@b'] }, /^group\[0\]: must be GROUP=MEMBER/],
   ['a subject without email', { ...ONE, subject: ['113'] }, /^subject\[0\]: must be SUB=EMAIL/],
   ['a trusted name', { ...ONE, trust: ['gogle'] }, /^trust\[0\]: must be google or the URL of an issuer, not "gogle"$/],
@@ -57,6 +58,11 @@ for (const [title, options, problem] of WRONG) {
     t.regex(found[0] ?? '', problem)
   })
 }
+
+test('a policy says who may call, without an invoker', (t) => {
+  t.deepEqual(problems({ ...ONE, invoker: [], policy: 'policy.json' }), [])
+  t.deepEqual(problems({ gates: [{ ...LEDGER, invoker: [], policy: 'policy.json' }] }), [])
+})
 
 test('a public service needs no audience', (t) => {
   t.deepEqual(problems({ ...ONE, audience: [], invoker: ['allUsers'] }), [])
