@@ -85,10 +85,11 @@ test('the head of a stream that says nothing yet arrives at once', async (t) => 
 test('a decision tells method, path without its query, and what the service answered', async (t) => {
   const { send, decisions } = await startGate(t, {}, (_, res) => void res.writeHead(418).end())
   await send(['Authorization', bearer()], { method: 'PUT', path: '/a/b?secret=1' })
-  await send([], { path: `/${'x'.repeat(500)}` })
+  await send(['Host', 'h'.repeat(500)], { path: `/${'x'.repeat(500)}` })
   t.like(decisions()[0], { decision: 'allow', method: 'PUT', path: '/a/b', upstreamStatus: 418, status: undefined })
   t.like(decisions()[1], { decision: 'refuse', status: 403, upstreamStatus: undefined })
   t.is(decisions()[1]?.path.length, 200)
+  t.is(decisions()[1]?.host.length, 255)
 })
 
 test('the fix is in the words of the place where the setting was written', async (t) => {
@@ -141,7 +142,8 @@ test('a preflight without a token is refused as there, and told as that', async 
     t.is(answer.status, 403)
   }
   await send([], { method: 'OPTIONS' })
-  t.is(notices().length, 1)
+  await send([], { path: '/healthz' })
+  t.is(notices().length, 1, 'what is refused is told nothing more')
   t.regex(notices()[0]?.text ?? '', /^OPTIONS \/a: browsers send no token with a preflight/)
 })
 

@@ -353,3 +353,26 @@ test('while an issuer is down, keys that it gave serve on and cost it one reques
   await issuer.nextAsked(asked + 1)
   t.pass()
 })
+
+test('a forged token under a known key id stays forged while the issuer is down', async (t) => {
+  const { issuer, verifier, time } = await setUp()
+  await verifier.verify(issuer.sign(CLAIMS))
+  const forged = issuer.sign(CLAIMS, { key: { ...(await newKey()), kid: issuer.keys[0]?.kid ?? '' } })
+  issuer.fault = { status: 503, body: '' }
+  time.ms += 5_000
+  t.is((await refusal(verifier, forged)).code, 'TOKEN_INVALID')
+})
+
+test.serial('an issuer on plain http is a neighbour: no proxy leads there', async (t) => {
+  const before = process.env.HTTP_PROXY
+  process.env.HTTP_PROXY = 'http://127.0.0.1:1'
+  t.teardown(() => {
+    if (before === undefined) delete process.env.HTTP_PROXY
+    else process.env.HTTP_PROXY = before
+  })
+  const issuer = await startIssuer()
+  issuer.named = 'http://issuer.invalid'
+  const refused = await refusal(createVerifier({ trust: [issuer.named] }), issuer.sign(CLAIMS))
+  t.is(refused.code, 'KEYS_UNAVAILABLE')
+  t.notRegex(refused.message, /proxy/)
+})
