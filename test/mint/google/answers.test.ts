@@ -136,7 +136,7 @@ for (const [title, fault] of GARBAGE) {
       t.is(error.code, 'UPSTREAM_GARBAGE', call.title)
       t.regex(error.message, /^[\w.:]+ answered with/)
       t.is(asked, 1)
-      t.true(Date.now() - startedAt < 4_000)
+      t.true(Date.now() - startedAt < 10_000)
       t.true(process.memoryUsage.rss() - before < 200_000_000)
     }
   })
