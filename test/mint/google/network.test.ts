@@ -57,7 +57,9 @@ test.serial('a certificate that nobody trusts is told with its way out, and not 
   const trusted = getCACertificates('default')
   setDefaultCACertificates([])
   const before = google.calls.length
+  const { made } = google.connections
   const error = await failureOf(t, source().mint(REQUEST)).finally(() => setDefaultCACertificates(trusted))
+  t.true(google.connections.made - made <= 2, "the second with the system's certificates")
   t.like(error, { code: 'TLS_UNTRUSTED', status: 403 })
   t.regex(error.message, /^the certificate of oauth2\.googleapis\.com is not trusted/)
   t.regex(error.fix, /NODE_EXTRA_CA_CERTS/)
