@@ -263,6 +263,22 @@ test('a second request that cannot be read does not spoil the answer to the firs
   )
 })
 
+test('a client that was refused and goes on sending is cut off within seconds', async (t) => {
+  const port = Number(new URL(server.url).port)
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  socket.on('error', () => {}).resume()
+  await once(socket, 'connect')
+  socket.write('nonsense\r\n\r\n')
+  const sending = setInterval(() => socket.write('more'), 20)
+  const outcome = await Promise.race([
+    new Promise((resolve) => socket.once('close', () => resolve('cut off'))),
+    new Promise((resolve) => setTimeout(resolve, 10_000, 'still open')),
+  ])
+  clearInterval(sending)
+  socket.destroy()
+  t.is(outcome, 'cut off')
+})
+
 test('a connection that was refused does not hold up closing', async (t) => {
   const own = await startSidemint()
   for (const bytes of ['nonsense\r\n\r\n', 'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n', '', 'GET / HTTP/1.1\r\n']) {
