@@ -171,7 +171,7 @@ export async function startSidemint(options: StartOptions = {}): Promise<Sidemin
     ...(now === undefined ? {} : { now }),
   })
   const emptyDirectory = mkdtempSync(join(tmpdir(), 'sidemint-'))
-  const env = createClientEnv({ url: server.url, emptyDirectory, env: process.env })
+  const env = createClientEnv({ url: server.url, emptyDirectory, env: process.env, project: server.project })
   let closing: Promise<void> | undefined
 
   async function close(): Promise<void> {

@@ -52,6 +52,8 @@ export interface RunningServer {
   identities: readonly Identity[]
   /** The default identity, else the first. */
   primary: Identity
+  /** The project id of its tree. */
+  project: string
   /** The ports of the identities that have a listener of their own. */
   ports: ReadonlyMap<Identity, number>
   events: Events
@@ -104,6 +106,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     advice,
     identities: all,
     primary,
+    project: identities.project,
     ports: new Map([...byPort].map(([port, identity]) => [identity, port])),
     events,
     async issueToken(asked) {

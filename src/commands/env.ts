@@ -1,12 +1,13 @@
 /** `sidemint env`: what points every Google client at a server, in the form that a shell or a file wants. */
 
-import { mkdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync } from 'node:fs'
+import { projectIn } from '../core/accounts.ts'
 import { failure } from '../core/errors.ts'
 import { quoted } from '../core/schemas.ts'
 import { type ClientEnv, createClientEnv, createComposeEnv, loginUnderHome } from '../env/client.ts'
-import { cacheDirectory } from '../env/directory.ts'
+import { forgetGcloud, gcloudDirectory } from '../env/directory.ts'
 import { type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
+import { ask, isMetadataServer } from './ask.ts'
 import type { Io } from './command.ts'
 
 const SHAPE: CommandShape = {
@@ -35,13 +36,25 @@ export async function run(argv: readonly string[], { env, stdout, stderr }: Io):
   const format = String(own.format ?? 'shell')
   const print = Object.hasOwn(FORMATS, format) ? FORMATS[format] : undefined
   if (print === undefined) throw misuse(`--format: must be ${Object.keys(FORMATS).join(', ')}, not ${quoted(format)}`)
+  const { server: url } = settings
+  const project = (await askProject(url)) ?? settings.project
   if (format === 'compose') {
-    stdout.write(print(createComposeEnv()))
+    stdout.write(print(createComposeEnv(project)))
     return 0
   }
-  stdout.write(print(createClientEnv({ url: settings.server, emptyDirectory: emptyDirectory(env), env })))
+  stdout.write(print(createClientEnv({ url, emptyDirectory: emptyDirectory(env, url), env, project })))
   stderr.write(loginWarning(env))
   return 0
+}
+
+/** The project of the server, where one answers. */
+async function askProject(url: string): Promise<string | undefined> {
+  try {
+    const response = await ask(url, '/computeMetadata/v1/project/project-id')
+    return response.ok && isMetadataServer(response) ? projectIn(await response.text()) : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** Said where a login lies that some clients find whatever the variables say. */
@@ -52,12 +65,11 @@ export function loginWarning(env: NodeJS.ProcessEnv): string {
     : `sidemint: ${path} is there: Go programs, and Node's google-auth-library before 10.9, look under HOME only and use that login. Fix: run those with another HOME\n`
 }
 
-/** gcloud remembers there for ten minutes whether it found a metadata server, so that is forgotten. */
-function emptyDirectory(env: NodeJS.ProcessEnv): string {
-  const directory = join(cacheDirectory(env), 'cloudsdk')
+function emptyDirectory(env: NodeJS.ProcessEnv, url: string): string {
+  const directory = gcloudDirectory(env, url)
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
-    rmSync(join(directory, 'gce'), { force: true })
+    forgetGcloud(directory)
     return directory
   } catch (error) {
     const { code = 'unknown reason' } = error as NodeJS.ErrnoException

@@ -40,7 +40,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   try {
     stderr.write(loginWarning(env))
     stderr.write(`sidemint: ${server.source.name} tokens as ${identityLabel(server.primary)} at ${server.url}\n`)
-    const pointed = createClientEnv({ url: server.url, emptyDirectory: directory, env })
+    const pointed = createClientEnv({ url: server.url, emptyDirectory: directory, env, project: server.project })
     return await execute(command, parameters, { ...env, ...pointed, SIDEMINT_SERVER: server.url })
   } finally {
     await server.close()

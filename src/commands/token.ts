@@ -13,6 +13,7 @@ import { generateSigningKey, loadSigningKey } from '../issuer/key.ts'
 import { createLocalSource } from '../issuer/local.ts'
 import { chooseSource } from '../mint/choose.ts'
 import { type Arguments, type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
+import { ask, isMetadataServer } from './ask.ts'
 import type { Io } from './command.ts'
 
 /** With any other setting as a flag, the token is minted in this process. */
@@ -35,11 +36,6 @@ const SHAPE: CommandShape = {
   },
   takes: 'nothing',
 }
-
-/** A server on this host answers its listing at once; a busy host takes its time. */
-const PROBE_TIMEOUT_MS = 3_000
-/** A server gives up on Google after ten seconds. */
-const ANSWER_TIMEOUT_MS = 15_000
 
 const oneTimeKey = (fix: string) =>
   `sidemint: this token is signed with a one-time key that no server publishes, so receivers cannot verify it. Fix: ${fix}\n`
@@ -96,8 +92,7 @@ export async function obtainToken(wanted: Wanted, { settings, given }: Arguments
 /** Undefined where a metadata server answers. */
 async function whyNoServer(url: string): Promise<string | undefined> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS), redirect: 'manual' })
-    return response.headers.get('metadata-flavor') === 'Google' ? undefined : 'something else listens there'
+    return isMetadataServer(await ask(url, '/')) ? undefined : 'something else listens there'
   } catch (error) {
     const { cause, message } = error as Error & { cause?: { code?: string } }
     return cause?.code ?? message
@@ -106,12 +101,8 @@ async function whyNoServer(url: string): Promise<string | undefined> {
 
 async function askServer(wanted: ForAudience, settings: Settings, namesAccount: boolean): Promise<string> {
   const account = namesAccount ? settings.serviceAccount : 'default'
-  const url = `${settings.server}/computeMetadata/v1/instance/service-accounts/${account}/identity?${new URLSearchParams({ ...wanted })}`
-  const response = await fetch(url, {
-    headers: { 'Metadata-Flavor': 'Google' },
-    signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
-    redirect: 'manual',
-  })
+  const path = `/computeMetadata/v1/instance/service-accounts/${account}/identity?${new URLSearchParams({ ...wanted })}`
+  const response = await ask(settings.server, path)
   const body = await response.text()
   if (response.ok) return body
   throw failure('SERVER_REFUSED', {

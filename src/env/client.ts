@@ -21,12 +21,15 @@ export interface ClientEnvOptions {
   emptyDirectory: string
   /** The variables as they are now. */
   env: NodeJS.ProcessEnv
+  /** The server's project, where it is known. */
+  project?: string | undefined
 }
 
-export function createClientEnv({ url, emptyDirectory, env }: ClientEnvOptions): ClientEnv {
+export function createClientEnv({ url, emptyDirectory, env, project }: ClientEnvOptions): ClientEnv {
   const { hostname } = new URL(url)
   return {
     ...addresses(url),
+    ...(env.GOOGLE_CLOUD_PROJECT ? {} : projectEnv(project)),
     NO_PROXY: withHosts(env.NO_PROXY ?? env.no_proxy, hostname),
     no_proxy: withHosts(env.no_proxy ?? env.NO_PROXY, hostname),
     CLOUDSDK_CONFIG: emptyDirectory,
@@ -36,9 +39,14 @@ export function createClientEnv({ url, emptyDirectory, env }: ClientEnvOptions):
 }
 
 /** The block for a compose service, which reaches the server by its alias and has no login to hide. */
-export function createComposeEnv(): ClientEnv {
+export function createComposeEnv(project: string | undefined): ClientEnv {
   const noProxy = withHosts(undefined, METADATA_NAME)
-  return { ...addresses(METADATA_URL), NO_PROXY: noProxy, no_proxy: noProxy }
+  return { ...addresses(METADATA_URL), ...projectEnv(project), NO_PROXY: noProxy, no_proxy: noProxy }
+}
+
+/** Without it Node's library runs gcloud for the project, for seconds each time (measured with 11.3 and gcloud 528). */
+function projectEnv(project: string | undefined): ClientEnv {
+  return project === undefined ? {} : { GOOGLE_CLOUD_PROJECT: project }
 }
 
 /** A login that hides the server from clients which look under HOME only: Go, and Node's library before 10.9. */

@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { BARE, run, scratch } from './run.ts'
+import { startSidemint } from '../../src/index.ts'
+import { BARE, freePort, run, scratch, serve } from './run.ts'
 
 /** The variables of a shell after it evaluated what was printed. */
 function evaluate(printed: string, env: NodeJS.ProcessEnv): Record<string, string> {
@@ -25,7 +26,7 @@ test('env in a shell sets what clients need, and evaluated twice it keeps the fi
     set = evaluate(out, set)
   }
   t.is(set.SIDEMINT_HOST_CLOUDSDK_CONFIG, "/it's mine")
-  t.is(set.CLOUDSDK_CONFIG, join(BARE.HOME, '.cache', 'sidemint', 'cloudsdk'))
+  t.is(set.CLOUDSDK_CONFIG, join(BARE.HOME, '.cache', 'sidemint', 'cloudsdk', '127.0.0.1-2'))
   t.deepEqual(readdirSync(set.CLOUDSDK_CONFIG ?? ''), [])
   for (const name of ['GCE_METADATA_HOST', 'GCE_METADATA_IP', 'GCE_METADATA_ROOT']) t.is(set[name], '127.0.0.1:2')
   t.is(set.METADATA_SERVER_DETECTION, 'assume-present')
@@ -47,12 +48,35 @@ for (const [name, other] of [
   })
 }
 
-test('env forgets what gcloud remembers in that directory, where it thinks for ten minutes that there is no server', async (t) => {
-  const HOME = join(scratch, 'remembers')
-  const first = JSON.parse((await run(['env', '--format=json'], { HOME })).out)
-  writeFileSync(join(first.CLOUDSDK_CONFIG, 'gce'), 'False')
-  await run(['env'], { HOME })
-  t.deepEqual(readdirSync(first.CLOUDSDK_CONFIG), [])
+for (const again of ['env', 'serve'] as const) {
+  test(`${again} forgets what gcloud remembers of a server that was there before`, async (t) => {
+    const HOME = join(scratch, `remembers-${again}`)
+    const port = String(await freePort())
+    const server = `http://127.0.0.1:${port}`
+    const { CLOUDSDK_CONFIG } = JSON.parse((await run(['env', '--format=json', '--server', server], { HOME })).out)
+    for (const name of ['gce', 'access_tokens.db', 'config_sentinel']) writeFileSync(join(CLOUDSDK_CONFIG, name), '')
+    if (again === 'env') await run(['env', '--server', server], { HOME })
+    else {
+      const served = await serve(['--port', port], { HOME })
+      served.stop()
+      await served.ended
+    }
+    t.deepEqual(readdirSync(CLOUDSDK_CONFIG), ['config_sentinel'])
+  })
+}
+
+test('env names the project: of the server, else of the settings, and only where none is set', async (t) => {
+  await using server = await startSidemint({ project: 'acme-dev' })
+  const project = async (format: string, env: NodeJS.ProcessEnv) =>
+    /GOOGLE_CLOUD_PROJECT\W+([\w-]+)/.exec((await run(['env', `--format=${format}`], env)).out)?.[1]
+  const here = { SIDEMINT_SERVER: server.url, SIDEMINT_PROJECT: 'of-the-settings' }
+  const nowhere = { ...here, SIDEMINT_SERVER: `http://127.0.0.1:${await freePort()}` }
+  for (const format of ['shell', 'dotenv', 'json', 'compose']) {
+    t.is(await project(format, here), 'acme-dev', format)
+    t.is(await project(format, nowhere), 'of-the-settings', format)
+  }
+  t.is(await project('shell', { ...here, GOOGLE_CLOUD_PROJECT: 'mine' }), undefined)
+  t.is(await project('shell', { SIDEMINT_SERVER: nowhere.SIDEMINT_SERVER }), undefined)
 })
 
 test('env prints dotenv, compose and json, and warns of a login that some clients find anyway', async (t) => {
@@ -91,5 +115,8 @@ test('a home that cannot be written to is said with its path', async (t) => {
   const { code, out, err } = await run(['env'], { HOME })
   t.is(code, 1)
   t.is(out, '')
-  t.regex(err, /^sidemint: DIRECTORY_UNUSABLE: .*a-file\/\.cache\/sidemint\/cloudsdk \(ENOTDIR\)\. Fix: [^\n]+\n$/)
+  t.regex(
+    err,
+    /^sidemint: DIRECTORY_UNUSABLE: .*a-file\/\.cache\/sidemint\/cloudsdk\/127\.0\.0\.1-16925 \(ENOTDIR\)\. Fix: [^\n]+\n$/,
+  )
 })

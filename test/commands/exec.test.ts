@@ -31,6 +31,7 @@ test('exec points the command at a server of its own, ends with its exit code an
   t.is(was.email, EMAIL)
   t.regex(was.host, /^127\.0\.0\.1:\d+$/)
   t.like(was.env, { SIDEMINT_SERVER: `http://${was.host}`, SIDEMINT_HOST_CLOUDSDK_CONFIG: '/mine' })
+  t.is(was.env.GOOGLE_CLOUD_PROJECT, 'sidemint-local')
   t.not(was.env.CLOUDSDK_CONFIG, '/mine')
   t.false(existsSync(was.env.CLOUDSDK_CONFIG))
   t.deepEqual(was.argv, ['--port', 'x y'])

@@ -38,6 +38,13 @@ test('token for an account that the server has not fails with its answer, and ex
   t.regex(err, /^sidemint: SERVER_REFUSED: .*404.*no@x\.example.*Fix: .*\n$/)
 })
 
+test('token without the flag is for the account of the server, whatever account is set for this machine', async (t) => {
+  await using server = await startSidemint({ serviceAccount: EMAIL })
+  const argv = ['token', `--audience=${AUDIENCE}`, '--claims', '--format=full', '--server', server.url]
+  const { out } = await run(argv, { SIDEMINT_SERVICE_ACCOUNT: 'another@acme-dev.iam.gserviceaccount.com' })
+  t.is(JSON.parse(out).email, EMAIL)
+})
+
 test('token asks the server that was named and no other', async (t) => {
   const gone = await startSidemint()
   await gone.close()
