@@ -15,11 +15,13 @@ const FREE = ['--port', '0', '--source', 'local']
 
 test.before(startEngine)
 
+const NOT_OF_A_STACK = ['source', 'ADC', 'network', 'default', 'port', 'shell', 'alias']
+
 /** What is found in the stack, by doctor in a process of its own. */
 async function look(t: ExecutionContext, flags: string[], env: NodeJS.ProcessEnv = {}, directory?: string) {
   const runner: typeof inAProcess = (argv, all, piped, home) => inAProcess(argv, all, piped, directory ?? home)
   const { all } = await findings(t, [...FREE, ...flags], env, runner)
-  return all.filter(({ check }) => check.startsWith('compose'))
+  return all.filter(({ check }) => !NOT_OF_A_STACK.includes(check))
 }
 
 for (const [name, { shows, rows }] of Object.entries(TABLE)) {

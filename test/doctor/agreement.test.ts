@@ -226,3 +226,32 @@ test('settings are found where a flag or a variable names them, in the nearest m
     t.regex(found.find(({ check }) => check === 's.yaml')?.what ?? '', /near\/s\.yaml: projekt: unknown setting/, how)
   }
 })
+
+test('the default account may invoke, and a gate that its flags describe needs no settings', async (t) => {
+  const settings = `serviceAccount: default@acme-dev.iam.gserviceaccount.com\n${SETTINGS.replace(
+    `serviceAccount:${ORDERS}`,
+    'serviceAccount:default@acme-dev.iam.gserviceaccount.com',
+  )}`
+  t.deepEqual(await faults(t, stack(settings, STACK)), [])
+  const alone = `${STACK.slice(0, STACK.indexOf('networks:\n'))}  front: { image: sidemint, command: [gate, --upstream, "http://work"] }\n${STACK.slice(STACK.indexOf('networks:\n'))}`
+  t.deepEqual(await faults(t, stack(SETTINGS, alone)), [])
+})
+
+test('an image that is built may bring the settings that it names', async (t) => {
+  const built = 'services: { sidemint: { build: ./sidemint, environment: { SIDEMINT_CONFIG: /c/s.yaml } } }'
+  const found = await faults(t, { 'compose.yaml': built })
+  t.deepEqual(
+    found.map(({ check }) => check),
+    ['compose'],
+  )
+})
+
+test('only a sidemint that asks Google or publishes a port needs a way out', async (t) => {
+  const of = async (source: string) => {
+    const compose = `services: { sidemint: { image: sidemint, environment: { SIDEMINT_SOURCE: ${source} }, volumes: ["./gcloud:/gcloud"], user: "1", networks: [cloud] } }
+networks: { cloud: { driver_opts: { com.docker.network.bridge.inhibit_ipv4: "true" } } }`
+    return (await faults(t, { 'compose.yaml': compose })).map(({ what }) => what).join()
+  }
+  t.regex(await of('google'), /only on cloud, which has inhibit_ipv4, so it does not reach Google/)
+  t.notRegex(await of('local'), /inhibit_ipv4/)
+})

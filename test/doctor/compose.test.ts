@@ -229,13 +229,17 @@ test.serial(
   async (t) => {
     inFolder(t, {
       'docker-compose.yml':
-        'services: { app: { image: app, ports: ["1:1"], environment: { GCE_METADATA_HOST: sidemint } } }',
-      'docker-compose.override.yml': `services: { sidemint: { image: sidemint }, app: { environment: { GCE_METADATA_HOST: "http://sidemint" } } }`,
+        'services: { sidemint: { ports: ["80:80"] }, app: { image: app, environment: { GCE_METADATA_HOST: sidemint } } }',
+      'docker-compose.override.yml': `services: { sidemint: { image: sidemint, ports: ["127.0.0.1:81:80"] }, app: { environment: { GCE_METADATA_HOST: "http://sidemint" } } }`,
       'other.yml': 'services: { sidemint: { image: sidemint, ports: ["80:80"] } }',
     })
     const found = await check([])
     t.regex(found[0]?.what ?? '', /so docker-compose\.yml, docker-compose\.override\.yml is read as plain YAML$/)
     t.true(found.some(({ check, what }) => check === 'compose:app' && /is http:\/\/sidemint/.test(what)))
+    t.true(
+      found.some(({ check, what }) => check === 'compose:sidemint' && /its port 80:80/.test(what)),
+      'lists are appended',
+    )
     const other = await check([], { COMPOSE_FILE: 'other.yml' })
     t.regex(other[0]?.what ?? '', /other\.yml is read/)
     t.like(other.at(-1), { check: 'compose:sidemint', status: 'fail' })

@@ -126,11 +126,11 @@ function upstreams({ gates }: Settings, { check, fronts, sidemints, services }: 
 }
 
 /** Accounts by which the stack's services are known. People and groups come from elsewhere. */
-function invokers({ identities, gates, invoker: shared, serviceAccount }: Settings, { check }: Parties): Finding[] {
+function invokers({ identities, gates, serviceAccount }: Settings, { check }: Parties): Finding[] {
   if (identities.length === 0) return []
   const known = identities.flatMap((identity) => [identity.serviceAccount, ...identity.accounts])
   const all = serviceAccount === undefined ? known : [...known, serviceAccount]
-  return gates.flatMap(({ invoker = shared }, index) =>
+  return gates.flatMap(({ invoker }, index) =>
     invoker
       .map((member) => member.replace(/^serviceAccount:/, ''))
       .filter((account, at) => account !== invoker[at] && !all.includes(account))
