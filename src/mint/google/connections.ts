@@ -27,16 +27,23 @@ interface Connection {
   close(): void
 }
 
+interface Waiting {
+  way: string
+  to: Destination
+  start(connection: Connection): void
+}
+
 /** `keeps`: whether the connection can be used again after a request that failed so. */
 export function createConnections(keeps: (error: unknown) => boolean): Connections {
   const pool = createPool()
-  const queue: { to: Destination; start(connection: Connection): void }[] = []
+  const queue: Waiting[] = []
 
   function connectionTo(to: Destination, total: AbortSignal): Promise<Connection> {
-    const free = pool.take(to)
+    const way = wayTo(to)
+    const free = pool.take(way, to)
     if (free !== undefined) return Promise.resolve(free)
     return new Promise((resolve, reject) => {
-      const waiting = { to, start }
+      const waiting = { way, to, start }
       const leave = () => {
         queue.splice(queue.indexOf(waiting), 1)
         reject(new OutOfTime('no connection was free'))
@@ -48,16 +55,6 @@ export function createConnections(keeps: (error: unknown) => boolean): Connectio
       queue.push(waiting)
       total.addEventListener('abort', leave, { once: true })
     })
-  }
-
-  /** Not only the first: it may wait for a host that all connections lead to, and the next for another. */
-  function serveQueue(): void {
-    for (const waiting of [...queue]) {
-      const connection = pool.take(waiting.to)
-      if (connection === undefined) continue
-      queue.splice(queue.indexOf(waiting), 1)
-      waiting.start(connection)
-    }
   }
 
   return {
@@ -72,15 +69,30 @@ export function createConnections(keeps: (error: unknown) => boolean): Connectio
       } finally {
         if (kept) pool.keep(connection)
         else pool.drop(connection)
-        serveQueue()
+        serve(queue, pool)
       }
     },
   }
 }
 
+/** Not only the first: it may wait for a host that all connections lead to, and the next for another. */
+function serve(queue: Waiting[], pool: Pool): void {
+  const busy = new Set<string>()
+  for (const waiting of [...queue]) {
+    const { way, to } = waiting
+    const connection = busy.has(way) ? undefined : pool.take(way, to)
+    if (connection === undefined) {
+      busy.add(way)
+      continue
+    }
+    queue.splice(queue.indexOf(waiting), 1)
+    waiting.start(connection)
+  }
+}
+
 interface Pool {
   /** One to the same host, a new one, or a new one in the place of another host's; undefined where all are in use. */
-  take(to: Destination): Connection | undefined
+  take(way: string, to: Destination): Connection | undefined
   keep(connection: Connection): void
   drop(connection: Connection): void
 }
@@ -105,8 +117,7 @@ function createPool(): Pool {
   }
 
   return {
-    take(to) {
-      const way = wayTo(to)
+    take(way, to) {
       const same = idle.findLastIndex((each) => each.way === way)
       if (same >= 0) return idle.splice(same, 1)[0]
       if (all.size >= MOST && !closeIdle(way)) return undefined
