@@ -78,23 +78,22 @@ function createRefusal(allowHost: readonly string[], notice: Notice) {
   const knows = (host: string) => KNOWN_HOST.test(host) || isAllowed(hostName(host))
 
   return ({ headers, method = 'GET' }: IncomingMessage, { target, host }: Inbound): void => {
-    const { path } = target
-    if (!target.isPath && path !== '*') throw badRequest('the request target must be a path or an http URL')
+    if (!target.isPath && target.text !== '*') throw badRequest('the request target must be a path or an http URL')
     if (!knows(host)) {
       const text = `refused Host ${JSON.stringify(host)}`
       notice('warn', 'HOST_REFUSED', `${text}. Fix: --allow-host ${hostName(host) || 'NAME'}`)
-      throw forbidden(path)
+      throw forbidden(target.path)
     }
     if (headers[MARKER] !== undefined) throw failure('SELF_LOOP', {})
     if (headers['x-forwarded-for'] !== undefined) {
-      const text = `refused ${path} with X-Forwarded-For, as Google does`
+      const text = `refused ${target.path} with X-Forwarded-For, as Google does`
       notice('warn', 'PROXIED_REQUEST', `${text}. Fix: let clients ask without a proxy between`)
-      throw forbidden(path)
+      throw forbidden(target.path)
     }
     if (target.isMetadata && isRead(method) && !hasFlavor(headers)) {
-      const text = `refused ${path} without the header Metadata-Flavor: Google`
+      const text = `refused ${target.path} without the header Metadata-Flavor: Google`
       notice('warn', 'FLAVOR_MISSING', `${text}. Fix: curl -H 'Metadata-Flavor: Google'`)
-      throw forbidden(path, 'Missing Metadata-Flavor:Google header.')
+      throw forbidden(target.path, 'Missing Metadata-Flavor:Google header.')
     }
   }
 }

@@ -23,9 +23,9 @@ const METADATA = 'computeMetadata'
 export class Target {
   /** Path and query as asked, percent-encoding and all. */
   readonly text: string
-  readonly path: string
   /** The authority of an absolute URL. */
   readonly authority: string | undefined
+  #path: string | undefined
   #segments: readonly string[] | undefined
   #query: URLSearchParams | undefined
 
@@ -33,8 +33,6 @@ export class Target {
     const absolute = url.startsWith('/') ? null : /^https?:\/\/([^/?#]*)(.*)$/i.exec(url)
     this.text = absolute === null ? url : absolute[2]?.replace(/^(?!\/)/, '/') || '/'
     this.authority = absolute?.[1]
-    const mark = this.text.indexOf('?')
-    this.path = mark < 0 ? this.text : this.text.slice(0, mark)
   }
 
   /** Whether it names a path: neither the authority of CONNECT nor the asterisk of OPTIONS nor another scheme's URL. */
@@ -44,7 +42,15 @@ export class Target {
 
   /** Google's own paths. */
   get isMetadata(): boolean {
-    return this.path.startsWith(`/${METADATA}/`) || this.segments?.[0] === METADATA
+    return this.text.startsWith(`/${METADATA}/`) || this.segments?.[0] === METADATA
+  }
+
+  get path(): string {
+    if (this.#path === undefined) {
+      const mark = this.text.indexOf('?')
+      this.#path = mark < 0 ? this.text : this.text.slice(0, mark)
+    }
+    return this.#path
   }
 
   get query(): URLSearchParams {

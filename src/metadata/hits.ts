@@ -28,9 +28,12 @@ export class Hit {
     this.key = cacheKey(question.request)
   }
 
-  /** `leftMs`: what is left of the token. The seconds are a whole number above zero, or Java, Rust and Go refuse them. */
-  answer(token: CachedToken, leftMs: number): Answer {
-    const secondsLeft = this.#question.showsLife ? Math.max(1, Math.floor(leftMs / 1000)) : 0
+  /**
+   * `leftMs`: what is left of the token, asked only where the body shows it. The seconds are a whole number above zero,
+   * or Java, Rust and Go refuse them.
+   */
+  answer(token: CachedToken, leftMs: (token: CachedToken) => number): Answer {
+    const secondsLeft = this.#question.showsLife ? Math.max(1, Math.floor(leftMs(token) / 1000)) : 0
     if (this.#answer === undefined || this.#token !== token || this.#secondsLeft !== secondsLeft) {
       this.#token = token
       this.#secondsLeft = secondsLeft

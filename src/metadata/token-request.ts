@@ -65,7 +65,7 @@ export function createTokenRequests(options: TokenRequestOptions): TokenRequests
     token: CachedToken,
   ): Answer {
     record(from, requestEvent(from, hit.request, startedAtMs, now(), resultOf(token)))
-    return hit.answer(token, identity.tokens.leftMs(token))
+    return hit.answer(token, identity.tokens.leftMs)
   }
 
   async function mint(from: IdentifiedCaller, identity: Identity, hit: Hit, startedAtMs: number): Promise<Answer> {

@@ -59,7 +59,7 @@ export interface CachedSource {
   /** Throws a SidemintError. */
   mint(request: TokenRequest, key?: string): Promise<CachedToken>
   /** What is left of a token in ms; never more than when it arrived, whatever the wall clock says. */
-  leftMs(token: CachedToken): number
+  readonly leftMs: (token: CachedToken) => number
   /** Forgets every token and every failure; a mint under way is answered but not stored. */
   clear(): void
   /** Aborts the mints under way, which fail with SERVER_STOPPING as later ones do, and stops the sweep. */
@@ -107,9 +107,7 @@ class TokenCache implements CachedSource {
       : this.#join(key, request)
   }
 
-  leftMs({ endsAtMs }: CachedToken): number {
-    return endsAtMs - this.#clock()
-  }
+  readonly leftMs = ({ endsAtMs }: CachedToken): number => endsAtMs - this.#clock()
 
   clear(): void {
     this.#inFlight.clear()
