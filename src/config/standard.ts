@@ -5,7 +5,7 @@
 
 import { emailIn, projectIn } from '../core/accounts.ts'
 import { quoted } from '../core/schemas.ts'
-import { invalid, splitList, unquoted } from './layers.ts'
+import { invalid, splitList } from './layers.ts'
 
 export const INHERITED = 'CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT'
 
@@ -14,7 +14,7 @@ export const INHERITED = 'CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT'
  * it names none. Throws SETTINGS_INVALID.
  */
 export function inheritedChain(env: NodeJS.ProcessEnv): readonly string[] | undefined {
-  const chain = splitList(unquoted(env[INHERITED] ?? ''))
+  const chain = splitList(env[INHERITED] ?? '')
   return chain.length === 0 ? undefined : chain.map((written) => read(INHERITED, written, emailIn, 'an email'))
 }
 

@@ -255,6 +255,7 @@ const WRONG: [argv: string[], problem: RegExp][] = [
   [['--cache-entries=0'], /^--cache-entries: must be a whole number from 1/],
   [['--host='], /^--host: must not be empty/],
   [['--issuer', 'localhost:80'], /^--issuer: must be a URL with http:\/\/ or https:\/\//],
+  [['--issuer', 'http://a:99999'], /^--issuer: must be a URL/],
   [['--issuer', 'ftp://a'], /^--issuer: must be a URL/],
   [['--source', 'gogle'], /^--source: must be auto, google, metadata, metadata=HOST or local, not "gogle"$/],
   [['--platform', 'gke'], /^--platform: must be gce or cloud-run, not "gke"$/],

@@ -8,7 +8,7 @@ import { help as exec } from '../../src/commands/exec.ts'
 import { help as gate } from '../../src/commands/gate.ts'
 import { help as serve } from '../../src/commands/serve.ts'
 import { help as token } from '../../src/commands/token.ts'
-import { flagOf, type LibrarySettings, type SettingName } from '../../src/config/settings.ts'
+import { defaultsOf, flagOf, type LibrarySettings, type SettingName } from '../../src/config/settings.ts'
 import { SETTINGS } from '../../src/config/table.ts'
 import type { Setting, Taker } from '../../src/core/schemas.ts'
 import type { StartOptions } from '../../src/index.ts'
@@ -61,4 +61,20 @@ test('the options of startSidemint are the settings that the table gives to the 
   const fromTable: (settings: Required<LibrarySettings>) => Options = (settings) => settings
   const toTable: (options: Options) => Required<LibrarySettings> = (options) => options
   t.is(typeof fromTable, typeof toTable)
+})
+
+test('the defaults are those that are documented', (t) => {
+  const common = { host: '127.0.0.1', region: 'us-central1', platform: 'cloud-run', allowUserTokens: false }
+  t.like(defaultsOf('serve'), { ...common, port: 16925, source: 'auto', cacheEntries: 10_000, logLevel: 'info' })
+  t.like(defaultsOf('exec'), { ...common, logLevel: 'warn', logFormat: 'text' })
+  t.like(defaultsOf('library'), { ...common, port: 0, source: 'local' })
+  t.like(defaultsOf('token'), { server: 'http://127.0.0.1:16925' })
+  t.like(defaultsOf('gate'), {
+    port: 8080,
+    adminPort: 8081,
+    trust: ['google', 'http://metadata.google.internal'],
+    strip: 'both',
+    mode: 'enforce',
+    gcloudAudiences: true,
+  })
 })
