@@ -40,7 +40,7 @@ export const SURVIVORS: readonly Patch[] = [
   },
   {
     wrong: 'the metadata source asks through the global agent, so by a proxy',
-    file: 'src/mint/metadata-server.ts',
+    file: 'src/mint/metadata-client.ts',
     find: 'signal, agent: false }',
     replace: 'signal }',
     tests: ['test/mint/metadata-server.test.ts'],
@@ -125,8 +125,8 @@ export const SURVIVORS: readonly Patch[] = [
   {
     wrong: 'exec takes the port that a variable or the file gives to serve',
     file: 'src/commands/exec.ts',
-    find: "port: given.has('port') ? chosen.port : 0",
-    replace: 'port: chosen.port',
+    find: "port: given.has('port') ? parsed.settings.port : 0",
+    replace: 'port: parsed.settings.port',
     tests: ['test/commands/exec.test.ts'],
   },
   {
