@@ -158,10 +158,15 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 }
 
 test('exec hands signals on, and a command that a signal ended is 128 and its number', async (t) => {
-  const started = start(['exec', '--', process.execPath, '-e', 'console.log("up"); setTimeout(() => {}, 60_000)'])
-  await until(() => started.out().includes('up'))
-  started.child.kill('SIGTERM')
-  t.deepEqual(await started.ended, [143, null])
+  for (const [signal, code] of [
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const) {
+    const started = start(['exec', '--', process.execPath, '-e', 'console.log("up"); setTimeout(() => {}, 60_000)'])
+    await until(() => started.out().includes('up'))
+    started.child.kill(signal)
+    t.deepEqual(await started.ended, [code, null])
+  }
 
   const own = start([
     'exec',
