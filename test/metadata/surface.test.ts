@@ -402,6 +402,7 @@ test('expires_in is never below 1, even where the token has a moment left', (t) 
     const token = { value: 'a', expiresAtMs: 1_400, endsAtMs: 1_400, served: 'mint' } as const
     const hit = new Hit(question)
     for (const leftMs of [1_400, 400, 0, -400]) t.regex(hit.answer(token, () => leftMs).body, expected)
+    t.regex(hit.answer({ ...token, value: 'other' }, () => 400).body, /other/, 'it follows the token')
     t.regex(hit.answer(token, () => 2_000).body, /expires_in"?[: ]2\D/, 'it follows the clock')
   }
 })

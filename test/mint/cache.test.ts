@@ -576,6 +576,28 @@ test('closing aborts the mints under way', async (t) => {
   t.is((await waiting).code, 'SERVER_STOPPING')
 })
 
+test('after closing nothing is minted any more', async (t) => {
+  const { cache, calls } = setUp()
+  cache.close()
+  t.is((await errorOf(cache.mint(id()))).code, 'SERVER_STOPPING')
+  t.is(calls.length, 0)
+})
+
+test('an access token of 80 seconds is replaced behind an answer from a quarter of its life', async (t) => {
+  const { clock, cache, calls, behaviour } = setUp()
+  behaviour.onMint = (call) => call.succeed(80 * SECOND)
+  await cache.mint(access())
+  for (const [ageMs, mints] of [
+    [20 * SECOND - 1, 1],
+    [20 * SECOND, 2],
+  ] as const) {
+    clock.advance(ageMs === 20 * SECOND ? 1 : ageMs)
+    t.is((await cache.mint(access())).served, 'hit')
+    await settled()
+    t.is(calls.length, mints)
+  }
+})
+
 test('the mint of a caller that gave up goes on, and its retry finds the token', async (t) => {
   const { cache, calls, hang } = setUp()
   hang()
