@@ -92,8 +92,8 @@ class TokenCache implements CachedSource {
     const entry = this.#stored.get<Entry>(key)
     if (entry === undefined) return undefined
     const life = this.#lifeOf(entry)
-    if (!isFresh(request.kind, life)) return undefined
-    if (isDue(request.kind, life) && this.#failures.get(key) === undefined) this.#refreshBehind(key, request)
+    if (!isFresh(request, life)) return undefined
+    if (isDue(request, life) && this.#failures.get(key) === undefined) this.#refreshBehind(key, request)
     else void this.#options.look?.()
     return serve(entry, 'hit')
   }

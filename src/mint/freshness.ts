@@ -2,8 +2,6 @@
 
 import type { TokenRequest } from '../core/token.ts'
 
-type Kind = TokenRequest['kind']
-
 /** A stored token's life, in ms of the cache's clock. */
 export interface Life {
   /** Since its mint was answered, never since `iat`. */
@@ -26,14 +24,14 @@ const ACCESS_REFRESH_AGE_MS = MINUTE_MS
 const LEAST_LEFT_MS = MINUTE_MS
 
 /** An access token of ten minutes or less (a federation's may have five) is fresh for half of its life. */
-export function isFresh(kind: Kind, { ageMs, leftMs, wholeMs }: Life): boolean {
+export function isFresh({ kind }: TokenRequest, { ageMs, leftMs, wholeMs }: Life): boolean {
   return kind === 'id'
     ? ageMs <= ID_FRESH_MS && leftMs >= LEAST_LEFT_MS
     : leftMs > Math.min(ACCESS_FRESH_LEFT_MS, wholeMs / 2)
 }
 
 /** Whether a fresh token is to be replaced behind the answer. */
-export function isDue(kind: Kind, { ageMs, leftMs, wholeMs }: Life): boolean {
+export function isDue({ kind }: TokenRequest, { ageMs, leftMs, wholeMs }: Life): boolean {
   return kind === 'id'
     ? ageMs >= ID_REFRESH_MS
     : leftMs <= ACCESS_REFRESH_LEFT_MS && ageMs >= Math.min(ACCESS_REFRESH_AGE_MS, wholeMs / 4)
