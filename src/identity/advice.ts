@@ -1,6 +1,7 @@
 /** What a user should know at start, each with what to type: the server runs, but not as they may think. */
 
 import { CATALOGUE } from '../core/errors.ts'
+import { isPersonal } from '../mint/adc.ts'
 import { gcloudLogin } from '../mint/gcloud-login.ts'
 import type { Identity } from './identity.ts'
 import type { Minting } from './minting.ts'
@@ -38,7 +39,7 @@ export function advise(options: AdviceOptions): string[] {
 
 /** Its tokens are refused, and the first request would be the one to say so. */
 function isUserAlone({ minting, allowUserTokens, identities }: AdviceOptions): boolean {
-  const kind = minting.credentials?.adc()?.credential.kind
+  const adc = minting.credentials?.adc()
   const isOwn = identities.some(({ principal }) => principal === undefined)
-  return isOwn && !allowUserTokens && (kind === 'user' || kind === 'workforce')
+  return isOwn && !allowUserTokens && adc !== undefined && isPersonal(adc.credential)
 }

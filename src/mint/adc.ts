@@ -204,6 +204,11 @@ export function emailOf(credential: Credential): string | undefined {
   return 'email' in credential ? credential.email : undefined
 }
 
+/** Whether its own tokens are a person's, with all of that person's rights. */
+export function isPersonal({ kind }: { kind: string }): boolean {
+  return kind === 'user' || kind === 'workforce'
+}
+
 /** The credential at the end of a chain of impersonations: the one whose own token comes first. */
 export function rootOf<C extends { kind: string; source?: C }>(credential: C): Exclude<C, { kind: 'impersonated' }> {
   return credential.source === undefined

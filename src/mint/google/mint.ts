@@ -5,7 +5,7 @@
 
 import { failure } from '../../core/errors.ts'
 import type { Token, TokenRequest } from '../../core/token.ts'
-import { type Credential, rootOf } from '../adc.ts'
+import { type Credential, isPersonal, rootOf } from '../adc.ts'
 import { type Bounds, OutOfTime } from '../bounded.ts'
 import { DEFAULT_UNIVERSE } from '../universe.ts'
 import { createBearers } from './bearers.ts'
@@ -56,7 +56,7 @@ export function createMinter(options: MinterOptions): Minter {
 
   async function mintOwn(source: SourceCredential, request: TokenRequest): Promise<Token> {
     if (source.kind === 'impersonated') return impersonate(source, request)
-    if (!allowUserTokens) refuseUser(source, request)
+    if (!allowUserTokens && isPersonal(source)) refuseUser(source, request)
     const client = clientOf(source)
     return explained(source, { kind: request.kind }, async () => {
       if (request.kind === 'access') return client.accessToken(scopesOf(request))
@@ -139,7 +139,6 @@ function onTopOf(source: SourceCredential, speaker: Exclude<Speaker, { own: true
 
 /** A user's refresh token cannot choose an audience: `aud` is always the client id of the login. */
 function refuseUser({ kind }: RootCredential, request: TokenRequest): void {
-  if (kind !== 'user' && kind !== 'workforce') return
   if (request.kind === 'access') throw failure('USER_TOKENS_NOT_ALLOWED', {})
   if (kind === 'user') throw failure('USER_TOKEN_AUDIENCE', { audience: shortened(request.audience) })
 }
