@@ -137,16 +137,11 @@ async function createHandler(
   // Koa loads while the signing key is made on a thread.
   const { createApp } = await import('./http/app.ts')
   const { all, project, projectNumber, universe, local } = identities
-  const { platform, region, zone, metadata: overlay, allowAudience } = settings
   const metadata = createMetadata({
-    platform,
+    ...settings,
     project,
     projectNumber,
     universe,
-    region,
-    zone,
-    metadata: overlay,
-    allowAudience,
     identify: createIdentify(identities, byPort),
     injected,
     events,

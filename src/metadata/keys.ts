@@ -1,21 +1,16 @@
 /** The tree of one identity as data: what a Cloud Run instance or a VM shows. Adding a key is adding a line. */
 
 import { createHash } from 'node:crypto'
-import type { Overlay } from '../config/trees.ts'
+import type { Settings } from '../config/settings.ts'
 import type { Identity } from '../identity/identity.ts'
 import { accessLeaf, identityLeaf } from './leaves.ts'
 import { type Directory, type Leaf, overlay } from './tree.ts'
 
-export interface Place {
-  platform: 'gce' | 'cloud-run'
+/** What the tree shows besides an identity. Without a zone: Cloud Run's pseudo zone, or the region's first on a VM. */
+export interface Place extends Pick<Settings, 'platform' | 'region' | 'zone' | 'metadata'> {
   project: string
   projectNumber: string
   universe: string
-  region: string
-  /** Absent: the pseudo zone that Cloud Run shows, or the region's first on a VM. */
-  zone?: string | undefined
-  /** Laid over the tree. */
-  metadata: Overlay
   /** Epoch ms. */
   now: () => number
 }

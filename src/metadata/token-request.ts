@@ -1,5 +1,6 @@
 /** A request for a token: asked of the identity's cache, answered, and recorded as an event. */
 
+import type { Settings } from '../config/settings.ts'
 import { asFailure, failure, SidemintError, withFix } from '../core/errors.ts'
 import type { Events, RequestEvent } from '../core/events.ts'
 import { createGlob } from '../core/glob.ts'
@@ -19,8 +20,7 @@ export interface IdentifiedCaller {
   identity: Identity | undefined
 }
 
-export interface TokenRequestOptions {
-  allowAudience: readonly string[]
+export interface TokenRequestOptions extends Pick<Settings, 'allowAudience'> {
   injected: Pick<InjectedFailures, 'next'>
   events: Events
   /** Epoch ms. */
