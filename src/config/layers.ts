@@ -179,13 +179,13 @@ function readText(value: string, kind: Setting['kind']): unknown {
 
 /** Without the quotes around it, which `docker run --env-file` keeps. */
 export function unquoted(value: string): string {
-  return value.replace(/^(["'])(.*)\1$/s, '$2')
+  return value.replace(/^(["'])((?:(?!\1).)*)\1$/s, '$2')
 }
 
-/** The elements between commas; empty ones are none. */
+/** The elements between commas, without quotes around them; empty ones are none. */
 export function splitList(value: string): string[] {
   return value
     .split(',')
-    .map((element) => element.trim())
+    .map((element) => unquoted(element.trim()))
     .filter((element) => element !== '')
 }

@@ -31,7 +31,7 @@ type Shared = Required<GatesOptions>
 
 interface Parts extends Shared {
   verifierFor: (trust: readonly string[]) => Verifier
-  readPolicy: ((path: string) => PolicyFile) | undefined
+  readPolicy: ((path: string, setting: string) => PolicyFile) | undefined
 }
 
 /** The gates of one port. */

@@ -1,7 +1,7 @@
 /** Who may invoke: IAM's members, groups written out, as sets that one look decides. */
 
 import { EMAIL, isEmail } from '../core/accounts.ts'
-import { asFailure, failure, withFix } from '../core/errors.ts'
+import { asFailure, failure, type SidemintError } from '../core/errors.ts'
 import { plainly } from '../core/schemas.ts'
 import { accountId } from '../issuer/account-id.ts'
 
@@ -104,12 +104,12 @@ export const whyNotInGroup = (group: string, member: string) =>
     createInvokers([member])
   })
 
-function complaint(read: () => void): string | undefined {
+function complaint(read: () => void): SidemintError | undefined {
   try {
     read()
     return undefined
   } catch (error) {
-    return withFix(asFailure(error))
+    return asFailure(error)
   }
 }
 

@@ -28,7 +28,12 @@ export interface GateOptions {
   trust: readonly string[]
   /** Whether tokens with gcloud's own audiences are taken. */
   gcloudAudiences: boolean
+  /** Of a gate with a host: the settings that its entry leaves to those beside `gates:`. */
+  shared?: readonly string[]
 }
+
+/** What an entry that says it has for itself alone: it is not added to what stands beside `gates:`. */
+const SHARED = ['trust', 'group', 'subject'] as const
 
 /** What is missing, or cannot be said together. */
 export function checkGates({ upstream, audience, invoker, policy, port, gates }: GateSettings): string[] {
@@ -71,7 +76,7 @@ export function gatesOf(settings: GateSettings): GateOptions[] {
   return listed.map(({ host, port, ...own }) => {
     const { audience, invoker, policy, trust, group, subject, strip, mode, gcloudAudiences } = { ...settings, ...own }
     return {
-      ...(host === undefined ? {} : { host: hostName(host) }),
+      ...(host === undefined ? {} : { host: hostName(host), shared: SHARED.filter((name) => own[name] === undefined) }),
       ...(port === undefined || port === ownPort ? {} : { port }),
       upstream: own.upstream,
       audiences: audience,

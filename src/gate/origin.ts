@@ -7,8 +7,11 @@ import type { GATE_SETTINGS } from './settings.ts'
 /** How a setting of a gate is spelled where it was written: for all that is not an entry of `gates:`, as a flag. */
 export type Spelling = (name: keyof typeof GATE_SETTINGS) => string
 
-export function spellingOf({ host }: Pick<GateOptions, 'host'>): Spelling {
-  return (name) => (host === undefined ? `--${name}` : `\`${name}:\` of ${host} under \`gates:\``)
+export function spellingOf({ host, shared = [] }: Pick<GateOptions, 'host' | 'shared'>): Spelling {
+  return (name) => {
+    if (host === undefined) return `--${name}`
+    return shared.includes(name) ? `\`${name}:\` beside \`gates:\`` : `\`${name}:\` of ${host} under \`gates:\``
+  }
 }
 
 interface WithPolicy {

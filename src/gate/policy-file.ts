@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { failure, type SidemintError } from '../core/errors.ts'
 import { parseYaml } from '../core/yaml.ts'
+import { whyUnusable } from './members.ts'
 
 /**
  * The predefined roles that hold `run.routes.invoke`: Google's list of Cloud Run and Cloud Functions roles and their
@@ -31,8 +32,8 @@ export interface PolicyFile {
   ignored: string[]
 }
 
-/** Throws POLICY_UNUSABLE. */
-export function readPolicyFile(path: string): PolicyFile {
+/** `setting`: how people spell the setting that names invokers. Throws POLICY_UNUSABLE. */
+export function readPolicyFile(path: string, setting: string): PolicyFile {
   const { bindings = [] } = parse(path)
   if (!Array.isArray(bindings)) throw unusable(path, '`bindings` is not a list')
   const found: PolicyFile = { members: [], ignored: [] }
@@ -45,19 +46,29 @@ export function readPolicyFile(path: string): PolicyFile {
     if (reason !== undefined) found.ignored.push(reason)
     if (!INVOKING_ROLES.has(plain)) continue
     if (hidden !== undefined || (condition !== undefined && condition !== null)) {
-      throw unusable(path, `its binding of ${role} has an IAM condition, which cannot be evaluated here`)
+      throw unusable(
+        path,
+        `its binding of ${role} has an IAM condition, which cannot be evaluated here`,
+        `take that binding out of the file, and name whom it should admit in ${setting}`,
+      )
     }
     if (!Array.isArray(members) || members.some((member) => typeof member !== 'string')) {
       throw unusable(path, `its binding of ${role} has no list of members`)
     }
-    found.members.push(...(members as string[]))
+    for (const member of members as string[]) {
+      const wrong = whyUnusable(member)
+      if (wrong !== undefined) {
+        throw unusable(path, `in its binding of ${role}, ${wrong.message}`, `${wrong.fix} there`)
+      }
+      found.members.push(member)
+    }
   }
   return found
 }
 
 function whyIgnored(role: string): string | undefined {
   if (role === FUNCTIONS_INVOKER) {
-    return `${role} admits nobody here: it is for functions of the first generation. Fix: give roles/run.invoker`
+    return `${role} admits nobody here: it is for functions of the first generation`
   }
   return role.startsWith('roles/')
     ? undefined
@@ -100,6 +111,6 @@ function whatElse(data: Record<string, unknown>): string {
   return `it has neither bindings nor etag nor version, but ${keys.slice(0, 5).join(', ') || 'nothing'}`
 }
 
-function unusable(path: string, reason: string): SidemintError {
-  return failure('POLICY_UNUSABLE', { path, reason })
+function unusable(path: string, reason: string, fix?: string): SidemintError {
+  return failure('POLICY_UNUSABLE', { path, reason }, { fix })
 }

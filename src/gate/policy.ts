@@ -10,7 +10,7 @@ import type { PolicyFile } from './policy-file.ts'
 export interface PolicyOptions {
   invokers: readonly string[]
   /** The policy file and what reads it. */
-  file?: { path: string; read: (path: string) => PolicyFile }
+  file?: { path: string; read: (path: string, setting: string) => PolicyFile }
   groups?: Readonly<Record<string, readonly string[]>>
   spell: Spelling
   /** Epoch ms. */
@@ -23,14 +23,14 @@ export interface Policy {
   current(): Invokers
 }
 
-/** Throws POLICY_UNUSABLE or MEMBER_UNUSABLE where the policy cannot be used from the start. */
+/** Throws POLICY_UNUSABLE where the policy cannot be used from the start. */
 export function createPolicy({ invokers, file, groups, spell, now, notice }: PolicyOptions): Policy {
   const watched = createWatchedFile(file?.path ?? [], now)
   let seen = watched.version()
   let policy = read()
 
   function read(): Invokers {
-    const { members, ignored } = file?.read(file.path) ?? { members: [], ignored: [] }
+    const { members, ignored } = file?.read(file.path, spell('invoker')) ?? { members: [], ignored: [] }
     const all = createInvokers([...invokers, ...members], groups)
     for (const group of all.unknownGroups) {
       notice(
@@ -39,7 +39,10 @@ export function createPolicy({ invokers, file, groups, spell, now, notice }: Pol
         `nobody is in group:${group}. Fix: say who with ${group}=MEMBER in ${spell('group')}`,
       )
     }
-    for (const text of ignored) notice('warn', 'ROLE_UNKNOWN', text)
+    for (const text of ignored) {
+      const fix = `give its members roles/run.invoker, or name them in ${spell('invoker')}`
+      notice('warn', 'ROLE_UNKNOWN', withFix({ message: text, fix }))
+    }
     if (all.unnamable.size > 0) {
       const members = [...all.unnamable].join(', ')
       notice('warn', 'MEMBER_IGNORED', `nobody is admitted as ${members}: no ID token of Google's can speak for that`)

@@ -2,6 +2,7 @@
 
 import * as v from 'valibot'
 import { EMAIL, isEmail } from '../core/accounts.ts'
+import { type SidemintError, withFix } from '../core/errors.ts'
 import { METADATA_URL } from '../core/google.ts'
 import {
   holds,
@@ -19,18 +20,22 @@ import {
 } from '../core/schemas.ts'
 import { MEMBER, whyNotInGroup, whyUnusable } from './members.ts'
 
-const member = v.pipe(text, sound(whyUnusable, { pattern: `^(?:${MEMBER})$` }))
+const told = (wrong: SidemintError | undefined) => wrong && withFix(wrong)
+const member = v.pipe(
+  text,
+  sound((one) => told(whyUnusable(one)), { pattern: `^(?:${MEMBER})$` }),
+)
 const groupMember = v.pipe(
   text,
   sound(
     (pair) => {
       const [name, one] = splitPair(pair)
-      return isEmail(name) && one !== '' ? whyNotInGroup(name, one) : 'must be GROUP=MEMBER'
+      return isEmail(name) && one !== '' ? told(whyNotInGroup(name, one)) : 'must be GROUP=MEMBER'
     },
     { pattern: `^${EMAIL}=(?!all)(?:${MEMBER})$` },
   ),
 )
-const subject = v.pipe(text, v.regex(new RegExp(`^[^\\s=]+=${EMAIL}$`), 'must be SUB=EMAIL'))
+const subject = v.pipe(text, v.regex(new RegExp(`^[^\\s="']+=${EMAIL}$`), 'must be SUB=EMAIL'))
 const TRUST = 'must be google or the URL of an issuer'
 const trusted = v.pipe(
   v.string(TRUST),

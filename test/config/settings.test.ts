@@ -538,6 +538,9 @@ test('a project is written with quotes or as a resource, and is otherwise a proj
 test('quotes that an env file keeps around a value are not part of it', async (t) => {
   const quoted = { SIDEMINT_PORT: '"8080"', SIDEMINT_PLATFORM: "'gce'", SIDEMINT_ALLOW_HOST: '"a.example,b.example"' }
   t.like(await read([], quoted), { port: 8080, platform: 'gce', allowHost: ['a.example', 'b.example'] })
+  const each = ['a.example', 'b.example']
+  t.deepEqual((await read([], { SIDEMINT_ALLOW_HOST: '"a.example", "b.example"' })).allowHost, each)
+  t.deepEqual((await read(["--allow-host='a.example','b.example'"])).allowHost, each)
   const path = await file('project: quoted')
   t.is((await read([], { SIDEMINT_CONFIG: `"${path}"` })).project, 'quoted')
 })

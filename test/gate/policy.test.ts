@@ -77,8 +77,23 @@ test('what cannot be honoured is refused at start', (t) => {
   write([{ role: 'roles/run.invoker', members: ['allUsers'], condition: { expression: 'request.time < x' } }])
   t.regex(message(), /has an IAM condition/)
   t.is(code(), 'POLICY_UNUSABLE')
-  write([{ role: 'roles/run.invoker', members: ['ann@acme.com'] }])
-  t.is(code(), 'MEMBER_UNUSABLE')
+})
+
+test('a member that cannot be used is told with its file, its binding and what may stand there', (t) => {
+  const { file, write, create } = setUp(t)
+  write([{ role: 'roles/run.invoker', members: ['user:bob@acme.com', 'ann@acme.com'] }])
+  const { message, fix } = asFailure(t.throws(create))
+  t.is(
+    message,
+    `the policy ${file} cannot be used: in its binding of roles/run.invoker, the member ann@acme.com cannot be used: it names no kind`,
+  )
+  t.regex(fix, /^name user:.* there/)
+})
+
+test('what an IAM condition admits may be said without it: the same file would be written again', (t) => {
+  const { write, create } = setUp(t)
+  write([{ role: 'roles/run.invoker', members: ['user:ann@acme.com'], condition: { expression: 'request.time < x' } }])
+  t.is(asFailure(t.throws(create)).fix, 'take that binding out of the file, and name whom it should admit in --invoker')
 })
 
 test('a condition on a role that does not admit does not matter', (t) => {
@@ -95,7 +110,8 @@ test('a custom role and an undescribed group admit nobody, and the log says so',
   ])
   t.is(create().current().emails.size, 0)
   t.is(notices.length, 2)
-  t.true(notices.some((text) => text.includes('projects/acme-dev/roles/caller')))
+  const fix = 'Fix: give its members roles/run.invoker, or name them in --invoker'
+  t.true(notices.some((text) => text.includes('projects/acme-dev/roles/caller') && text.endsWith(fix)))
   t.true(notices.some((text) => text.includes('eng@acme.com=MEMBER in --group')))
 })
 
@@ -145,7 +161,10 @@ const FILES: [file: string, notices: RegExp[]][] = [
     'deployer.json',
     [/^MEMBER_IGNORED nobody is admitted as principalSet:.*, serviceAccount:acme-dev\.svc\.id\.goog\[/],
   ],
-  ['first-generation.json', [/^ROLE_UNKNOWN roles\/cloudfunctions\.invoker .* Fix: give roles\/run\.invoker$/]],
+  [
+    'first-generation.json',
+    [/^ROLE_UNKNOWN roles\/cloudfunctions\.invoker .* Fix: give its members roles\/run\.invoker/],
+  ],
 ]
 for (const [name, expected] of FILES) {
   test(`${name} admits the one whom it names`, (t) => {
@@ -182,7 +201,7 @@ const NOT_POLICIES: [file: string, reason: RegExp][] = [
 ]
 for (const [name, reason] of NOT_POLICIES) {
   test(`${name} is refused as what it is`, (t) => {
-    const error = t.throws(() => readPolicyFile(join(import.meta.dirname, 'policies', name)))
+    const error = t.throws(() => readPolicyFile(join(import.meta.dirname, 'policies', name), '--invoker'))
     t.is(asFailure(error).code, 'POLICY_UNUSABLE')
     t.regex(asFailure(error).message, reason)
   })

@@ -1,7 +1,8 @@
 import test from 'ava'
 import { settle } from '../../src/config/layers.ts'
 import type { Settings } from '../../src/config/settings.ts'
-import { checkGates, gatesOf } from '../../src/gate/options.ts'
+import { checkGates, type GateOptions, gatesOf } from '../../src/gate/options.ts'
+import { spellingOf } from '../../src/gate/origin.ts'
 
 const ONE = { upstream: 'http://ledger-app:8080', audience: ['x'], invoker: ['allAuthenticatedUsers'] }
 const LEDGER = { host: 'ledger', ...ONE }
@@ -16,6 +17,26 @@ function problems(options: Record<string, unknown>): string[] {
   } catch (error) {
     return (error as Error).message.split('\n')
   }
+}
+
+const PLACES: [title: string, entry: object, group: string, trust: string][] = [
+  [
+    'its own',
+    { group: [], trust: ['google'] },
+    '`group:` of ledger under `gates:`',
+    '`trust:` of ledger under `gates:`',
+  ],
+  ['shared', {}, '`group:` beside `gates:`', '`trust:` beside `gates:`'],
+  ['of both kinds', { trust: ['google'] }, '`group:` beside `gates:`', '`trust:` of ledger under `gates:`'],
+]
+for (const [title, entry, group, trust] of PLACES) {
+  test(`a setting of a gate that is ${title} is named where it stands`, (t) => {
+    const [gate] = gatesOf(settled({ gates: [{ ...LEDGER, ...entry }] }))
+    const spell = spellingOf(gate as GateOptions)
+    t.is(spell('group'), group)
+    t.is(spell('trust'), trust)
+    t.is(spell('invoker'), '`invoker:` of ledger under `gates:`')
+  })
 }
 
 const WRONG: [title: string, options: Record<string, unknown>, problem: RegExp][] = [
@@ -49,6 +70,7 @@ const WRONG: [title: string, options: Record<string, unknown>, problem: RegExp][
   ['a group with an empty member', { ...ONE, group: ['a@b='] }, /^group\[0\]: must be GROUP=MEMBER/],
   ['a group without members', { ...ONE, group: ['a@b'] }, /^group\[0\]: must be GROUP=MEMBER/],
   ['a subject without email', { ...ONE, subject: ['113'] }, /^subject\[0\]: must be SUB=EMAIL/],
+  ['a subject in quotes', { ...ONE, subject: ['"113"=ann@acme.com'] }, /^subject\[0\]: must be SUB=EMAIL/],
   ['a trusted name', { ...ONE, trust: ['gogle'] }, /^trust\[0\]: must be google or the URL of an issuer, not "gogle"$/],
 ]
 for (const [title, options, problem] of WRONG) {
