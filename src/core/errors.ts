@@ -269,7 +269,7 @@ export const CATALOGUE = {
   },
   UPSTREAM_GARBAGE: {
     status: 503,
-    what: '{host} answered with something that is no token',
+    what: '{host} answered with something that is not a token',
     fix: 'look for a proxy or a captive portal between here and Google',
   },
   NETWORK_DOWN: {
@@ -304,7 +304,7 @@ export const CATALOGUE = {
   },
   TOKEN_INVALID: {
     status: 401,
-    what: 'the token is no valid ID token: {reason}',
+    what: 'the token is not a valid ID token: {reason}',
     fix: 'send an ID token signed with RS256, unchanged, as a metadata server gives it',
   },
   TOKEN_EXPIRED: {

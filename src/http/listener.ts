@@ -148,7 +148,7 @@ async function close(server: Server, open: Connections, graceMs: number, lastCal
 /** Said where no request came about that the handler could answer. */
 const REFUSALS = {
   400: 'the request cannot be read. Fix: percent-encode its URL, and look at its headers',
-  405: 'CONNECT is for proxies, and this is none. Fix: add this host to NO_PROXY',
+  405: 'CONNECT is for proxies, and this is not a proxy. Fix: add this host to NO_PROXY',
   408: 'the request did not arrive in time. Fix: send it at once',
   431: `the request has more than ${MAX_HEADER_BYTES / 1024} kB of URL and headers. Fix: send less`,
 } as const

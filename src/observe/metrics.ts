@@ -12,13 +12,13 @@ export interface Metrics {
 }
 
 export function createMetrics(events: Events): Metrics {
-  const requests = createCount('sidemint_requests_total', 'Requests for tokens, answered.', [
+  const requests = createCount('sidemint_requests_total', 'Token requests answered.', [
     'kind',
     'result',
     'status',
     'code',
   ])
-  const mints = createCount('sidemint_mints_total', 'Mints that ended; a code says why one failed.', ['kind', 'code'])
+  const mints = createCount('sidemint_mints_total', 'Mints finished; code says why one failed.', ['kind', 'code'])
   const decisions = createCount('sidemint_gate_decisions_total', 'Decisions of gates.', ['decision', 'code'])
   const notices = createCount('sidemint_notices_total', 'Warnings and changes of state.', ['level', 'code'])
 
