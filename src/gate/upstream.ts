@@ -80,8 +80,10 @@ function createPending(failed: (reason: string) => void): Pending {
 }
 
 function hearService(proxy: ProxyServer, { settle, fail }: Pending): void {
+  const answers = new WeakMap<Sink, IncomingMessage>()
   proxy.on('error', (error, req, to) => {
-    if (req && to) fail(req, to as Sink, error)
+    // A body after HEAD, 204 or 304, or a hangup on the rest of an upload, comes after a whole answer.
+    if (req && to && !answers.get(to as Sink)?.complete) fail(req, to as Sink, error)
   })
   proxy.on('proxyReq', (call, req, res) => {
     // httpxy makes a path of what is none (RFC 9112 §3.2.4).
@@ -93,6 +95,7 @@ function hearService(proxy: ProxyServer, { settle, fail }: Pending): void {
   })
   proxy.on('proxyRes', (service, req, res) => {
     service.on('error', (error) => fail(req, res, error))
+    answers.set(res, service)
     try {
       relay(service, res)
       settle(res, service.statusCode)
@@ -137,9 +140,9 @@ function relay(service: IncomingMessage, res: ServerResponse): void {
   service.pipe(res)
 }
 
-/** Throws for an answer that Node reads and cannot write, or whose body would arrive garbled. */
+/** Throws for an answer that Node reads and cannot write, that nobody asked for, or whose body would arrive garbled. */
 function checkStatus({ statusCode = 0, statusMessage = '', headers }: IncomingMessage): void {
-  if (statusCode < 100) throw new Error(`it answered with the status ${statusCode}`)
+  if (statusCode < 200) throw new Error(`it answered with the status ${statusCode}`)
   if (/[^\t\x20-\x7e\x80-\xff]/.test(statusMessage)) throw new Error('the reason beside its status is not text')
   const coding = headers['transfer-encoding'] ?? 'chunked'
   if (coding.toLowerCase() !== 'chunked') throw new Error(`it answered in the transfer coding ${coding}`)

@@ -104,8 +104,10 @@ function createListener(options: ListenOptions): { server: Server; open: Connect
   return { server, open }
 }
 
-function isWebSocket(req: IncomingMessage): boolean {
-  return req.method === 'GET' && req.headers.upgrade?.toLowerCase() === 'websocket'
+/** An offer may be passed over (RFC 9110 §7.8), and one with a body is: after 101 nobody knows where the body ends. */
+function isWebSocket({ method, headers }: IncomingMessage): boolean {
+  const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+  return method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket' && !hasBody
 }
 
 function cannotListen(

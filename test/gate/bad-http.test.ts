@@ -1,12 +1,12 @@
 /** What neither a caller nor a service may do to a gate, however odd the HTTP is that it sends. */
 
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setTimeout } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { createEvents } from '../../src/core/events.ts'
-import { bearer, listenGates, sendRaw, startGate, startRawService } from './stack.ts'
+import { bearer, listen, listenGates, sendRaw, startGate, startRawService, stop } from './stack.ts'
 
 const OPEN = { invokers: ['allUsers'] }
 
@@ -46,6 +46,7 @@ const UNWRITABLE: [name: string, answer: string][] = [
   ['the status 000', 'HTTP/1.1 000 Nothing\r\nContent-Length: 2\r\n\r\nno'],
   ['the status 099', 'HTTP/1.1 099 Nothing\r\nContent-Length: 2\r\n\r\nno'],
   ['a control character in its reason', 'HTTP/1.1 200 O\x01K\r\nContent-Length: 2\r\n\r\nno'],
+  ['101 that names no protocol', 'HTTP/1.1 101 Switching Protocols\r\n\r\nno'],
   ['101 to a plain GET', 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nno'],
   ['a coding that nobody takes off', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n'],
 ]
@@ -117,6 +118,44 @@ test('a POST that offers an upgrade is answered as a POST', async (t) => {
   const received = await sendRaw(port, `POST / HTTP/1.0\r\nHost: ledger\r\n${UPGRADE}Content-Length: 2\r\n\r\nhi`)
   t.regex(received, /^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nok$/)
   t.notRegex(heads[0] ?? '', /upgrade/i)
+})
+
+test("a WebSocket offer with a body is a plain request, so nobody else's request ends in that body", async (t) => {
+  const received: string[] = []
+  const service = createServer((socket) => {
+    socket.on('error', () => {}).setEncoding('latin1')
+    socket.on('data', (chunk) => {
+      received.push(String(chunk))
+      if (received.join('').includes('hi')) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+    })
+  })
+  const upstream = `http://127.0.0.1:${await listen(service)}`
+  t.teardown(() => stop(service))
+  const { port } = await startGate(t, { upstream, ...OPEN })
+  for (const [framing, body] of [
+    ['Content-Length: 2', 'hi'],
+    ['Transfer-Encoding: chunked', '2\r\nhi\r\n0\r\n\r\n'],
+  ]) {
+    received.length = 0
+    const head = `GET / HTTP/1.1\r\nHost: ledger\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\n${framing}`
+    t.regex(await sendRaw(port, `${head}\r\n\r\n${body}`), /^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nok$/)
+    t.notRegex(received.join(''), /upgrade/i)
+    t.regex(received.join(''), /hi/)
+  }
+})
+
+test('what a service sends after the end of its answer takes nothing from the answer', async (t) => {
+  for (const [method, answer] of [
+    ['HEAD', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello'],
+    ['GET', 'HTTP/1.1 204 No Content\r\n\r\nhello'],
+    ['GET', 'HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\nhello'],
+    ['GET', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokhello'],
+  ] as const) {
+    const { ask } = await before(t, answer)
+    const received = await ask(method)
+    t.is(received.split('\r\n')[0], answer.split('\r\n')[0])
+    t.notRegex(received, /hello/)
+  }
 })
 
 test('a refused WebSocket is the answer of the service, and 502 where that cannot be written', async (t) => {
