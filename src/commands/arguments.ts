@@ -23,9 +23,9 @@ export interface CommandShape {
   usage: string
   summary: string
   flags: Readonly<Record<string, OwnFlag>>
-  /** What may stand beside flags: nothing, a command after `--`, or one argument and whatever follows it. */
   /** What it cannot do with the settings, as problems. */
   check?: (settings: Settings) => string[]
+  /** What may stand beside flags: nothing, a command after `--`, or one argument and whatever follows it. */
   takes: 'nothing' | 'a command' | 'an argument and the rest'
 }
 

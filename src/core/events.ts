@@ -1,5 +1,5 @@
 /**
- * What happened, as one stream: the log, the metrics, the inspector and the test API's `requests` read it.
+ * What happened, as one stream: the log, the metrics, readiness and the test API's `requests` read it.
  * No event holds a token.
  */
 

@@ -1,4 +1,4 @@
-/** What a gate decided about a request, as the event that log, metrics and inspector read. */
+/** What a gate decided about a request, as the event that log and metrics read. */
 
 import type { IncomingMessage } from 'node:http'
 import { type SidemintError, withFix } from '../core/errors.ts'
