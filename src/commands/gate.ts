@@ -34,12 +34,12 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   })
 }
 
-/** Names callers as the metadata server does; a look-up that fails leaves the address. */
+/** Names callers as the metadata server does. */
 function createCallerNames(): (socket: Socket) => Promise<string> {
   const callers = createCallers(createSystemNames())
   return async (socket) => {
     const caller = callers.of(socket)
-    await caller.naming?.catch(() => {})
+    await caller.naming
     return callerLabel(caller)
   }
 }

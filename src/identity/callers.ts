@@ -35,18 +35,16 @@ export interface Callers {
 export function createCallers({ reverse, ownAddresses }: CallersOptions): Callers {
   const known = new WeakMap<Socket, Caller>()
 
-  /** Never rejects: where our own addresses cannot be read (no descriptor is left, netlink is forbidden), the address has to do. */
+  /**
+   * Never rejects: where our own addresses cannot be read (no descriptor is left, or systemd's RestrictAddressFamilies
+   * forbids netlink), the address has to do.
+   */
   async function lookUp(caller: Caller): Promise<void> {
-    try {
-      await nameOf(caller)
-    } catch {
-      return
-    } finally {
-      caller.naming = undefined
-    }
+    await findName(caller).catch(() => {})
+    caller.naming = undefined
   }
 
-  async function nameOf(caller: Caller): Promise<void> {
+  async function findName(caller: Caller): Promise<void> {
     const isNear = ({ cidr }: { cidr: string }) => createRange([cidr])(caller.address)
     const own = [...ownAddresses()].sort((a, b) => Number(isNear(b)) - Number(isNear(a)))
     const [names, ...ownNames] = await Promise.all([caller, ...own].map(({ address }) => namesOf(address)))
@@ -62,9 +60,7 @@ export function createCallers({ reverse, ownAddresses }: CallersOptions): Caller
       const before = known.get(socket)
       if (before !== undefined) return before
       const caller: Caller = { address: peerAddress(socket.remoteAddress) }
-      // Without a name the address has to do: our own ones are not to be had where descriptors run out or netlink is
-      // forbidden (systemd's RestrictAddressFamilies).
-      if (!isLoopback(caller.address)) caller.naming = lookUp(caller).catch(() => {})
+      if (!isLoopback(caller.address)) caller.naming = lookUp(caller)
       known.set(socket, caller)
       return caller
     },
