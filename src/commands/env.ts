@@ -5,7 +5,7 @@ import { projectIn } from '../core/accounts.ts'
 import { failure } from '../core/errors.ts'
 import { quoted } from '../core/schemas.ts'
 import { type ClientEnv, createClientEnv, createComposeEnv, loginUnderHome } from '../env/client.ts'
-import { forgetGcloud, gcloudDirectory } from '../env/directory.ts'
+import { clientGcloudDirectory, forgetGcloud } from '../env/directory.ts'
 import { type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
 import { ask, isMetadataServer } from './ask.ts'
 import type { Io } from './command.ts'
@@ -66,7 +66,7 @@ export function loginWarning(env: NodeJS.ProcessEnv): string {
 }
 
 function emptyDirectory(env: NodeJS.ProcessEnv, url: string): string {
-  const directory = gcloudDirectory(env, url)
+  const directory = clientGcloudDirectory(env, url)
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
     forgetGcloud(directory)

@@ -1,6 +1,6 @@
 /** `sidemint serve`: the metadata server until it is told to stop. */
 
-import { forgetGcloud, gcloudDirectory } from '../env/directory.ts'
+import { clientGcloudDirectory, forgetGcloud } from '../env/directory.ts'
 import { startServer } from '../server.ts'
 import { type CommandShape, helpFor, readArguments } from './arguments.ts'
 import { announce } from './banner.ts'
@@ -23,7 +23,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const { events, log } = createLoggedEvents(settings, io)
   return runUntilSignal(io, log, async () => {
     const server = await startServer({ settings, env, events })
-    forgetGcloud(gcloudDirectory(env, server.url))
+    forgetGcloud(clientGcloudDirectory(env, server.url))
     announce(server, log, settings)
     return server
   })

@@ -9,8 +9,11 @@ export function cacheDirectory(env: NodeJS.ProcessEnv): string {
   return join(env.HOME || homedir(), '.cache', 'sidemint')
 }
 
-/** Where gcloud shall look for its settings: one for each server, since it remembers what it heard of one. */
-export function gcloudDirectory(env: NodeJS.ProcessEnv, url: string): string {
+/**
+ * The directory without a login that clients' gcloud is pointed at: one for each server, since gcloud remembers what a
+ * server told it.
+ */
+export function clientGcloudDirectory(env: NodeJS.ProcessEnv, url: string): string {
   return join(cacheDirectory(env), 'cloudsdk', new URL(url).host.replace(/[^\w.-]/g, '-'))
 }
 
