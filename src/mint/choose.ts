@@ -3,12 +3,11 @@
 import { existsSync } from 'node:fs'
 import { invalid } from '../config/layers.ts'
 import type { Settings } from '../config/settings.ts'
+import { METADATA_ADDRESS } from '../core/google.ts'
 import { locateAdc, misplacedLogin } from './adc-place.ts'
 
 /** The source, and for people why this one; `host` is host and port. */
 export type Choice = { name: 'local' | 'google'; why: string } | { name: 'metadata'; why: string; host: string }
-
-const METADATA_HOST = '169.254.169.254'
 
 /**
  * `auto` takes google as soon as anything points at credentials, also at a file that is missing: that is an error to
@@ -19,7 +18,7 @@ export function chooseSource(
   settings: Pick<Settings, 'source' | 'impersonateServiceAccount'>,
   env: NodeJS.ProcessEnv,
 ): Choice {
-  const [name, host = METADATA_HOST] = settings.source.split('=')
+  const [name, host = METADATA_ADDRESS] = settings.source.split('=')
   if (name === 'metadata') return { name, why: `the metadata server at ${host}, as asked`, host }
   if (name === 'local') return { name, why: 'as asked' }
   if (env.SIDEMINT_CREDENTIALS?.trim() === '') {
