@@ -27,7 +27,7 @@ export function announce(server: RunningServer, log: Log, { host, logFormat, all
   const url = everywhere ? `${METADATA_URL}:${new URL(server.url).port}` : server.url
   const all = createClientEnv({ url, emptyDirectory: '', env: {} })
   const needed = Object.fromEntries(NEEDED.map((name) => [name, all[name]]))
-  for (const text of server.advice) log.say('warn', text, { event: 'advice' })
+  announceAdvice(server, log)
   if (allowUserTokens && server.source.name === 'google') log.say('warn', USER_TOKENS, { event: 'start' })
   if (logFormat === 'json') {
     const { source, issuer } = server
@@ -63,6 +63,10 @@ export function announce(server: RunningServer, log: Log, { host, logFormat, all
       : '         eval "$(sidemint env)" sets these and what else a client needs',
   ]
   for (const line of lines) log.say('info', line)
+}
+
+export function announceAdvice({ advice }: RunningServer, log: Log): void {
+  for (const text of advice) log.say('warn', text, { event: 'advice' })
 }
 
 function recordOf({ email, callers, hosts, isDefault }: Identity, port: number | undefined): object {

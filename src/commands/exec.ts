@@ -9,6 +9,7 @@ import { createClientEnv } from '../env/client.ts'
 import { identityLabel } from '../identity/identity.ts'
 import { startServer } from '../server.ts'
 import { type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
+import { announceAdvice } from './banner.ts'
 import type { Io } from './command.ts'
 import { loginWarning } from './env.ts'
 import { execute } from './execute.ts'
@@ -34,11 +35,12 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const settings = { ...parsed.settings, port: given.has('port') ? parsed.settings.port : 0 }
   const [command, ...parameters] = rest
   if (command === undefined) throw misuse('name the command after `--`: sidemint exec -- pytest')
-  const { events } = createLoggedEvents(settings, io)
+  const { events, log } = createLoggedEvents(settings, io)
   const server = await startServer({ settings, env, events })
   const directory = mkdtempSync(join(tmpdir(), 'sidemint-'))
   try {
     stderr.write(loginWarning(env))
+    announceAdvice(server, log)
     stderr.write(`sidemint: ${server.source.name} tokens as ${identityLabel(server.primary)} at ${server.url}\n`)
     const pointed = createClientEnv({ url: server.url, emptyDirectory: directory, env, project: server.project })
     return await execute(command, parameters, { ...env, ...pointed, SIDEMINT_SERVER: server.url })

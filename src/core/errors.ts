@@ -165,7 +165,7 @@ export const CATALOGUE = {
   KEY_REFUSED: {
     status: 403,
     what: 'Google refused the key of {caller}: {reason}',
-    fix: 'the key was deleted or the clock is wrong: compare `date -u` with the real time, then gcloud iam service-accounts keys list',
+    fix: 'compare `date -u` with the real time; where that is right, the key is gone, so make another: gcloud iam service-accounts keys create FILE --iam-account={caller}',
   },
   SUBJECT_TOKEN_REFUSED: {
     status: 403,
@@ -175,7 +175,7 @@ export const CATALOGUE = {
   SUBJECT_TOKEN_MISSING: {
     status: 403,
     what: 'no subject token from {from}: {reason}',
-    fix: 'look at credential_source in the credential file: its file, URL or program must give one here, where sidemint runs; a program needs GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1',
+    fix: 'look at credential_source in the credential file: its file, URL or program must give one here, where sidemint runs',
   },
   IMPERSONATION_DENIED: {
     status: 403,
@@ -205,7 +205,7 @@ export const CATALOGUE = {
   QUOTA_PROJECT_MISSING: {
     status: 403,
     what: '{caller} names no quota project, and the IAM Service Account Credentials API needs one',
-    fix: 'gcloud auth application-default set-quota-project PROJECT, or GOOGLE_CLOUD_QUOTA_PROJECT=PROJECT',
+    fix: "set GOOGLE_CLOUD_QUOTA_PROJECT=PROJECT; or, where the login is gcloud's own file: gcloud auth application-default set-quota-project PROJECT",
   },
   API_DISABLED: {
     status: 403,
@@ -215,7 +215,7 @@ export const CATALOGUE = {
   QUOTA_PROJECT_DENIED: {
     status: 403,
     what: '{caller} may not use the quota project {project}',
-    fix: 'gcloud projects add-iam-policy-binding {project} --member={member} --role=roles/serviceusage.serviceUsageConsumer ; or name another: gcloud auth application-default set-quota-project PROJECT',
+    fix: 'gcloud projects add-iam-policy-binding {project} --member={member} --role=roles/serviceusage.serviceUsageConsumer ; or name another: GOOGLE_CLOUD_QUOTA_PROJECT=PROJECT',
   },
   UPSTREAM_REFUSED: {
     status: 403,

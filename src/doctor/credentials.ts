@@ -3,7 +3,7 @@
 import { asFailure } from '../core/errors.ts'
 import { readClaims } from '../core/token.ts'
 import { type Adc, type Credential, describeCredential, rootOf } from '../mint/adc.ts'
-import { locateAdc, refuseMisplacedLogin } from '../mint/adc-place.ts'
+import { type AdcPlace, explainAt, locateAdc, refuseMisplacedLogin } from '../mint/adc-place.ts'
 import { readAdc } from '../mint/adc-read.ts'
 import { BOUNDS } from '../mint/bounded.ts'
 import type { Speaker } from '../mint/google/mint.ts'
@@ -11,6 +11,7 @@ import { DEFAULT_UNIVERSE, universeOf } from '../mint/universe.ts'
 import { type Finding, failed, ok } from './finding.ts'
 
 export interface Credentials {
+  place: AdcPlace
   /** What was found of the file itself. */
   finding: Finding
   /** Undefined where the file says nothing of use. */
@@ -28,22 +29,27 @@ export async function readCredentials(env: NodeJS.ProcessEnv): Promise<Credentia
     const universe = universeOf(adc.universe, env)
     const of = universe === DEFAULT_UNIVERSE ? '' : ` of the universe ${universe}`
     const finding = ok('ADC', `${describeCredential(adc.credential)}${of} in ${place.name} (${place.why})`)
-    return { adc, universe, finding }
+    return { place, adc, universe, finding }
   } catch (error) {
-    return { universe: env.GOOGLE_CLOUD_UNIVERSE_DOMAIN || DEFAULT_UNIVERSE, finding: failed('ADC', asFailure(error)) }
+    const universe = env.GOOGLE_CLOUD_UNIVERSE_DOMAIN || DEFAULT_UNIVERSE
+    return { place, universe, finding: failed('ADC', asFailure(error)) }
   }
 }
 
 /** Refreshes what the file holds; a token that comes of that is thrown away. */
-export async function checkRefresh({ adc, universe }: Credentials): Promise<Finding[]> {
-  return adc === undefined ? [] : [await refresh(rootOf(adc.credential), universe)]
+export async function checkRefresh({ place, adc, universe }: Credentials): Promise<Finding[]> {
+  return adc === undefined ? [] : [await refresh(place, rootOf(adc.credential), universe)]
 }
 
 /**
  * The credential at the root: one that impersonates may lack the right to an access token, and needs none for ID
  * tokens.
  */
-async function refresh(credential: Exclude<Credential, { kind: 'impersonated' }>, universe: string): Promise<Finding> {
+async function refresh(
+  place: AdcPlace,
+  credential: Exclude<Credential, { kind: 'impersonated' }>,
+  universe: string,
+): Promise<Finding> {
   const check = 'refresh'
   const { createMinter } = await import('../mint/google/mint.ts')
   const { mint } = createMinter({
@@ -62,7 +68,7 @@ async function refresh(credential: Exclude<Credential, { kind: 'impersonated' }>
     const tookMs = Date.now() - startedAtMs
     return ok(check, `Google takes it as ${await nameOf()}, in ${tookMs} ms`)
   } catch (error) {
-    return failed(check, asFailure(error))
+    return failed(check, asFailure(explainAt(place, error)))
   }
 
   /** A user's email is in no file, and only in an ID token where the login asked for one. */

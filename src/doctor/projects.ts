@@ -1,6 +1,7 @@
 /** The projects behind the calls: the one that they are counted for, and whether the API is on. Mints tell of both. */
 
 import { standardQuotaProject } from '../config/standard.ts'
+import { CATALOGUE } from '../core/errors.ts'
 import type { Adc } from '../mint/adc.ts'
 import { type Finding, ok, warn } from './finding.ts'
 
@@ -28,7 +29,7 @@ function quota({ credential, quotaProject }: Adc, isAnswered: boolean, env: Node
   return warn(
     check,
     'the login names no quota project, and Google may refuse to impersonate without one',
-    'gcloud auth application-default set-quota-project PROJECT, or GOOGLE_CLOUD_QUOTA_PROJECT=PROJECT',
+    CATALOGUE.QUOTA_PROJECT_MISSING.fix,
   )
 }
 

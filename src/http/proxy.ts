@@ -34,7 +34,8 @@ NEAR.addSubnet('fe80::', 10, 'ipv6')
  * the host, or the target is a loopback or link-local address.
  *
  * The first of HTTPS_PROXY (for https targets only), HTTP_PROXY and ALL_PROXY that is set and not empty counts, upper
- * case before lower. A proxy without a scheme is an http one.
+ * case before lower. A proxy without a scheme is an http one; without a port it is at 1080, an https one at 443
+ * (curl 8.14, lib/url.c, parse_proxy).
  *
  * Throws PROXY_UNUSABLE where the variable names no http or https proxy (SOCKS is not supported).
  */
@@ -45,7 +46,7 @@ export function proxyFor(target: string | URL, env: NodeJS.ProcessEnv = process.
   const host = hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '')
   if (isNear(host) || isSpared(host, port || (protocol === 'https:' ? '443' : '80'), env)) return undefined
   const url = readProxy(variable, env[variable]?.trim() ?? '')
-  return { variable, url, address: url.host }
+  return { variable, url, address: `${url.hostname}:${url.port || (url.protocol === 'https:' ? 443 : 80)}` }
 }
 
 function readProxy(variable: string, value: string): URL {
@@ -60,7 +61,13 @@ function readProxy(variable: string, value: string): URL {
   } catch {
     throw failure('PROXY_UNUSABLE', { variable, reason: 'a % in its user or password is not written as %25' })
   }
+  if (url.protocol === 'http:' && !/:\d+$/.test(authorityOf(value))) url.port = '1080'
   return url
+}
+
+/** As it was written: a URL leaves out port 80. */
+function authorityOf(value: string): string {
+  return value.replace(/^\w+:\/\//, '').replace(/[/?#].*$/s, '')
 }
 
 function isNear(host: string): boolean {

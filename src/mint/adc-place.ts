@@ -3,7 +3,7 @@
 import { stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, join } from 'node:path'
-import { failure } from '../core/errors.ts'
+import { type Code, failure, SidemintError } from '../core/errors.ts'
 import { isPathLike } from '../core/schemas.ts'
 
 export interface AdcPlace {
@@ -78,6 +78,21 @@ export function loginFix({ path, name, isGcloudFile }: AdcPlace): string {
   if (isGcloudFile) return `${login} on the host (not gcloud auth login)`
   if (path === undefined) return `${login} on the host, and unset ${name}`
   return `${login} writes another file than GOOGLE_APPLICATION_CREDENTIALS names: unset that, or copy the new file there`
+}
+
+/** The same failure, but where its fix is a command that writes gcloud's own file, and another one is read. */
+export function explainAt(place: AdcPlace, thrown: unknown): unknown {
+  if (place.isGcloudFile || !(thrown instanceof SidemintError)) return thrown
+  const { code, status, message } = thrown
+  const fix = FIXES[code]?.(loginFix(place))
+  return fix === undefined ? thrown : new SidemintError(code, status, message, fix)
+}
+
+const FIXES: Partial<Record<Code, (login: string) => string>> = {
+  LOGIN_EXPIRED: (login) => login,
+  REAUTH_REQUIRED: (login) => login,
+  CREDENTIALS_UNUSABLE: (login) => login,
+  LOGIN_TOO_NARROW: (login) => `${login}. Log in without --scopes, or with cloud-platform among them`,
 }
 
 /** What may be wrong with a path that leads to no file: a shell would have expanded it, or taken its quotes off. */

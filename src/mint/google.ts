@@ -1,10 +1,9 @@
 /** The developer's own Google credentials as a source. The library is loaded by the first mint. */
 
 import { standardQuotaProject } from '../config/standard.ts'
-import { type Code, SidemintError } from '../core/errors.ts'
 import type { Token, TokenRequest, TokenSource } from '../core/token.ts'
 import { type Adc, emailOf } from './adc.ts'
-import { loginFix } from './adc-place.ts'
+import { explainAt } from './adc-place.ts'
 import { BOUNDS, type Bounds } from './bounded.ts'
 import { type Credentials, createCredentials } from './credentials.ts'
 import type { Minter, Speaker } from './google/mint.ts'
@@ -23,9 +22,6 @@ export interface GoogleSourceOptions {
   now: () => number
   bounds?: Bounds
 }
-
-/** Mended by another login. */
-const LOGIN_CODES: ReadonlySet<string> = new Set<Code>(['LOGIN_EXPIRED', 'REAUTH_REQUIRED'])
 
 export function createGoogleSource(options: GoogleSourceOptions): TokenSource {
   const { env, delegatesOf, allowUserTokens, onDate, now, bounds = BOUNDS } = options
@@ -56,19 +52,15 @@ export function createGoogleSource(options: GoogleSourceOptions): TokenSource {
     return credentials.adc() as Adc
   }
 
-  /** The command that Google's refusal names writes gcloud's own file, which may not be the one that is read here. */
-  function explain(thrown: unknown): never {
-    const isLogin = thrown instanceof SidemintError && LOGIN_CODES.has(thrown.code)
-    if (!isLogin || credentials.place.isGcloudFile) throw thrown
-    throw new SidemintError(thrown.code, thrown.status, thrown.message, loginFix(credentials.place))
-  }
-
   return {
     async mint(request: TokenRequest, signal?: AbortSignal): Promise<Token> {
       const adc = await inForce()
       const { principal } = request
       const minter = await minterOf(adc)
-      const mint = async (speaker: Speaker) => minter.mint(request, speaker, signal).catch(explain)
+      const mint = async (speaker: Speaker) =>
+        minter.mint(request, speaker, signal).catch((thrown) => {
+          throw explainAt(credentials.place, thrown)
+        })
       return principal === undefined || principal === emailOf(adc.credential)
         ? mint({ own: true })
         : mint({ own: false, principal, delegates: delegatesOf(principal) })

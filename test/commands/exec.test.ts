@@ -103,3 +103,14 @@ test('exec refuses what is for Google only, where it would sign local tokens', a
   const asked = await run(['exec', account, '--source=local', '--', 'true'])
   t.regex(asked.err, /^sidemint: local tokens as orders@acme-dev/)
 })
+
+test('exec says what serve says of a login that cannot mint, before the command runs', async (t) => {
+  const login = join(scratch, 'user.json')
+  writeFileSync(
+    login,
+    JSON.stringify({ type: 'authorized_user', client_id: 'i', client_secret: 's', refresh_token: 'r' }),
+  )
+  const env = { GOOGLE_APPLICATION_CREDENTIALS: login }
+  const { err } = await run(['exec', '--source', 'google', '--project', 'x', '--', process.execPath, '--version'], env)
+  t.regex(err, /a user login has nobody to impersonate\. Fix: --impersonate-service-account EMAIL/)
+})

@@ -61,7 +61,7 @@ test.serial('a login that expired fails with the command that renews it', async 
   t.like(of('ADC')[0], { status: 'ok' })
   for (const check of ['refresh', 'orders']) {
     t.like(of(check)[0], { status: 'fail', code: 'REAUTH_REQUIRED' })
-    t.regex(of(check)[0]?.fix ?? '', /^gcloud auth application-default login/)
+    t.regex(of(check)[0]?.fix ?? '', /^gcloud auth application-default login writes another file than GOOGLE_APPLICAT/)
   }
   t.like(of('network'), [{ status: 'ok' }, { status: 'ok' }])
   holdsNoSecret(t, google, text)

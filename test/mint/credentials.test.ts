@@ -269,3 +269,35 @@ test.serial(
     })
   },
 )
+
+for (const [code, fix, order] of [
+  [
+    'CREDENTIALS_UNUSABLE',
+    /writes another file than GOOGLE_APPLICATION_CREDENTIALS names/,
+    { type: 'gdch_service_account' },
+  ],
+  ['LOGIN_TOO_NARROW', /^gcloud .* writes another file than .*: unset that, or copy .* without --scopes/, 'narrow'],
+  ['QUOTA_PROJECT_MISSING', /^set GOOGLE_CLOUD_QUOTA_PROJECT=PROJECT/, 'charged'],
+  ['QUOTA_PROJECT_DENIED', /; or name another: GOOGLE_CLOUD_QUOTA_PROJECT=PROJECT$/, 'denied'],
+] as const) {
+  test.serial(`${code}: no fix writes a file that is not read`, async (t) => {
+    const user = `${code.toLowerCase()}@acme.com`
+    google.grant(user, CREATOR, ORDERS)
+    const scopes = ['openid', 'https://www.googleapis.com/auth/userinfo.email']
+    const login = google.userLogin(
+      user,
+      order === 'narrow' ? { scopes } : order === 'denied' ? { quotaProject: 'not-mine' } : {},
+    )
+    if (order === 'charged') {
+      google.disableApi('764086051850')
+      t.teardown(() => google.enableApi('764086051850'))
+    }
+    const { write, get, clock } = await serve(t, { impersonateServiceAccount: [ORDERS] })
+    write(typeof order === 'object' ? order : login)
+    clock.advance(1 * SECOND)
+    const { body } = await get(`${DEFAULT_ACCOUNT}/identity?audience=${AUDIENCE}`)
+    const { error, error_description: told } = JSON.parse(body)
+    t.is(error, code)
+    t.regex(told.split('. Fix: ')[1], fix)
+  })
+}

@@ -288,7 +288,8 @@ test('a deleted key and an account that does not exist are told apart', async (t
   google.revoke('deleted@acme-dev.iam.gserviceaccount.com')
   const refused = await failureOf(t, sourceOf(key), idToken())
   t.is(refused.code, 'KEY_REFUSED')
-  t.regex(refused.message, /^Google refused the key of deleted@.*Invalid JWT Signature/)
+  t.regex(refused.message, /^Google refused the key of deleted@.*Invalid JWT Signature$/)
+  t.regex(refused.fix, /gcloud iam service-accounts keys create FILE --iam-account=deleted@acme-dev\.iam\.\S+com$/)
 })
 
 test('many at once refresh the login once, and mint once each', async (t) => {

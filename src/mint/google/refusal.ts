@@ -74,4 +74,5 @@ export function plain(words: string): string {
     .replace(SECRETS, '...')
     .replace(LONG, (run, id?: string) => id ?? (NAMES.test(run) ? run.replace(/[\w~+%-]{40,}/g, '...') : '...'))
     .slice(0, 300)
+    .replace(/(?<!\.)\.$/, '')
 }

@@ -27,7 +27,7 @@ export function programSupplier(
 
   async function run(): Promise<Answer | undefined> {
     if (process.env.GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES !== '1') {
-      throw missing(nameOf(program), 'GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES is not 1')
+      throw missing(nameOf(program), 'GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES is not 1', ALLOW)
     }
     const [name = '', ...rest] = wordsOf(command)
     const env = {
@@ -69,7 +69,9 @@ function parsed(text: string): Answer | undefined {
 function subjectFrom(answer: Answer | undefined, program: SubjectProgram): string {
   const { success, code = '', message = '' } = answer ?? {}
   if (answer === undefined) throw missing(nameOf(program), 'nothing usable is there')
-  if (success === false) throw missing(nameOf(program), plain(`it answered without success: ${code} ${message}`))
+  if (success === false) {
+    throw missing(nameOf(program), plain(`it answered without success: ${code} ${message}`), AS_IT_SAYS)
+  }
   return subjectOf(answer) ?? noToken(program)
 }
 
@@ -120,6 +122,9 @@ function wordsOf(command: string): string[] {
   return words.map((word) => word.replace(/^"(.*)"$/, '$1'))
 }
 
-function missing(from: string, reason: string): SidemintError {
-  return failure('SUBJECT_TOKEN_MISSING', { from, reason })
+const ALLOW = 'set GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1 where sidemint runs, if you trust the credential file'
+const AS_IT_SAYS = 'do what the program says, here, where sidemint runs'
+
+function missing(from: string, reason: string, fix?: string): SidemintError {
+  return failure('SUBJECT_TOKEN_MISSING', { from, reason }, { fix })
 }

@@ -112,6 +112,7 @@ for (const [title, command, reason] of BROKEN) {
     const error = await failureOf(t, { executable: { command: command() } })
     t.like(error, { code: 'SUBJECT_TOKEN_MISSING', status: 403 })
     t.regex(error.message, reason)
+    t.is(/^do what the program says/.test(error.fix), /without success/.test(error.message))
   })
 }
 
@@ -134,6 +135,7 @@ test.serial('a program is run only where that is allowed', async (t) => {
   const error = await failureOf(t, { executable: { command: program('process.exit(0)') } })
   process.env.GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES = '1'
   t.regex(error.message, /GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES is not 1/)
+  t.regex(error.fix, /^set GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1 where sidemint runs/)
 })
 
 test('an output file that is half written gives way to the program', async (t) => {
