@@ -4,7 +4,8 @@
  * HTTP_PROXY for https too, as Google's library does (gaxios 8.3).
  */
 
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
+import { createRange, isCidr } from '../core/cidr.ts'
 import { failure } from '../core/errors.ts'
 
 export interface HttpProxy {
@@ -23,11 +24,7 @@ const VARIABLES: Record<string, readonly string[]> = {
 }
 
 /** This machine and its link: no proxy can reach them for us. */
-const NEAR = new BlockList()
-NEAR.addSubnet('127.0.0.0', 8)
-NEAR.addSubnet('169.254.0.0', 16)
-NEAR.addAddress('::1', 'ipv6')
-NEAR.addSubnet('fe80::', 10, 'ipv6')
+const isNearAddress = createRange(['127.0.0.0/8', '169.254.0.0/16', '::1', 'fe80::/10'])
 
 /**
  * The proxy by which requests to the target go; undefined where they go straight: no variable is set, NO_PROXY spares
@@ -71,7 +68,7 @@ function authorityOf(value: string): string {
 }
 
 function isNear(host: string): boolean {
-  return host === 'localhost' || host.endsWith('.localhost') || holds(NEAR, host)
+  return host === 'localhost' || host.endsWith('.localhost') || isNearAddress(host)
 }
 
 /**
@@ -84,23 +81,8 @@ function isSpared(host: string, port: string, env: NodeJS.ProcessEnv): boolean {
     if (entry === '*') return true
     const [, name = '', only = port] = /^\[?(.+?)\]?(?:(?<=\]|^[^:]+):(\d+))?$/.exec(entry) ?? []
     if (name === '' || only !== port) return false
-    if (isIP(host) !== 0) return name === host || holds(rangeOf(name), host)
+    if (isIP(host) !== 0) return isCidr(name) && createRange([name])(host)
     const suffix = name.replace(/^\*?\./, '').replace(/\.$/, '')
     return host === suffix || host.endsWith(`.${suffix}`)
   })
-}
-
-function rangeOf(cidr: string): BlockList {
-  const range = new BlockList()
-  const [address = '', bits = ''] = cidr.split('/')
-  const family = isIP(address)
-  const most = family === 6 ? 128 : 32
-  if (family !== 0 && /^\d+$/.test(bits) && Number(bits) <= most)
-    range.addSubnet(address, Number(bits), `ipv${family as 4 | 6}`)
-  return range
-}
-
-function holds(range: BlockList, host: string): boolean {
-  const family = isIP(host)
-  return family !== 0 && range.check(host, `ipv${family as 4 | 6}`)
 }

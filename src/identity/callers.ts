@@ -3,7 +3,8 @@
  * and kept no longer, since a compose restart swaps two services' addresses within a second.
  */
 
-import { BlockList, isIP, isIPv4, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
+import { createRange } from '../core/cidr.ts'
 import { peerAddress } from '../core/host.ts'
 import { type ComposeName, readName } from './compose-names.ts'
 
@@ -65,26 +66,6 @@ export function createCallers({ reverse, ownAddresses }: CallersOptions): Caller
       return caller
     },
   }
-}
-
-/** Whether an address lies in one of the ranges; a bare address is a range of one. */
-export function createRange(cidrs: readonly string[]): (address: string) => boolean {
-  const ranges = new BlockList()
-  for (const cidr of cidrs) {
-    const [network = '', bits] = cidr.split('/')
-    const family = isIPv4(network) ? 'ipv4' : 'ipv6'
-    ranges.addSubnet(network, bits === undefined ? (family === 'ipv4' ? 32 : 128) : Number(bits), family)
-  }
-  return (address) => isIP(address) !== 0 && ranges.check(address, isIPv4(address) ? 'ipv4' : 'ipv6')
-}
-
-/** Whether a text is an address or a range of them. */
-export function isCidr(text: string): boolean {
-  const [network = '', bits, ...more] = text.split('/')
-  const most = isIPv4(network) ? 32 : 128
-  return (
-    isIP(network) !== 0 && more.length === 0 && (bits === undefined || (/^\d+$/.test(bits) && Number(bits) <= most))
-  )
 }
 
 function isLoopback(address: string): boolean {

@@ -1,7 +1,8 @@
 /** Which identity a request gets. */
 
+import { createRange, isCidr } from '../core/cidr.ts'
 import { hostName } from '../core/host.ts'
-import { type Caller, createRange, isCidr } from './callers.ts'
+import type { Caller } from './callers.ts'
 import type { Identity } from './identity.ts'
 
 /** What a request tells of who sent it. */

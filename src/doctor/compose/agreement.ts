@@ -1,8 +1,8 @@
 /** What the settings of a stack's sidemint name, beside what the stack has. */
 
-import { isIP } from 'node:net'
 import { suggest } from '../../config/layers.ts'
 import type { Settings } from '../../config/settings.ts'
+import { isCidr } from '../../core/cidr.ts'
 import { hostName } from '../../core/host.ts'
 import { type Finding, fail } from '../finding.ts'
 import type { Service } from './project.ts'
@@ -34,7 +34,7 @@ function callers({ identities }: Settings, { check, services, sidemints }: Parti
   const known = apps.flatMap(({ name, containerName }) => [name, containerName]).filter((name) => name !== '')
   return identities.flatMap(({ callers }, index) =>
     callers
-      .filter((caller) => isIP(caller.replace(/\/.*$/, '')) === 0 && !known.some((name) => isInstance(caller, name)))
+      .filter((caller) => !isCidr(caller) && !known.some((name) => isInstance(caller, name)))
       .map((caller) =>
         fail(
           check,

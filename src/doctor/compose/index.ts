@@ -1,7 +1,7 @@
 /** The stack's part of `sidemint doctor`: every service that is a sidemint, and every one that asks it. */
 
-import { BlockList } from 'node:net'
 import { basename, dirname } from 'node:path'
+import { createRange, isCidr } from '../../core/cidr.ts'
 import { asFailure } from '../../core/errors.ts'
 import { type Finding, fail, failed, ok, warn } from '../finding.ts'
 import { compare } from './agreement.ts'
@@ -123,12 +123,5 @@ async function lintSubnet(project: ComposeProject, env: NodeJS.ProcessEnv): Prom
 }
 
 function holdsLinkLocal(subnet: string): boolean {
-  const [address = '', prefix = ''] = subnet.split('/')
-  const list = new BlockList()
-  try {
-    list.addSubnet(address, Number(prefix || 32), 'ipv4')
-  } catch {
-    return false
-  }
-  return list.check(LINK_LOCAL)
+  return isCidr(subnet) && createRange([subnet])(LINK_LOCAL)
 }
