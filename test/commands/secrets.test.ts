@@ -1,7 +1,10 @@
 /** Secrets are planted wherever users have put them, and every output of every command is looked through for them. */
 
 import { generateKeyPairSync } from 'node:crypto'
+import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { ask, DEFAULT_ACCOUNT, V1 } from '../http-client.ts'
@@ -41,12 +44,17 @@ const SECRETS = [
   'BEGIN PRIVATE KEY',
 ]
 
-/** Nobody listens there, so every call to Google ends at once. */
-const PROXY = `http://ann:${PASSWORD}@127.0.0.1:9`
-test.before(() => {
+/** It refuses for good, so that no call to Google is tried again; one that nobody listens at is asked three times. */
+const proxy = createServer().on('connect', (_, socket) => socket.end('HTTP/1.1 407 Who are you?\r\n\r\n'))
+const DEAD_PROXY = `http://ann:${PASSWORD}@127.0.0.1:9`
+let PROXY = ''
+test.before(async () => {
+  await once(proxy.listen(0, '127.0.0.1'), 'listening')
+  PROXY = `http://ann:${PASSWORD}@127.0.0.1:${(proxy.address() as AddressInfo).port}`
   process.env.HTTPS_PROXY = PROXY
   process.env.GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES = '1'
 })
+test.after.always(() => proxy.close())
 
 function file(content: unknown): string {
   const path = join(scratch, `${crypto.randomUUID()}.json`)
@@ -126,6 +134,15 @@ for (const [title, planted] of PLANTED) {
     }
   })
 }
+
+test.serial('no command shows a planted secret: nobody at the proxy', async (t) => {
+  process.env.HTTPS_PROXY = DEAD_PROXY
+  t.teardown(() => (process.env.HTTPS_PROXY = PROXY))
+  const env = { HTTPS_PROXY: DEAD_PROXY, GOOGLE_APPLICATION_CREDENTIALS: file(KEY) }
+  const { err } = await run(['token', '--audience', AUDIENCE], env)
+  t.regex(err, /NETWORK_DOWN/)
+  lookThrough(t, err, 'token')
+})
 
 test('no help shows one', async (t) => {
   const env = { SIDEMINT_CREDENTIALS: KEY, SIDEMINT_KEY_FILE: PEM, GOOGLE_APPLICATION_CREDENTIALS: KEY }
