@@ -255,3 +255,11 @@ networks: { cloud: { driver_opts: { com.docker.network.bridge.inhibit_ipv4: "tru
   t.regex(await of('google'), /only on cloud, which has inhibit_ipv4, so it does not reach Google/)
   t.notRegex(await of('local'), /inhibit_ipv4/)
 })
+
+test('where the stack has no service that could be named, the fix says to add one', async (t) => {
+  const alone = STACK.replace(/ {2}(orders|work|billing-app): .*\n/g, '')
+  const found = await faults(t, stack(SETTINGS, alone))
+  const fixes = found.filter(({ what }) => /no service of the stack has that name/.test(what)).map(({ fix }) => fix)
+  t.true(fixes.length > 1, JSON.stringify(found))
+  for (const fix of fixes) t.is(fix, 'add that service to the stack')
+})

@@ -39,10 +39,14 @@ function callers({ identities }: Settings, { check, services, sidemints }: Parti
         fail(
           check,
           `identities[${index}].callers names ${caller}, and no service of the stack has that name${suggest(caller, known)}`,
-          `name one of ${known.join(', ')}`,
+          nameOneOf(known),
         ),
       ),
   )
+}
+
+function nameOneOf(services: readonly string[]): string {
+  return services.length > 0 ? `name one of ${services.join(', ')}` : 'add that service to the stack'
 }
 
 /** A service is also named by one of its containers: `PROJECT-SERVICE-1`. */
@@ -120,7 +124,7 @@ function upstreams({ gates }: Settings, { check, fronts, sidemints, services }: 
         : sidemints.some((service) => allNamesOf(service).includes(host))
           ? "that is sidemint's own name"
           : `no service of the stack has that name${suggest(host, known)}`
-    const fix = apart.length > 0 ? 'put both on one network' : `name one of ${known.join(', ')}`
+    const fix = apart.length > 0 ? 'put both on one network' : nameOneOf(known)
     return [fail(check, `gates[${index}].upstream is ${upstream}, and ${why}`, fix)]
   })
 }

@@ -64,9 +64,10 @@ function pointers(service: Service, { servers }: Neighbours, check: string): Fin
   const { environment, networkMode, isPartial } = service
   if (reachesLinkLocal(service, servers) || isPartial) return []
   const names = given(environment).map(([name]) => name)
-  const value = environment[names[0] ?? ''] ?? ALIAS
   if (names.length === 0) return networkMode !== '' ? [] : unpointed(service, servers, check)
   const missing = (name: string) => !names.includes(name)
+  const asked = hostAndPort(environment[names[0] ?? ''] ?? ALIAS)
+  const value = strangersOf(service, servers).includes(hostOf(asked)) ? (namesOf(servers, service)[0] ?? asked) : asked
   return [
     ...(missing('GCE_METADATA_HOST')
       ? [fail(check, `GCE_METADATA_HOST is missing: Go, Java, Ruby and .NET know only that`, line('HOST'))]
@@ -96,13 +97,9 @@ function unpointed(service: Service, servers: readonly Service[], check: string)
 }
 
 function addresses(service: Service, { servers }: Neighbours, check: string): Finding[] {
-  if (servers.length === 0 || service.networks.length === 0) return []
   const names = namesOf(servers, service)
-  const strangers = pointedAt(service).filter(
-    (host) => !names.includes(host) && !isHost(host) && !LOOPBACK.test(host) && !service.extraHosts.includes(host),
-  )
   const networks = service.networks.map(({ network }) => network).join(', ')
-  return [...new Set(strangers)].map((host) =>
+  return strangersOf(service, servers).map((host) =>
     fail(
       check,
       `it is pointed at ${host}, and no sidemint has that name on a network of ${service.name} (${networks})`,
@@ -111,6 +108,16 @@ function addresses(service: Service, { servers }: Neighbours, check: string): Fi
         : `put ${service.name} and sidemint on one network, with the alias ${host}`,
     ),
   )
+}
+
+/** The hosts in the variables that are not a sidemint's on a network of the service. */
+function strangersOf(service: Service, servers: readonly Service[]): string[] {
+  if (servers.length === 0 || service.networks.length === 0) return []
+  const names = namesOf(servers, service)
+  const strangers = pointedAt(service).filter(
+    (host) => !names.includes(host) && !isHost(host) && !LOOPBACK.test(host) && !service.extraHosts.includes(host),
+  )
+  return [...new Set(strangers)]
 }
 
 /** A container's loopback is its own, unless it shares one with the host or a sidemint. */
