@@ -1,5 +1,7 @@
 /** What is asked for and what is minted. Nothing here knows HTTP, and nothing here knows who mints. */
 
+import { parseJson } from './json.ts'
+
 /** One token that somebody asks for. */
 export type TokenRequest =
   | {
@@ -45,11 +47,8 @@ export function cacheKey(request: TokenRequest): string {
     : `access\0${request.principal ?? ''}\0${request.scopes.join(' ')}`
 }
 
-/** The claims of a JWT, unverified: for display and for `exp`. Undefined where it is no JWT. */
+/** The claims of a JWT, unverified: for display and for `exp`. Undefined where it is not a JWT. */
 export function readClaims(jwt: string): Record<string, unknown> | undefined {
-  try {
-    return JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString('utf8'))
-  } catch {
-    return undefined
-  }
+  const claims = parseJson(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString('utf8'))
+  return claims as Record<string, unknown> | undefined
 }

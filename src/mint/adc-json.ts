@@ -1,6 +1,7 @@
 /** The JSON of a credential file, and what is wrong with a text that is not: files are copied and encoded on their way. */
 
 import { failure } from '../core/errors.ts'
+import { parseJson } from '../core/json.ts'
 
 /** `name` says where it is; without `fix`, what to type depends on the place. */
 export function malformed(name: string, reason: string, fix?: string): Error {
@@ -13,21 +14,13 @@ export function readJson(name: string, bytes: Buffer): object {
     throw malformed(name, 'it is UTF-16, as PowerShell 5 writes it', 'write it as UTF-8: Out-File -Encoding utf8')
   }
   const text = bytes.toString('utf8').replace(/^\uFEFF/, '')
-  const data = parse(text)
+  const data = parseJson(text)
   if (data === undefined) throw malformed(name, ...describeText(text))
-  if (typeof data === 'string' && parse(data) !== undefined) {
+  if (typeof data === 'string' && parseJson(data) !== undefined) {
     throw malformed(name, 'it is JSON in a JSON string, so it was encoded twice', 'write what `jq -r .` makes of it')
   }
   if (typeof data !== 'object' || data === null) throw malformed(name, 'it is not a JSON object')
   return data
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
 
 /** By its mark, or by the zeros that every second byte of ASCII in UTF-16 is. */

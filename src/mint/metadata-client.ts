@@ -5,6 +5,7 @@
 
 import { type IncomingMessage, request } from 'node:http'
 import { failure } from '../core/errors.ts'
+import { parseJson } from '../core/json.ts'
 import { readClaims, type Token } from '../core/token.ts'
 import { MARKER } from '../http/wire.ts'
 import { type Bounds, retrying, timed } from './bounded.ts'
@@ -62,7 +63,8 @@ export function createMetadataClient(options: MetadataClientOptions): MetadataCl
     },
     async accessToken(scopes, total) {
       const query = scopes.length === 0 ? '' : `?${new URLSearchParams({ scopes: scopes.join(',') })}`
-      const { access_token: value, expires_in: seconds } = parsed((await ask(`token${query}`, total)).body) ?? {}
+      const { body } = await ask(`token${query}`, total)
+      const { access_token: value, expires_in: seconds } = (parseJson(body) ?? {}) as Record<string, unknown>
       if (typeof value !== 'string' || typeof seconds !== 'number') throw garbage(host)
       return { value, expiresAtMs: now() + seconds * 1000, served: 'mint' }
     },
@@ -88,7 +90,7 @@ function createAsk({ host, bounds, onDate, now }: MetadataClientOptions, holder:
     const dateMs = Date.parse(headers.date ?? '')
     if (!Number.isNaN(dateMs)) onDate(dateMs)
     if (status !== 200)
-      throw { response: { status, data: parsed(data), headers: new Headers({ location: headers.location ?? '' }) } }
+      throw { response: { status, data: parseJson(data), headers: new Headers({ location: headers.location ?? '' }) } }
     if (headers['metadata-flavor'] !== 'Google') throw garbage(host)
     return { body: data, dateMs: Number.isNaN(dateMs) ? now() : dateMs }
   }
@@ -116,12 +118,4 @@ function send(url: URL, signal: AbortSignal): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     request(url, { headers, signal, agent: false }, resolve).on('error', reject).end()
   })
-}
-
-function parsed(body: string): Record<string, unknown> | undefined {
-  try {
-    return JSON.parse(body)
-  } catch {
-    return undefined
-  }
 }

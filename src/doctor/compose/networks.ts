@@ -1,5 +1,6 @@
 /** The networks of this host's Docker, where there is one: two cannot have the same subnet. */
 
+import { parseJson } from '../../core/json.ts'
 import { type ProgramOptions, runProgram } from '../program.ts'
 import { asData, asList, asText } from './shapes.ts'
 
@@ -18,7 +19,8 @@ export async function readDockerNetworks(env: NodeJS.ProcessEnv): Promise<Docker
   const ids = await docker(['network', 'ls', '--quiet'], options)
   if (ids === undefined) return undefined
   const described = await docker(['network', 'inspect', ...ids.split('\n').filter((id) => id !== '')], options)
-  return described === undefined ? undefined : parse(described)?.map(readNetwork)
+  const networks = parseJson(described ?? '')
+  return networks === undefined ? undefined : asList(networks).map(readNetwork)
 }
 
 function readNetwork(network: unknown): DockerNetwork {
@@ -27,14 +29,6 @@ function readNetwork(network: unknown): DockerNetwork {
     name: asText(Name),
     project: asText(asData(Labels)['com.docker.compose.project']),
     subnets: asList(asData(IPAM).Config).map((pool) => asText(asData(pool).Subnet)),
-  }
-}
-
-function parse(text: string): unknown[] | undefined {
-  try {
-    return asList(JSON.parse(text))
-  } catch {
-    return undefined
   }
 }
 

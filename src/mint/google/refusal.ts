@@ -1,5 +1,7 @@
 /** What Google says when it says no, in words that can be shown. */
 
+import { parseJson } from '../../core/json.ts'
+
 /** A refusal that does not pass: its words alone, in one of the two forms that Google's hosts use. */
 export class Refusal extends Error {
   override readonly name = 'Refusal'
@@ -17,7 +19,7 @@ export class Refusal extends Error {
     this.host = host
     this.status = status
     // What is fetched from a URL comes as text.
-    const data = asObject(typeof body === 'string' ? parsed(body) : body)
+    const data = asObject(typeof body === 'string' ? parseJson(body) : body)
     const error = asObject(data?.error)
     this.oauth =
       typeof data?.error === 'string'
@@ -44,14 +46,6 @@ function readApiError(error: Record<string, unknown>): Refusal['api'] {
     message: String(error.message ?? ''),
     reasons: details.flatMap((detail) => (typeof detail?.reason === 'string' ? [detail.reason] : [])),
     metadata: Object.assign({}, ...details.map((detail) => asObject(detail?.metadata))),
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
   }
 }
 

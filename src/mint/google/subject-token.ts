@@ -8,6 +8,7 @@ import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { failure, type SidemintError } from '../../core/errors.ts'
+import { parseJson } from '../../core/json.ts'
 import { childEnv } from '../../env/child.ts'
 import type { CredentialSource, FederatedCredential } from '../adc.ts'
 import { plain, Refusal } from './refusal.ts'
@@ -59,11 +60,7 @@ type Answer = Record<string, unknown>
 
 /** Undefined for what is half written, too: the program writes its file while others read it. */
 function parsed(text: string): Answer | undefined {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
+  return parseJson(text) as Answer | undefined
 }
 
 function subjectFrom(answer: Answer | undefined, program: SubjectProgram): string {
