@@ -5,7 +5,7 @@ import { asFailure } from '../core/errors.ts'
 import { createEvents } from '../core/events.ts'
 import { createIdentities } from '../identity/identities.ts'
 import { type Choice, chooseSource } from '../mint/choose.ts'
-import { gcloudLogin } from '../mint/gcloud-login.ts'
+import { explainGcloudLogin } from '../mint/gcloud-login.ts'
 import { checkRefresh, readCredentials } from './credentials.ts'
 import { type Finding, failed, ok, warn } from './finding.ts'
 import { checkMints } from './mints.ts'
@@ -36,10 +36,10 @@ async function checkWithoutGoogle(choice: Choice, settings: Settings, env: NodeJ
 }
 
 function noCredentials(choice: Choice, { source }: Settings, env: NodeJS.ProcessEnv): Finding {
-  const login = source === 'auto' ? gcloudLogin(env) : undefined
-  if (login === undefined) return ok('ADC', `none is needed: ${origin(choice)} gives the tokens`)
-  const what = `gcloud is logged in (${login}), but only for itself: libraries, and sidemint, need the other login`
-  return warn('ADC', what, 'gcloud auth application-default login')
+  const login = source === 'auto' ? explainGcloudLogin(env) : undefined
+  return login === undefined
+    ? ok('ADC', `none is needed: ${origin(choice)} gives the tokens`)
+    : warn('ADC', login.message, login.fix)
 }
 
 function origin(choice: Choice): string {

@@ -1,8 +1,8 @@
 /** What a user should know at start, each with what to type: the server runs, but not as they may think. */
 
-import { CATALOGUE } from '../core/errors.ts'
+import { CATALOGUE, withFix } from '../core/errors.ts'
 import { isPersonal } from '../mint/adc.ts'
-import { gcloudLogin } from '../mint/gcloud-login.ts'
+import { explainGcloudLogin } from '../mint/gcloud-login.ts'
 import type { Identity } from './identity.ts'
 import type { Minting } from './minting.ts'
 
@@ -21,13 +21,9 @@ export interface AdviceOptions {
 export function advise(options: AdviceOptions): string[] {
   const { minting, env, isLocalAsked, inventedProject } = options
   const { choice } = minting
-  const login = choice.name === 'local' && !isLocalAsked ? gcloudLogin(env) : undefined
+  const login = choice.name === 'local' && !isLocalAsked ? explainGcloudLogin(env) : undefined
   return [
-    ...(login === undefined
-      ? []
-      : [
-          `gcloud is logged in (${login}), but only for itself: libraries, and sidemint, need the other login. Fix: gcloud auth application-default login`,
-        ]),
+    ...(login === undefined ? [] : [withFix(login)]),
     ...(isUserAlone(options)
       ? [`a user login has nobody to impersonate. Fix: ${CATALOGUE.USER_TOKEN_AUDIENCE.fix}`]
       : []),
