@@ -2,12 +2,12 @@
 
 import { asFailure } from '../core/errors.ts'
 import { readClaims } from '../core/token.ts'
-import { type Adc, type Credential, describeCredential, rootOf } from '../mint/adc.ts'
+import { type Adc, type Credential, describeAdc, describeCredential, rootOf } from '../mint/adc.ts'
 import { type AdcPlace, explainAt, locateAdc, refuseMisplacedLogin } from '../mint/adc-place.ts'
 import { readAdc } from '../mint/adc-read.ts'
 import { BOUNDS } from '../mint/bounded.ts'
 import type { Speaker } from '../mint/google/mint.ts'
-import { DEFAULT_UNIVERSE, universeOf } from '../mint/universe.ts'
+import { universeOf } from '../mint/universe.ts'
 import { type Finding, failed, ok } from './finding.ts'
 
 export interface Credentials {
@@ -27,12 +27,10 @@ export async function readCredentials(env: NodeJS.ProcessEnv): Promise<Credentia
     await refuseMisplacedLogin(env)
     const adc = await readAdc(place)
     const universe = universeOf(adc.universe, env)
-    const of = universe === DEFAULT_UNIVERSE ? '' : ` of the universe ${universe}`
-    const finding = ok('ADC', `${describeCredential(adc.credential)}${of} in ${place.name} (${place.why})`)
+    const finding = ok('ADC', `${describeAdc({ ...adc, universe })} in ${place.name} (${place.why})`)
     return { place, adc, universe, finding }
   } catch (error) {
-    const universe = env.GOOGLE_CLOUD_UNIVERSE_DOMAIN || DEFAULT_UNIVERSE
-    return { place, universe, finding: failed('ADC', asFailure(error)) }
+    return { place, universe: universeOf(undefined, env), finding: failed('ADC', asFailure(error)) }
   }
 }
 

@@ -7,11 +7,11 @@ import { isDefault } from '../config/identity-checks.ts'
 import type { Settings } from '../config/settings.ts'
 import { standardProject } from '../config/standard.ts'
 import { isCidr } from '../core/cidr.ts'
-import { describeCredential } from '../mint/adc.ts'
+import { describeAdc } from '../mint/adc.ts'
 import type { CachedSource } from '../mint/cache.ts'
 import type { Choice } from '../mint/choose.ts'
 import type { Credentials } from '../mint/credentials.ts'
-import { DEFAULT_UNIVERSE, universeOf } from '../mint/universe.ts'
+import { universeOf } from '../mint/universe.ts'
 import { advise } from './advice.ts'
 import { createFinder, type FindIdentity } from './find.ts'
 import { createIdentity, createOwnIdentity, describeInherited, type Identity, listNamed } from './identity.ts'
@@ -128,7 +128,5 @@ function describeCredentials(credentials: Credentials | undefined): string | und
   const broken = credentials?.broken()
   if (broken !== undefined) return `${broken.code}: ${broken.message}`
   const adc = credentials?.adc()
-  if (adc === undefined) return undefined
-  const { universe = DEFAULT_UNIVERSE } = adc
-  return `${describeCredential(adc.credential)}${universe === DEFAULT_UNIVERSE ? '' : ` of the universe ${universe}`}`
+  return adc && describeAdc(adc)
 }

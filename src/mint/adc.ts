@@ -6,6 +6,7 @@
 import { createPrivateKey } from 'node:crypto'
 import * as v from 'valibot'
 import { KEY_FIX, malformed, readJson } from './adc-json.ts'
+import { DEFAULT_UNIVERSE } from './universe.ts'
 
 /** The credentials, whatever form the file has: what is asked of each is decided by its kind. */
 export type Credential =
@@ -166,6 +167,12 @@ export function describeCredential(credential: Credential): string {
     case 'gdch':
       return 'GDCH service account'
   }
+}
+
+/** What credentials are, and of which universe where that is not Google's own. */
+export function describeAdc({ credential, universe = DEFAULT_UNIVERSE }: Pick<Adc, 'credential' | 'universe'>): string {
+  const of = universe === DEFAULT_UNIVERSE ? '' : ` of the universe ${universe}`
+  return `${describeCredential(credential)}${of}`
 }
 
 /** A type that is not a short word may be a secret in the wrong place. */
