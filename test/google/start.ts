@@ -79,7 +79,7 @@ export interface FakeGoogle extends Credentials {
   /** An ID token signed by Google, with these claims. */
   idToken(claims: Record<string, unknown>): Promise<string>
   /** Writes a JSON credential, or text, into the directory. Returns its path. */
-  write(name: string, content: Adc | string): string
+  write(name: string, content: Adc | string | Buffer): string
   /** What must appear in no log, answer or metric. */
   secrets: ReadonlySet<string>
   caPem: string
@@ -156,10 +156,11 @@ export async function startFakeGoogle(options: FakeGoogleOptions = {}): Promise<
   const servers = [google, proxy, plain]
   const sockets = watch(servers)
 
-  const write = (name: string, content: Adc | string) => {
+  const write = (name: string, content: Adc | string | Buffer) => {
     const path = join(dir, name)
     mkdirSync(dirname(path), { recursive: true })
-    writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content, null, 2))
+    const isText = typeof content === 'string' || Buffer.isBuffer(content)
+    writeFileSync(path, isText ? content : JSON.stringify(content, null, 2))
     return path
   }
   const caFile = write('ca.pem', authority.caPem)
