@@ -2,10 +2,10 @@
 
 import { parseArgs } from 'node:util'
 import { readSettingsFile } from '../config/file.ts'
-import { invalid, settleLayers, suggest, unquoted } from '../config/layers.ts'
+import { invalid, settleLayers, unquoted } from '../config/layers.ts'
 import { defaultsOf, flagOf, type SettingName, type Settings, settingsOf } from '../config/settings.ts'
 import { SETTINGS } from '../config/table.ts'
-import { plainly, type Taker } from '../core/schemas.ts'
+import { plainly, suggest, type Taker } from '../core/schemas.ts'
 
 /** A flag of one command alone. */
 export interface OwnFlag {
@@ -27,6 +27,8 @@ export interface CommandShape {
   check?: (settings: Settings) => string[]
   /** What may stand beside flags: nothing, a command after `--`, or one argument and whatever follows it. */
   takes: 'nothing' | 'a command' | 'an argument and the rest'
+  /** Said behind a flag that is unknown here and like none of ours: whose it may be, and where it goes. */
+  otherFlags?: string
 }
 
 export interface Arguments {
@@ -66,15 +68,13 @@ function readFlags(shape: CommandShape, argv: readonly string[], problems: strin
   const names = new Map(settingsOf(shape.name).map((name) => [flagOf(name).slice(2), name]))
   const known = [...names.keys(), ...Object.keys(shape.flags), 'help'].map((name) => `--${name}`)
   const { tokens, rest } = tokenize(shape, names, argv)
-  if (shape.takes === 'nothing')
-    problems.push(...rest.map((argument) => `${plainly(argument)}: this command takes no arguments`))
-  for (const { name: written, value } of tokens) {
+  for (const { name: written, rawName, value } of tokens) {
     const negated = written.startsWith('no-') && names.has(written.slice(3))
     const flag = negated ? written.slice(3) : written
     const setting = names.get(flag)
     const ownFlag = shape.flags[flag]
     if (setting === undefined && ownFlag === undefined) {
-      problems.push(`${plainly(`--${written}`)}: unknown flag${suggest(`--${written}`, known)}`)
+      problems.push(`${plainly(rawName)}: unknown flag${suggest(rawName, known) || (shape.otherFlags ?? '')}`)
     } else if (setting !== undefined && SETTINGS[setting].kind === 'boolean' && !(negated && value !== undefined)) {
       flags.set(setting, [...(flags.get(setting) ?? []), value ?? !negated])
     } else if (negated || (value === undefined && ownFlag?.value !== undefined)) {
@@ -86,6 +86,10 @@ function readFlags(shape: CommandShape, argv: readonly string[], problems: strin
       else flags.set(setting, [...(flags.get(setting) ?? []), value])
     } else if (ownFlag?.repeats && value !== undefined) own[flag] = [own[flag] ?? [], value].flat() as string[]
     else own[flag] = value ?? true
+  }
+  if (shape.takes === 'nothing') {
+    const why = `${shape.name} takes no arguments; a command stands before its flags`
+    problems.push(...rest.map((argument) => `${plainly(argument)}: ${why}`))
   }
   return { flags, own, rest }
 }
@@ -120,6 +124,8 @@ export function misuse(problem: string): Error {
 
 interface FlagToken {
   name: string
+  /** With its dashes, as it was written. */
+  rawName: string
   value: string | undefined
 }
 
@@ -143,11 +149,20 @@ function tokenize(
   if (hungry !== undefined) {
     const after = tokenize(shape, names, argv.slice(hungry.index + 1))
     const earlier = tokenize(shape, names, argv.slice(0, hungry.index))
-    const starved = { name: hungry.name, value: undefined }
+    const starved = { name: hungry.name, rawName: hungry.rawName, value: undefined }
     return { tokens: [...earlier.tokens, starved, ...after.tokens], rest: [...earlier.rest, ...after.rest] }
   }
-  const tokens = given.map(({ name, value }) => ({ name, value }))
-  if (mixed) return { tokens, rest: parsed.flatMap((token) => (token.kind === 'positional' ? [token.value] : [])) }
+  const tokens = given.map(({ name, rawName, value }) => ({ name, rawName, value }))
+  if (mixed) {
+    const isKnown = (flag: string) => names.has(flag.replace(/^no-/, '')) || shape.flags[flag] !== undefined
+    // What follows an unknown flag may be its value.
+    const isValue = (at: number) => {
+      const before = parsed[at - 1]
+      return before?.kind === 'option' && before.value === undefined && !isKnown(before.name)
+    }
+    const rest = parsed.flatMap((token, at) => (token.kind === 'positional' && !isValue(at) ? [token.value] : []))
+    return { tokens, rest }
+  }
   if (end === undefined) return { tokens, rest: [] }
   return { tokens, rest: argv.slice(end.kind === 'option-terminator' ? end.index + 1 : end.index) }
 }

@@ -14,6 +14,8 @@ import { findSecondUrl, readCurlOptions, readUrl } from './curl-arguments.ts'
 import { execute } from './execute.ts'
 import { obtainToken, readUser, USER_FLAG, type Wanted } from './token.ts'
 
+const CURLS_OWN = "curl's own arguments follow the URL: sidemint curl https://ledger.example -i"
+
 const SHAPE: CommandShape = {
   name: 'curl',
   usage: "curl [flags] URL [curl's arguments]",
@@ -25,6 +27,7 @@ The token goes to that URL alone: a second one, --next, --config and --location-
     audience: { value: 'URL', help: "who the token is for, where that is not the URL's origin" },
   },
   takes: 'an argument and the rest',
+  otherFlags: `; ${CURLS_OWN}`,
 }
 
 export const help = () => helpFor(SHAPE)
@@ -32,9 +35,7 @@ export const help = () => helpFor(SHAPE)
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   const parsed = await readArguments(SHAPE, { argv, env: io.env })
   const [text, ...rest] = parsed.rest
-  if (text === undefined) {
-    throw misuse("name the URL; curl's own arguments follow it: sidemint curl https://ledger.example -i")
-  }
+  if (text === undefined) throw misuse(`name the URL; ${CURLS_OWN}`)
   const url = readUrl(text)
   // What stands before an @ may be a password.
   if (typeof url === 'string') throw misuse(`${text.includes('@') ? 'the URL' : plainly(text)}: ${url}`)

@@ -7,6 +7,7 @@ import { invalid } from '../config/layers.ts'
 import { flagOf } from '../config/settings.ts'
 import { createClientEnv } from '../env/client.ts'
 import { identityLabel } from '../identity/identity.ts'
+import { refuseEmptyCredentials } from '../mint/choose.ts'
 import { startServer } from '../server.ts'
 import { type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
 import { announceAdvice } from './banner.ts'
@@ -52,6 +53,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
 
 /** Who asks for Google's tokens here would get local ones, and read that only where they are refused. */
 function refuseGoogle(given: ReadonlySet<string>, env: NodeJS.ProcessEnv): void {
+  refuseEmptyCredentials(env)
   const named = [
     ...(given.has('impersonateServiceAccount') ? [flagOf('impersonateServiceAccount')] : []),
     ...(env.SIDEMINT_CREDENTIALS === undefined ? [] : ['SIDEMINT_CREDENTIALS']),

@@ -4,10 +4,9 @@
  */
 
 import { dirname } from 'node:path'
-import { closestMatch } from 'leven'
 import * as v from 'valibot'
 import { failure } from '../core/errors.ts'
-import { plainly, quoted, type Setting, type Taker } from '../core/schemas.ts'
+import { plainly, quoted, type Setting, suggest, type Taker } from '../core/schemas.ts'
 import { policiesBeside } from '../gate/origin.ts'
 import { checkIdentities } from './identity-checks.ts'
 import { type Chosen, defaultsOf, flagOf, isTakenBy, type SettingName, type Settings, variableOf } from './settings.ts'
@@ -67,12 +66,6 @@ export function settleLayers(
 
 export function invalid(problems: readonly string[]): Error {
   return failure('SETTINGS_INVALID', { problems: problems.join('\n') })
-}
-
-/** The closest of the names in brackets, where one is close. */
-export function suggest(wrong: string, names: readonly string[]): string {
-  const closest = closestMatch(wrong, [...names], { maxDistance: 3 })
-  return closest === undefined ? '' : ` (did you mean ${closest}?)`
 }
 
 function fromFlags(flags: NonNullable<Layers['flags']>, problems: string[]): Chosen {

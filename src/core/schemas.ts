@@ -1,5 +1,6 @@
 /** The checks of a setting's value, each with its rule in plain words. */
 
+import { closestMatch } from 'leven'
 import * as v from 'valibot'
 import { emailIn, projectIn, WRITTEN_EMAIL, WRITTEN_PROJECT } from './accounts.ts'
 
@@ -104,10 +105,16 @@ export const oneOf = <const T extends readonly string[]>(...options: T) =>
 
 /** An object with these keys alone. */
 export const objectOf = <const T extends v.ObjectEntries>(entries: T) =>
-  v.strictObject(entries, ({ expected }) => {
-    if (expected === 'never') return 'unknown key'
+  v.strictObject(entries, ({ expected, input }) => {
+    if (expected === 'never') return `unknown key${suggest(String(input), Object.keys(entries))}`
     return expected === 'Object' ? 'must be an object of values' : 'is missing'
   })
+
+/** The closest of the names in brackets, where one is close. */
+export function suggest(wrong: string, names: readonly string[]): string {
+  const closest = closestMatch(wrong, [...names], { maxDistance: 3 })
+  return closest === undefined ? '' : ` (did you mean ${closest}?)`
+}
 
 /** PATH_MAX of Linux. */
 const LONGEST_PATH = 4096

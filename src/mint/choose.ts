@@ -21,11 +21,7 @@ export function chooseSource(
   const [name, host = METADATA_ADDRESS] = settings.source.split('=')
   if (name === 'metadata') return { name, why: `the metadata server at ${host}, as asked`, host }
   if (name === 'local') return { name, why: 'as asked' }
-  if (env.SIDEMINT_CREDENTIALS?.trim() === '') {
-    throw invalid([
-      "SIDEMINT_CREDENTIALS: is set and empty (a job of a fork gets no secrets); give it a credential file's content, unset it, or choose --source local",
-    ])
-  }
+  refuseEmptyCredentials(env)
   if (name === 'google') return { name, why: 'as asked' }
   const why = pointerOf(settings, env)
   return why === undefined
@@ -34,6 +30,14 @@ export function chooseSource(
         why: `no Google credentials were found (no GOOGLE_APPLICATION_CREDENTIALS, no ${locateAdc(env).name})`,
       }
     : { name: 'google', why }
+}
+
+/** Throws SETTINGS_INVALID. */
+export function refuseEmptyCredentials(env: NodeJS.ProcessEnv): void {
+  if (env.SIDEMINT_CREDENTIALS?.trim() !== '') return
+  throw invalid([
+    "SIDEMINT_CREDENTIALS: is set and empty (a job of a fork gets no secrets); give it a credential file's content, unset it, or choose --source local",
+  ])
 }
 
 /** What points at credentials, in words. */

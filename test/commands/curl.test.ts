@@ -14,7 +14,6 @@ const REFUSED: [url: string, why: RegExp][] = [
   ['http://{good.example,other.example}/', /no plain host name/],
   ['ftp://good.example/', /must be a URL with http:/],
   ['good.example', /must be a URL with http:/],
-  ['-d', /must be a URL|unknown flag/],
 ]
 
 for (const [url, why] of REFUSED) {
@@ -26,6 +25,17 @@ for (const [url, why] of REFUSED) {
     t.notRegex(err, /s3cret/)
   })
 }
+
+test("curl says of curl's own arguments before the URL where they go", async (t) => {
+  for (const argument of ['-d', '-i', '--location', '--location-trusted']) {
+    const { code, out, err } = await run(['curl', '--source=local', argument, 'http://good.example/'])
+    t.is(code, 2)
+    t.is(out, '')
+    t.regex(err, /unknown flag.*; curl's own arguments follow the URL: sidemint curl https:\/\/ledger\.example -i/)
+  }
+  const typo = await run(['curl', '--audence=x', 'http://good.example/'])
+  t.regex(typo.err, /--audence: unknown flag \(did you mean --audience\?\)/)
+})
 
 test('curl without a URL is misuse', async (t) => {
   const { code, err } = await run(['curl'])

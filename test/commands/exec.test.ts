@@ -94,12 +94,14 @@ test('exec refuses what is for Google only, where it would sign local tokens', a
   for (const [flags, variables, name] of [
     [[account], {}, '--impersonate-service-account'],
     [[], { SIDEMINT_CREDENTIALS: CREDENTIALS }, 'SIDEMINT_CREDENTIALS'],
-    [[], { SIDEMINT_CREDENTIALS: '' }, 'SIDEMINT_CREDENTIALS'],
   ] as const) {
     const { code, err } = await run(['exec', ...flags, '--', 'true'], variables)
     t.is(code, 2)
     t.regex(err, new RegExp(`${name}: .*add --source google`))
   }
+  const empty = await run(['exec', '--', 'true'], { SIDEMINT_CREDENTIALS: '' })
+  t.is(empty.code, 2)
+  t.regex(empty.err, /SIDEMINT_CREDENTIALS: is set and empty .*unset it, or choose --source local/)
   const asked = await run(['exec', account, '--source=local', '--', 'true'])
   t.regex(asked.err, /^sidemint: local tokens as orders@acme-dev/)
 })

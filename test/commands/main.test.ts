@@ -44,3 +44,9 @@ test('--help after `--` is for the command that exec runs', async (t) => {
   t.is(code, 0)
   t.is(out, '')
 })
+
+test('a command after flags is told to stand first', async (t) => {
+  const { code, err } = await run(['--source', 'local', 'token', '--audience', 'https://billing.example'])
+  t.is(code, 2)
+  t.regex(err, /token: serve takes no arguments; a command stands before its flags/)
+})

@@ -244,7 +244,8 @@ const WRONG: [argv: string[], problem: RegExp][] = [
   [['--prot=80'], /^--prot: unknown flag \(did you mean --port\?\)$/],
   [['--allow-audiences=x'], /^--allow-audiences: unknown flag \(did you mean --allow-audience\?\)$/],
   [['--something-else'], /^--something-else: unknown flag$/],
-  [['-p'], /^--p: unknown flag/],
+  [['-p'], /^-p: unknown flag$/],
+  [['--prot', '80'], /^--prot: unknown flag \(did you mean --port\?\)$/],
   [['--port'], /^--port: needs a value$/],
   [['--port', '--host', 'x'], /^--port: needs a value$/],
   [['--port', 'eighty'], /^--port: must be a whole number from 0 to 65535, not "eighty"$/],
@@ -273,7 +274,7 @@ const WRONG: [argv: string[], problem: RegExp][] = [
     /^--no-allow-user-tokens: only yes-or-no settings can be negated, and without a value$/,
   ],
   [['--no-port'], /^--no-port: only yes-or-no settings can be negated, and without a value$/],
-  [['serve'], /^serve: this command takes no arguments$/],
+  [['token'], /^token: serve takes no arguments; a command stands before its flags$/],
   [['--metadata={}'], /^--metadata: unknown flag/],
   [
     ['--service-account', 'a@x.example', '--impersonate-service-account', 'b@x.example'],
@@ -482,7 +483,9 @@ test('a wrong value is shown on one line, cut, with its control characters escap
   ])
   const password = 'p'.repeat(200)
   t.false((await problems([`--issuer=ftp://ann:${password}@a.example`])).join().includes('ppp'))
-  t.deepEqual(await problems(['\u001b[31m']), ['"\\u001b[31m": this command takes no arguments'])
+  t.deepEqual(await problems(['\u001b[31m']), [
+    '"\\u001b[31m": serve takes no arguments; a command stands before its flags',
+  ])
 })
 
 const AS_WRITTEN: [written: string, email: string][] = [

@@ -46,7 +46,11 @@ const WRONG: [title: string, options: Record<string, unknown>, problem: RegExp][
   ['a gate without an invoker', { gates: [LEDGER, { ...LEDGER, host: 'b', invoker: [] }] }, /^gates\[1\]: nobody/],
   ['a gate without a host', { gates: [ONE] }, /^gates\[0\]\.host: is missing$/],
   ['a host with a port', { gates: [{ ...LEDGER, host: 'ledger:80' }] }, /must be a name without scheme and port/],
-  ['an unknown key', { gates: [{ ...LEDGER, invokers: [] }] }, /^gates\[0\]\.invokers: unknown key$/],
+  [
+    'an unknown key',
+    { gates: [{ ...LEDGER, invokers: [] }] },
+    /^gates\[0\]\.invokers: unknown key \(did you mean invoker\?\)$/,
+  ],
   ['a gate that is text', { gates: ['ledger'] }, /^gates\[0\]: must be an object of values, not "ledger"$/],
   ['both ways at once', { ...ONE, gates: [LEDGER] }, /^--upstream, .* are for one gate/],
   ['one rule for all', { policy: 'p.json', gates: [LEDGER] }, /^--upstream, .* are for one gate/],

@@ -1,9 +1,9 @@
 /** What the settings of a stack's sidemint name, beside what the stack has. */
 
-import { suggest } from '../../config/layers.ts'
 import type { Settings } from '../../config/settings.ts'
 import { isCidr } from '../../core/cidr.ts'
 import { hostName } from '../../core/host.ts'
+import { suggest } from '../../core/schemas.ts'
 import { type Finding, fail } from '../finding.ts'
 import type { Service } from './project.ts'
 import { allNamesOf, isElsewhere, sharesNetwork } from './roles.ts'
