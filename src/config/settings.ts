@@ -1,22 +1,20 @@
 /** What follows from the table of settings: their types, names and defaults. */
 
 import type * as v from 'valibot'
-import type { Setting, Taker } from '../core/schemas.ts'
+import type { ChosenOf, Setting, SettledOf, Taker } from '../core/schemas.ts'
 import { SETTINGS } from './table.ts'
 
 type Table = typeof SETTINGS
 export type SettingName = keyof Table
-/** Those that have a default, so that they are always there. */
-type Defaulted = { [N in SettingName]: Table[N] extends { default: unknown } ? N : never }[SettingName]
 type TakenBy<T extends Taker> = {
   [N in SettingName]: T extends Table[N]['takenBy'][number] ? N : never
 }[SettingName]
 
 /** What was set, wherever it was set. */
-export type Chosen = { [N in SettingName]?: v.InferOutput<Table[N]['schema']> }
+export type Chosen = ChosenOf<Table>
 
 /** All settings; the ones without a default may be absent. */
-export type Settings = Readonly<Chosen & Required<Pick<Chosen, Defaulted>>>
+export type Settings = SettledOf<Table>
 
 /** What the library's callers may say. `StartOptions` writes it out for them, and a test compares the two. */
 export type LibrarySettings = { [N in TakenBy<'library'>]?: v.InferInput<Table[N]['schema']> }

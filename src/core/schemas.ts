@@ -45,6 +45,17 @@ export function settingsTable<const T extends Record<string, Setting>>(
   return rows
 }
 
+type Table = Record<string, Setting>
+
+/** What was set of a table's rows, wherever it was set. */
+export type ChosenOf<T extends Table> = { [N in keyof T]?: v.InferOutput<T[N]['schema']> }
+
+/** Those that have a default, so that they are always there. */
+type Defaulted<T extends Table> = { [N in keyof T]: T[N] extends { default: unknown } ? N : never }[keyof T]
+
+/** All of a table's settings; the ones without a default may be absent. */
+export type SettledOf<T extends Table> = Readonly<ChosenOf<T> & Required<Pick<ChosenOf<T>, Defaulted<T>>>>
+
 /** What the converter to JSON Schema cannot read, with the form that it has there. */
 export interface WithJsonForm {
   json: Readonly<Record<string, unknown>>

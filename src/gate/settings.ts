@@ -11,6 +11,7 @@ import {
   objectOf,
   oneOf,
   path,
+  type SettledOf,
   settingsTable,
   sound,
   text,
@@ -154,14 +155,7 @@ export const GATE_SETTINGS = settingsTable({
   },
 })
 
-type Table = typeof GATE_SETTINGS
-type Chosen = { [N in keyof Table]?: v.InferOutput<Table[N]['schema']> }
-
-type Defaulted = {
-  [N in keyof Table]: Table[N] extends { default: unknown } ? N : never
-}[keyof Table]
-
-export type GateSettings = Readonly<Chosen & Required<Pick<Chosen, Defaulted>> & { port: number }>
+export type GateSettings = SettledOf<typeof GATE_SETTINGS> & { readonly port: number }
 
 /** What is before the first `=`, and what is behind it. */
 export function splitPair(pair: string): [string, string] {
