@@ -3,6 +3,7 @@
 import { closestMatch } from 'leven'
 import * as v from 'valibot'
 import { emailIn, projectIn, WRITTEN_EMAIL, WRITTEN_PROJECT } from './accounts.ts'
+import { visible } from './visible.ts'
 
 /** What runs a server or looks at one; `library` is `startSidemint` in a program. */
 export const SERVERS = ['serve', 'exec', 'doctor', 'library'] as const
@@ -158,10 +159,7 @@ export function quoted(given: string): string {
   if (!isPathLike(given)) return '(a value that is not shown, since it may be a secret)'
   const open = given.replace(/\/\/[^/@\s]*@/g, '//***@')
   const cut = open.length > MOST_SHOWN ? `${open.slice(0, MOST_SHOWN)}…` : open
-  return JSON.stringify(cut).replace(
-    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
-    (unit) => `\\u${unit.codePointAt(0)?.toString(16).padStart(4, '0')}`,
-  )
+  return visible(JSON.stringify(cut))
 }
 
 /** The same, without quotes around a plain word. */

@@ -5,6 +5,7 @@
 
 import pino from 'pino'
 import type { GateEvent, MintEvent, RequestEvent, SidemintEvent } from '../core/events.ts'
+import { visible } from '../core/visible.ts'
 
 export type Level = 'debug' | 'info' | 'warn' | 'error'
 
@@ -185,8 +186,7 @@ function shortEmail(email: string): string {
   return printable(email).replace(/(?:\.iam)?\.gserviceaccount\.com$/, '')
 }
 
-/** What a caller sent, made harmless for a terminal and for a line-by-line reader. */
+/** What a caller sent, as a line may have it. */
 function printable(text: string, limit = TEXT_LIMIT): string {
-  const cut = text.length > limit ? `${text.slice(0, limit)}…` : text
-  return cut.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return visible(text.length > limit ? `${text.slice(0, limit)}…` : text)
 }
