@@ -13,6 +13,8 @@ const COOLDOWN_MS = 5_000
 const FIRST_RETRY_MS = 1_000
 /** How long keys are good for by Cache-Control, within these bounds. */
 const MAX_AGE_MS = { least: 60_000, default: 600_000, most: 24 * 3_600_000 }
+/** RFC 7518 §3.3, and OpenSSL's own bound (OPENSSL_RSA_MAX_MODULUS_BITS): it verifies nothing by a longer key. */
+const RSA_BITS = { least: 2048, most: 16_384 }
 
 /** A key that an issuer publishes, or why it cannot be used. */
 export type PublishedKey = { key: KeyObject; unusable?: never } | { key?: never; unusable: string }
@@ -85,7 +87,7 @@ function readKeys(body: object): Map<string, PublishedKey> {
   const found = new Map<string, PublishedKey>()
   for (const jwk of keys) {
     const { kid } = (jwk ?? {}) as { kid?: unknown }
-    if (typeof kid === 'string') found.set(kid, readKey(jwk))
+    if (typeof kid === 'string' && !found.get(kid)?.key) found.set(kid, readKey(jwk))
   }
   return found
 }
@@ -97,7 +99,10 @@ function readKey(jwk: JsonWebKey): PublishedKey {
   if (use !== 'sig') return { unusable: `its use is ${shown(use)}, not "sig"` }
   if (alg !== 'RS256') return { unusable: `its algorithm (alg) is ${shown(alg)}, not "RS256"` }
   try {
-    return { key: createPublicKey({ key: jwk, format: 'jwk' }) }
+    const key = createPublicKey({ key: jwk, format: 'jwk' })
+    const bits = key.asymmetricKeyDetails?.modulusLength ?? 0
+    if (bits >= RSA_BITS.least && bits <= RSA_BITS.most) return { key }
+    return { unusable: `it has ${bits} bits, and RS256 takes ${RSA_BITS.least} to ${RSA_BITS.most} here` }
   } catch {
     return { unusable: 'its numbers (n, e) are not an RSA key' }
   }

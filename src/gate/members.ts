@@ -91,7 +91,7 @@ export function createInvokers(
 export function admits(invokers: Invokers, { email, hostedDomain }: Principal): boolean {
   if (invokers.everyone || invokers.authenticated) return true
   if (email === undefined) return false
-  return invokers.emails.has(email) || invokers.domains.has(hostedDomain ?? email.split('@')[1] ?? '')
+  return invokers.emails.has(email) || invokers.domains.has(hostedDomain ?? email.slice(email.lastIndexOf('@') + 1))
 }
 
 /** What is wrong with a member, or undefined. */

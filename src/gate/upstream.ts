@@ -105,7 +105,11 @@ function hearService(proxy: ProxyServer, { settle, fail }: Pending): void {
     }
   })
   proxy.on('proxyReqWs', (call, req, socket) => {
-    call.on('upgrade', () => settle(socket, 101))
+    call.on('upgrade', (_, service) => {
+      settle(socket, 101)
+      // httpxy only says that no more comes, and a service need not answer that.
+      socket.once('close', () => service.destroy())
+    })
     call.on('response', (service) => {
       try {
         checkStatus(service)

@@ -12,6 +12,7 @@ test('each kind of member admits whom it names and nobody else', (t) => {
     ['domain:acme.com', ann, { email: 'ann@evil-acme.com' }],
     ['domain:acme.com', { email: 'bob@acme.com' }, { email: 'bob@acme.com', hostedDomain: 'other.com' }],
     ['domain:acme.com', { email: 'ann@gmail.com', hostedDomain: 'acme.com' }, { hostedDomain: 'acme.com' }],
+    ['domain:acme.com', ann, { email: 'x@acme.com@evil.com' }],
     ['group:eng@acme.com', ann, orders],
   ]
   const groups = { 'eng@acme.com': ['user:ann@acme.com'] }

@@ -274,6 +274,29 @@ test('either side that resets an open WebSocket closes the other one', async (t)
   t.pass()
 })
 
+test('a WebSocket that its caller left is closed towards a service that does not hang up by itself', async (t) => {
+  const service = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.once('data', () =>
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n'),
+    )
+  })
+  const upstream = `http://127.0.0.1:${await listen(service)}`
+  t.teardown(() => stop(service))
+  const { port } = await startGate(t, { upstream })
+  const caller = connect(port, '127.0.0.1')
+  const connected = once(service, 'connection') as Promise<[import('node:net').Socket]>
+  caller.write(`GET / HTTP/1.1\r\n${UPGRADE}Authorization: ${bearer()}\r\n\r\n`)
+  const [socket] = await connected
+  await once(caller, 'data')
+  const refused = once(socket, 'error')
+  socket.resume().once('end', function write() {
+    if (!socket.destroyed) socket.write('late', () => setImmediate(write))
+  })
+  caller.resetAndDestroy()
+  const [error] = (await refused) as [NodeJS.ErrnoException]
+  t.regex(String(error.code), /ECONNRESET|EPIPE/)
+})
+
 test('an offer of HTTP/2 is passed over: the request is served as HTTP/1.1 and the service does not see the offer', async (t) => {
   const { port, reached } = await startGate(t)
   const offer =

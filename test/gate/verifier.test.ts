@@ -257,8 +257,8 @@ test('an issuer that restarts with another key under the same id is asked again,
 test('a key that cannot be used takes nothing from the others of its issuer, and is told as what it is', async (t) => {
   const { issuer, verifier } = await setUp()
   const [good] = issuer.keys
-  const publish = async (kid: string, changes: object) => {
-    const key = { ...(await newKey()), kid }
+  const publish = async (kid: string, changes: object, bits?: number) => {
+    const key = { ...(await newKey(bits)), kid }
     issuer.keys.push({ ...key, changes })
     return issuer.sign(CLAIMS, { key })
   }
@@ -267,6 +267,8 @@ test('a key that cannot be used takes nothing from the others of its issuer, and
     [await publish('enc', { use: 'enc' }), /its use is "enc", not "sig"/],
     [await publish('ec', { kty: 'EC' }), /its type \(kty\) is "EC", not "RSA"/],
     [await publish('broken', { n: 7 }), /its numbers \(n, e\) are not an RSA key/],
+    [await publish('short', {}, 1024), /it has 1024 bits, and RS256 takes 2048 to 16384 here/],
+    [await publish('long', { n: 'q'.repeat(3000) }), /it has 18000 bits/],
   ] as const
   issuer.alsoPublished = [null, 7, {}, { kid: 5 }]
   for (const [token, reason] of rows) {
@@ -275,6 +277,21 @@ test('a key that cannot be used takes nothing from the others of its issuer, and
     t.regex(refused.message, reason)
   }
   await t.notThrowsAsync(verifier.verify(issuer.sign(CLAIMS, good && { key: good })))
+})
+
+test('a key that cannot be used takes nothing from the one that shares its id, before it or after it', async (t) => {
+  const { issuer, verifier, time } = await setUp()
+  const [good] = issuer.keys
+  if (good === undefined) return t.fail()
+  const unusable = { ...(await newKey()), kid: good.kid, changes: { use: 'enc' } }
+  for (const keys of [
+    [good, unusable],
+    [unusable, good],
+  ]) {
+    issuer.keys = keys
+    time.ms += 3_600_000
+    await t.notThrowsAsync(verifier.verify(issuer.sign({ ...CLAIMS, exp: 2_000_000_000 }, { key: good })))
+  }
 })
 
 test('keys are good for a day at most, whatever the issuer says', async (t) => {
