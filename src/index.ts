@@ -70,7 +70,7 @@ export interface StartOptions {
   keyFile?: string
   /** The most tokens that are kept. Default: 10,000. */
   cacheEntries?: number
-  /** Who is asking, and as whom; callers are told by their address. */
+  /** Who is asking, and as whom; callers are recognised by their address. */
   identities?: IdentityOptions[]
   /** Laid over the metadata tree. */
   metadata?: MetadataOverlay
@@ -97,7 +97,7 @@ export interface RecordedRequest {
   status: number
 }
 
-/** A token of a service account, or of a person: theirs is as gcloud has it, for gcloud's own audience. */
+/** A token of a service account, or of a person: a person's has gcloud's claims and gcloud's audience. */
 export type IssueTokenOptions = ClaimOptions &
   (
     | {
@@ -161,7 +161,7 @@ export async function startSidemint(options: StartOptions = {}): Promise<Sidemin
   events.subscribe((event) => {
     if (event.type !== 'request') return
     requests.push(recorded(event))
-    // By halves: moving them all at every request costs more than the request.
+    // Only once there are twice as many: moving them all at every request costs more than the request.
     if (requests.length >= 2 * REQUESTS_KEPT) requests.splice(0, REQUESTS_KEPT)
   })
   const server = await startServer({

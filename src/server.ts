@@ -44,7 +44,7 @@ export interface RunningServer {
   jwksUri: string
   /** Who mints, and why this one. */
   source: Identities['source']
-  /** The credentials in a few words, or what is wrong with them; of the google source alone. */
+  /** The credentials in a few words, or what is wrong with them; only of the google source. */
   credentials: string | undefined
   /** Whether gcloud's variable says who is the default, where it is set. */
   inherited: string | undefined

@@ -13,8 +13,8 @@ import { createLoggedEvents, runUntilSignal } from './lifetime.ts'
 const SHAPE: CommandShape = {
   name: 'gate',
   usage: 'gate --upstream URL --audience URL… --invoker MEMBER…',
-  summary: `Refuses as Cloud Run does: no token is 403, a bad one or one for another audience 401, a caller who is no
-invoker 403; the rest goes to the service, with the signature taken off its token. The log says why, the answer does
+  summary: `Refuses as Cloud Run does: no token is 403, a bad one or one for another audience 401, a caller who is not
+an invoker 403; the rest goes to the service, with the signature taken off its token. The log says why, the answer does
 not. HTTP/1.1 and WebSocket; no h2c and no gRPC. For several services list \`gates:\` in sidemint.yaml, each with its
 host, upstream, audience, invoker and, if need be, port and any other setting below.`,
   flags: {},

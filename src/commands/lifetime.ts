@@ -11,9 +11,8 @@ const GRACE_MS = 800
 
 /**
  * The events of this process, and their log on stderr. What no code caught, a rejection or an exception, is logged by
- * its code and place, and the process goes on: whoever is left without an answer asks again, while an end would take
- * the login and the front door from every service; and nothing is changed by halves, a token or a set of settings only
- * as a whole.
+ * its code and place, and the process goes on. An end would take the login and the front door from every service, where
+ * now one caller has to ask again. Nothing is left half changed: tokens and settings are replaced as a whole.
  */
 export function createLoggedEvents(settings: Settings, { env, stderr, onFault }: Io): { events: Events; log: Log } {
   const events = createEvents()

@@ -175,7 +175,7 @@ export function unquoted(value: string): string {
   return value.replace(/^(["'])((?:(?!\1).)*)\1$/s, '$2')
 }
 
-/** The elements between commas, without quotes around them; empty ones are none. */
+/** The elements between commas, without quotes around them; empty ones are left out. */
 export function splitList(value: string): string[] {
   return value
     .split(',')

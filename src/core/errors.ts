@@ -419,7 +419,7 @@ export function failure<C extends Code>(
   )
 }
 
-/** Anything thrown, as a failure with a code; of a fault of ours only its kind, for its message may quote a secret. */
+/** Anything thrown, as a failure with a code. An unexpected error keeps only its code or class: its message may quote a secret. */
 export function asFailure(thrown: unknown): SidemintError {
   if (thrown instanceof SidemintError) return thrown
   const { code, name } = (thrown ?? {}) as { code?: unknown; name?: unknown }
@@ -427,7 +427,7 @@ export function asFailure(thrown: unknown): SidemintError {
   return failure('INTERNAL', { reason: String(reason) }, { cause: thrown })
 }
 
-/** An unexpected fault by its code and place, without its message, which may quote a secret. */
+/** An unexpected error by its code and place, without its message. */
 export function describeFault(thrown: unknown): string {
   const stack = thrown instanceof Error ? (thrown.stack?.replace(thrown.message, '') ?? '') : ''
   const places = stack.match(/^ +at .*$/gm) ?? []

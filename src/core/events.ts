@@ -19,7 +19,7 @@ export interface RequestEvent {
   caller: string
   result: 'hit' | 'mint' | 'stale' | 'error'
   status: number
-  /** The failure's code; of a failure in Google's words there is none. */
+  /** The failure's code; absent for a failure that Google's server has too. */
   code?: string | undefined
   /** What failed and its fix, for the log. */
   reason?: string | undefined

@@ -52,7 +52,7 @@ export async function reach(host: string, env: NodeJS.ProcessEnv, timeoutMs: num
   }
 }
 
-/** `onStep` hears what is next to be done. */
+/** `onStep` is called with each next step. */
 function ask(
   target: string,
   agent: Agent,

@@ -9,7 +9,7 @@ export type Variables = Readonly<Record<string, string | undefined>>
 const layers: Variables[] = []
 const before = new Map<string, string | undefined>()
 
-/** Lays the variables over those that are there; again is no change. */
+/** Lays the variables over those that are there; a second call with the same ones changes nothing. */
 export function applyVariables(variables: Variables): void {
   if (layers.includes(variables)) return
   for (const name of Object.keys(variables)) {

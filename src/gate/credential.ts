@@ -11,7 +11,7 @@ export interface Credential {
 }
 
 /**
- * `rawHeaders` as Node has them, name and value by turns: only there two headers of one name are still two. With
+ * `rawHeaders` as Node has them, alternating names and values: only there two headers of one name are still two. With
  * both headers X-Serverless-Authorization alone counts, and Authorization belongs to the service
  * (cloud.google.com/run/docs/authenticating/service-to-service). Throws TOKEN_MISSING or TOKENS_SEVERAL.
  */
@@ -40,7 +40,7 @@ function valuesOf(rawHeaders: readonly string[], name: string): string[] {
   return rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === name)
 }
 
-/** The scheme is shown only where it can be none but a scheme: what has no scheme is the credential itself. */
+/** Only well-known schemes are shown: any other first word may be the credential itself. */
 function found(header: string, value: string | undefined, scheme: string): string {
   if (value === undefined) return 'no Authorization header'
   if (/^(basic|digest|negotiate)$/i.test(scheme)) return `${header} has the scheme ${scheme}`

@@ -32,7 +32,7 @@ export interface GateOptions {
   shared?: readonly string[]
 }
 
-/** What an entry that says it has for itself alone: it is not added to what stands beside `gates:`. */
+/** An entry that sets one of these has only its own: what stands beside `gates:` is not added to it. */
 const SHARED = ['trust', 'group', 'subject'] as const
 
 /** What is missing, or cannot be said together. */

@@ -28,7 +28,7 @@ export function createUpstream(url: string, failed: (reason: string) => void): F
   const { target, agent, options } = connectionTo(new URL(url))
   const proxy = createProxyServer({ target, selfHandleResponse: true })
   const pending = createPending(failed)
-  hearService(proxy, pending)
+  watchService(proxy, pending)
 
   return ({ req, to, head }) => {
     const answered = pending.wait(to)
@@ -79,14 +79,14 @@ function createPending(failed: (reason: string) => void): Pending {
   }
 }
 
-function hearService(proxy: ProxyServer, { settle, fail }: Pending): void {
+function watchService(proxy: ProxyServer, { settle, fail }: Pending): void {
   const answers = new WeakMap<Sink, IncomingMessage>()
   proxy.on('error', (error, req, to) => {
     // A body after HEAD, 204 or 304, or a hangup on the rest of an upload, comes after a whole answer.
     if (req && to && !answers.get(to as Sink)?.complete) fail(req, to as Sink, error)
   })
   proxy.on('proxyReq', (call, req, res) => {
-    // httpxy makes a path of what is none (RFC 9112 §3.2.4).
+    // httpxy puts a slash before an asterisk, which is not a path (RFC 9112 §3.2.4).
     if (req.url === '*') call.path = '*'
     call.on('upgrade', (_, socket) => {
       socket.destroy()

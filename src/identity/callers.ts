@@ -22,7 +22,7 @@ export function callerLabel({ address, name }: Caller): string {
 }
 
 export interface CallersOptions {
-  /** The names that DNS gives an address. Throws or answers none where it has none. */
+  /** The names that DNS gives an address. Rejects, or answers an empty list, where it has no name. */
   reverse: (address: string) => Promise<readonly string[]>
   /** Our own addresses, each with its network in CIDR notation. */
   ownAddresses: () => readonly { address: string; cidr: string }[]

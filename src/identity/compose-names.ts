@@ -11,7 +11,7 @@ export interface ComposeName {
   service?: string
 }
 
-/** Whom a reverse name names, told by our own reverse names: the one in the same network first. */
+/** Takes a reverse name apart. `ownNames`: our own reverse names, the one in the caller's network first. */
 export function readName(name: string, ownNames: readonly string[]): ComposeName {
   const [near] = ownNames
   if (near === undefined) return { container: name.slice(0, name.indexOf('.')) || name }
@@ -34,7 +34,7 @@ function readProject(ownNames: readonly string[]): string | undefined {
   return candidates.find((project) => ownNames.some((name) => name.includes(`.${project}_`))) ?? candidates[0]
 }
 
-/** The network's name: container and network names may both hold dots, and what two names share at their end is it. */
+/** The network's name. Container and network names may both hold dots: it is the longest end that two names share. */
 function commonEnd(a: string, b: string): string {
   const [ours, theirs] = [a.split('.').reverse(), b.split('.').reverse()]
   const shared = ours.findIndex((part, index) => part !== theirs[index])

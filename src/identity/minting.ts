@@ -40,7 +40,7 @@ export interface Minting {
   tokens: CachedSource
   /** The email of whoever mints, as far as it is known now. */
   ownEmail(): string | undefined
-  /** Of the google source alone. */
+  /** Only of the google source. */
   credentials: Credentials | undefined
   /** The local issuer's key and signer, where it mints. */
   local: LocalIssuer | undefined
@@ -48,7 +48,7 @@ export interface Minting {
 
 /**
  * Throws where a key file is unusable. The key of a server without one is made meanwhile. Credentials that are broken
- * are told by the banner and by every mint, for a login may mend them while the server runs.
+ * are reported by the banner and by every mint, since a login may mend them while the server runs.
  */
 export async function createMinting(options: MintingOptions): Promise<Minting> {
   const { settings, env, now, events, onChange } = options

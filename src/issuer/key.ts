@@ -26,8 +26,8 @@ export async function generateSigningKey(): Promise<SigningKey> {
 
 /**
  * The key in the file, or a new one written there with mode 0600 where there is no file. A file that is there and
- * unusable is an error, never replaced: receivers may trust the key in it. `warn` hears of a mode wider than 0600;
- * that is no error, since Windows mounts and Kubernetes secrets cannot say 0600.
+ * unusable is an error, never replaced: receivers may trust the key in it. A mode wider than 0600 is
+ * only a warning, since Windows mounts and Kubernetes secrets cannot say 0600.
  */
 export async function loadSigningKey(path: string, warn: (text: string) => void): Promise<SigningKey> {
   const { pem, mode } = (await read(path)) ?? (await create(path))

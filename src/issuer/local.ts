@@ -74,7 +74,7 @@ function accountClaims({ principal, audience, format }: Extract<Speaker, { princ
   }
 }
 
-/** Domains whose accounts are no Google Workspace's. */
+/** Domains of Google whose accounts are in no Google Workspace. */
 const CONSUMER_DOMAINS = ['gmail.com', 'googlemail.com']
 
 /** As `gcloud auth print-identity-token` prints it; `at_hash` is that of an access token which nobody has: gcloud gets both at once. */

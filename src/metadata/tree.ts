@@ -33,7 +33,7 @@ export function isDirectory(node: Node): node is Directory | readonly Directory[
   return typeof node === 'object'
 }
 
-/** The node under these path segments, or undefined. Only own keys count, so `__proto__` is no key. */
+/** The node under these path segments, or undefined. Only own keys count, so `__proto__` is not found. */
 export function resolve(root: Directory, segments: readonly string[]): Node | undefined {
   let node: Node | undefined = root
   for (const segment of segments) {

@@ -54,7 +54,7 @@ export function createMetadataClient(options: MetadataClientOptions): MetadataCl
 
   return {
     holder,
-    /** A metadata server keeps tokens itself, so what is left of one is told by its clock and not by our age of it. */
+    /** A metadata server keeps tokens itself, so what is left of one is counted by its clock, and not from the arrival. */
     async idToken(audience, format, total) {
       const { body: value, dateMs } = await ask(`identity?${new URLSearchParams({ audience, format })}`, total)
       const exp = readClaims(value)?.exp

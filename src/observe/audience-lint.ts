@@ -1,5 +1,5 @@
 /**
- * Audiences that are valid and yet seldom meant: said once each, never refused. Wrong ones are noticed only in the
+ * Audiences that are valid but rarely intended: each is reported once, and never refused. Wrong ones are noticed only in the
  * cloud, where the answer is a 401 without a reason.
  */
 

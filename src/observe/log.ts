@@ -12,7 +12,7 @@ export type Level = 'debug' | 'info' | 'warn' | 'error'
 export interface Log {
   /** Subscribes to the event stream. */
   read(event: SidemintEvent): void
-  /** A line that is no event: the banner. `fields` are for the JSON record. */
+  /** A line of the banner, which is not an event. `fields` are for the JSON record. */
   say(level: Level, text: string, fields?: object): void
 }
 

@@ -1,4 +1,4 @@
-/** Whether the last mint failed for good or the clock is off; told by events and answers, so asking never mints. */
+/** Whether the last mint failed for good or the clock is off. Known from events and answers, so asking never mints. */
 
 import { failure, type SidemintError, withFix } from '../core/errors.ts'
 import type { Events } from '../core/events.ts'

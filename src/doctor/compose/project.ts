@@ -122,7 +122,7 @@ function placeOf(source: string, directory: string): string {
   return /^\.{1,2}(\/|$)/.test(source) ? resolve(directory, source) : source
 }
 
-/** A config that is no file (`content`, `external`) has no source. */
+/** A config that is not a file (`content`, `external`) has no source. */
 function filesOf(section: unknown, prefix: string): Record<string, Mount> {
   const entries = Object.entries(asData(section))
   return Object.fromEntries(

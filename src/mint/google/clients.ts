@@ -12,7 +12,7 @@ import { createFederatedClient } from './federated.ts'
 import { createForeignKeyClient, createKeyClient } from './key.ts'
 import { createUserClient, createWorkforceClient } from './logins.ts'
 
-/** The account of the machine that this runs on, told by its metadata server. */
+/** The account of the machine that this runs on, whose metadata server gives its tokens. */
 export interface Machine {
   kind: 'machine'
   client: Client
