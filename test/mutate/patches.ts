@@ -131,9 +131,9 @@ export const SURVIVORS: readonly Patch[] = [
   },
   {
     wrong: "env leaves gcloud's memory of no metadata server",
-    file: 'src/commands/env.ts',
-    find: "    rmSync(join(directory, 'gce'), { force: true })\n",
-    replace: '',
+    file: 'src/env/directory.ts',
+    find: "['gce', 'access_tokens.db']",
+    replace: "['access_tokens.db']",
     tests: ['test/commands/env.test.ts'],
   },
   {
