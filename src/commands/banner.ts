@@ -3,7 +3,7 @@
  * what they front, whom they admit and whom they trust.
  */
 
-import type { Settings } from '../config/settings.ts'
+import { defaultsOf, type Settings } from '../config/settings.ts'
 import { METADATA_ADDRESS, METADATA_URL, METADATA_VARIABLES } from '../core/google.ts'
 import { version } from '../core/version.ts'
 import { createClientEnv } from '../env/client.ts'
@@ -26,6 +26,7 @@ export function announce(server: RunningServer, log: Log, { host, logFormat, all
   const everywhere = EVERYWHERE.includes(host)
   const url = everywhere ? `${METADATA_URL}:${new URL(server.url).port}` : server.url
   const all = createClientEnv({ url, emptyDirectory: '', env: {} })
+  const elsewhere = server.url === defaultsOf().server ? '' : ` --server ${server.url}`
   const needed = Object.fromEntries(NEEDED.map((name) => [name, all[name]]))
   announceAdvice(server, log)
   if (allowUserTokens && server.source.name === 'google') log.say('warn', USER_TOKENS, { event: 'start' })
@@ -60,7 +61,7 @@ export function announce(server: RunningServer, log: Log, { host, logFormat, all
       .join(' ')}`,
     everywhere
       ? `         sidemint env --format compose prints them all; none is needed where we are at ${METADATA_ADDRESS}`
-      : '         eval "$(sidemint env)" sets these and what else a client needs',
+      : `         eval "$(sidemint env${elsewhere})" sets these and what else a client needs`,
   ]
   for (const line of lines) log.say('info', line)
 }

@@ -105,19 +105,18 @@ async function askServer(wanted: ForAudience, settings: Settings, namesAccount: 
   const response = await ask(settings.server, path)
   const body = await response.text()
   if (response.ok) return body
-  throw failure('SERVER_REFUSED', {
-    url: settings.server,
-    status: String(response.status),
-    reason: reasonOf(body) ?? `it has no account ${account}`,
-  })
+  const { reason = `it has no account ${account}`, fix } = readRefusal(body)
+  throw failure('SERVER_REFUSED', { url: settings.server, status: String(response.status), reason }, { fix })
 }
 
-function reasonOf(body: string): string | undefined {
+/** Our own failures say what to do; Google's, which a server answers in Google's words, do not. */
+function readRefusal(body: string): { reason?: string; fix?: string } {
   try {
     const { error, error_description } = JSON.parse(body) as Record<string, string>
-    return `${error}: ${error_description}`
+    const [reason = '', fix] = `${error}: ${error_description}`.split(/\. Fix: (.*)/s)
+    return fix === undefined ? { reason } : { reason, fix }
   } catch {
-    return undefined
+    return {}
   }
 }
 

@@ -17,7 +17,18 @@ async function bannerOf(host: string, options: object = {}): Promise<string> {
 test('the banner of a server on loopback names the variables with its own address', async (t) => {
   const banner = await bannerOf('127.0.0.1')
   t.regex(banner, /apps +GCE_METADATA_HOST=127\.0\.0\.1:PORT GCE_METADATA_IP=127\.0\.0\.1:PORT /)
-  t.regex(banner, /eval "\$\(sidemint env\)"/)
+})
+
+test('the banner points `sidemint env` at the server, unless it is where that looks by itself', async (t) => {
+  t.regex(await bannerOf('127.0.0.1'), /eval "\$\(sidemint env --server http:\/\/127\.0\.0\.1:PORT\)"/)
+  const lines: string[] = []
+  const write = (line: string) => lines.push(line)
+  const settings = settle({ options: { source: 'local', port: 0 } })
+  const server = await startServer({ settings, env: {} })
+  t.teardown(() => server.close())
+  const asIfThere = { ...server, url: settings.server }
+  announce(asIfThere, createLog({ format: 'text', level: 'info', colour: false, write, now: Date.now }), settings)
+  t.regex(lines.join(''), /eval "\$\(sidemint env\)"/)
 })
 
 for (const host of ['0.0.0.0', '::']) {

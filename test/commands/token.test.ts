@@ -38,6 +38,16 @@ test('token for an account that the server has not fails with its answer, and ex
   t.regex(err, /^sidemint: SERVER_REFUSED: .*404.*no@x\.example.*Fix: .*\n$/)
 })
 
+test("what to do about a refusal is the server's own word, where it has one", async (t) => {
+  await using server = await startSidemint({ allowAudience: ['https://*.example'] })
+  const { err } = await run(['token', '--audience=http://billing:8080', '--server', server.url])
+  t.regex(
+    err,
+    /^sidemint: SERVER_REFUSED: .*400.*not allowed here\. Fix: ask for an audience .*\(https:\/\/\*\.example\)/,
+  )
+  t.is(err.split('Fix: ').length, 2)
+})
+
 test('token without the flag is for the account of the server, whatever account is set for this machine', async (t) => {
   await using server = await startSidemint({ serviceAccount: EMAIL })
   const argv = ['token', `--audience=${AUDIENCE}`, '--claims', '--format=full', '--server', server.url]
