@@ -3,6 +3,7 @@
 import { once } from 'node:events'
 import { type IncomingHttpHeaders, request } from 'node:http'
 import { connect } from 'node:net'
+import { createRemoteJWKSet } from 'jose'
 
 export interface Reply {
   status: number
@@ -59,4 +60,9 @@ export function parseReply(received: string): Reply {
     lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
   )
   return { status: Number(statusLine.split(' ')[1]), headers, body: received.slice(end + 4) }
+}
+
+/** The keys there, as a receiver with jose fetches them; the five seconds that it waits by itself are short on a busy machine. */
+export function remoteKeys(url: string) {
+  return createRemoteJWKSet(new URL(url), { timeoutDuration: 60_000 })
 }

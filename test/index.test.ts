@@ -5,12 +5,12 @@ import { connect } from 'node:net'
 import { mock } from 'node:test'
 import test from 'ava'
 import { GoogleAuth } from 'google-auth-library'
-import { createRemoteJWKSet, errors, jwtVerify } from 'jose'
+import { errors, jwtVerify } from 'jose'
 import { SidemintError } from '../src/core/errors.ts'
 import { readClaims } from '../src/core/token.ts'
 import { startSidemint } from '../src/index.ts'
 import { createClock, MINUTE } from './clock.ts'
-import { ask, DEFAULT_ACCOUNT, sendRaw, V1 } from './http-client.ts'
+import { ask, DEFAULT_ACCOUNT, remoteKeys, sendRaw, V1 } from './http-client.ts'
 
 const EMAIL = 'orders@acme-dev.iam.gserviceaccount.com'
 const identity = (url: string, audience = 'https://a.example') =>
@@ -29,7 +29,7 @@ test('several servers at once have their own port, key, account and requests', a
   const servers = await Promise.all(['a', 'b', 'c'].map((project) => startSidemint({ project })))
   const tokens = await Promise.all(servers.map(async ({ url }) => (await identity(url)).body))
   for (const [index, server] of servers.entries()) {
-    const keys = createRemoteJWKSet(new URL(server.jwksUri))
+    const keys = remoteKeys(server.jwksUri)
     await t.notThrowsAsync(jwtVerify(tokens[index] ?? '', keys, { issuer: server.issuer }))
     await t.throwsAsync(jwtVerify(tokens[(index + 1) % 3] ?? '', keys), { instanceOf: errors.JWKSNoMatchingKey })
     t.is(server.requests.length, 1)
@@ -196,7 +196,7 @@ test('issueToken signs what is asked: any claims, any account, expired', async (
 
   const expired = await metadata.issueToken({ audience: 'a', expiresInSeconds: -600 })
   t.like(readClaims(expired), { exp: nowSeconds - 600, iat: nowSeconds - 600 - 3_600 })
-  const keys = createRemoteJWKSet(new URL(metadata.jwksUri))
+  const keys = remoteKeys(metadata.jwksUri)
   await t.throwsAsync(jwtVerify(expired, keys, { currentDate: new Date(clock.now()) }), {
     instanceOf: errors.JWTExpired,
   })
@@ -318,7 +318,7 @@ test.serial("Google's own client gets its ID token from the server", async (t) =
   const client = await new GoogleAuth({ projectId: 'acme-dev' }).getIdTokenClient('https://billing.example')
   const headers = await client.getRequestHeaders()
   const token = String(headers.get('authorization')).replace('Bearer ', '')
-  const { payload } = await jwtVerify(token, createRemoteJWKSet(new URL(metadata.jwksUri)), {
+  const { payload } = await jwtVerify(token, remoteKeys(metadata.jwksUri), {
     audience: 'https://billing.example',
   })
   t.is(payload.iss, metadata.issuer)

@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test from 'ava'
-import { createRemoteJWKSet, jwtVerify } from 'jose'
+import { jwtVerify } from 'jose'
 import { startSidemint } from '../../src/index.ts'
+import { remoteKeys } from '../http-client.ts'
 
 const run = promisify(execFile)
 const ROOT = new URL('../..', import.meta.url).pathname
@@ -39,7 +40,7 @@ test('three lines with google-auth-library get a token that verifies by discover
   const home = homeWithLogin()
   t.teardown(() => rmSync(home, { recursive: true, force: true }))
   const token = await threeLines({ ...ENV, HOME: home, ...metadata.env })
-  const keys = createRemoteJWKSet(new URL(metadata.jwksUri))
+  const keys = remoteKeys(metadata.jwksUri)
   const { payload } = await jwtVerify(token, keys, { issuer: metadata.issuer, audience: AUDIENCE })
   t.is(payload.email, 'orders@acme-dev.iam.gserviceaccount.com')
 })

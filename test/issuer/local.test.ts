@@ -1,11 +1,11 @@
 import test from 'ava'
 import { OAuth2Client } from 'google-auth-library'
-import { createRemoteJWKSet, decodeProtectedHeader, errors, jwtVerify } from 'jose'
+import { decodeProtectedHeader, errors, jwtVerify } from 'jose'
 import { readClaims } from '../../src/core/token.ts'
 import { startSidemint } from '../../src/index.ts'
 import { accountId } from '../../src/issuer/account-id.ts'
 import { createClock, HOUR, SECOND } from '../clock.ts'
-import { ask, DEFAULT_ACCOUNT } from '../http-client.ts'
+import { ask, DEFAULT_ACCOUNT, remoteKeys } from '../http-client.ts'
 
 const EMAIL = 'orders@acme-dev.iam.gserviceaccount.com'
 const AUDIENCE = 'https://billing.example/x?y=1'
@@ -54,7 +54,7 @@ test('a receiver with jose verifies a token by nothing but the issuer and its di
   const discovery = JSON.parse((await ask(issuer, '/.well-known/openid-configuration', { headers: {} })).body)
   t.is(discovery.issuer, issuer)
   t.is(discovery.jwks_uri, server.jwksUri)
-  const { payload } = await jwtVerify(token, createRemoteJWKSet(new URL(discovery.jwks_uri)), {
+  const { payload } = await jwtVerify(token, remoteKeys(discovery.jwks_uri), {
     issuer,
     audience: AUDIENCE,
     algorithms: ['RS256'],
@@ -64,7 +64,7 @@ test('a receiver with jose verifies a token by nothing but the issuer and its di
 
 test('a receiver with jose refuses a token for another audience, another issuer, and one of another server', async (t) => {
   await using other = await startSidemint()
-  const keys = createRemoteJWKSet(new URL(server.jwksUri))
+  const keys = remoteKeys(server.jwksUri)
   const token = await identity(server.url)
   await t.throwsAsync(jwtVerify(token, keys, { audience: 'https://other.example' }), {
     instanceOf: errors.JWTClaimValidationFailed,
