@@ -133,7 +133,10 @@ export interface Sidemint {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Every token request since the start, oldest first; the last 10,000 of them. */
   readonly requests: readonly RecordedRequest[]
-  /** Points this process at the server until `close`. Call it before a Google library is used: some remember what they found. */
+  /**
+   * Points this process at the server until `close`; after that it does nothing. Call it before a Google
+   * library is used: some remember what they found.
+   */
   applyEnv(): void
   /**
    * Answers the next `times` (default 1) token requests with this status (default 503, from 400 to 599); nothing of it
@@ -188,7 +191,9 @@ export async function startSidemint(options: StartOptions = {}): Promise<Sidemin
     get requests() {
       return requests.slice(-REQUESTS_KEPT)
     },
-    applyEnv: () => applyVariables(env),
+    applyEnv() {
+      if (closing === undefined) applyVariables(env)
+    },
     failNext: ({ status = 503, times = 1 } = {}) => server.failNext({ status, times }),
     async issueToken({ serviceAccount: principal = server.primary.email ?? '', audience, user, ...more }) {
       const speaker = user === undefined ? { principal, audience, format: 'full' as const } : { user }

@@ -291,6 +291,16 @@ test.serial('applyEnv points this process at the server, and close puts everythi
   t.deepEqual({ ...process.env }, before)
 })
 
+test.serial('applyEnv after close changes nothing: there is no server to point at', async (t) => {
+  const before = { ...process.env }
+  const metadata = await startSidemint()
+  const closing = metadata.close()
+  metadata.applyEnv()
+  await closing
+  metadata.applyEnv()
+  t.deepEqual({ ...process.env }, before)
+})
+
 test.serial('a NO_PROXY that turns every proxy off still does', async (t) => {
   process.env.NO_PROXY = '*'
   await using metadata = await startSidemint()

@@ -20,8 +20,9 @@ export interface AdviceOptions {
 
 export function advise(options: AdviceOptions): string[] {
   const { minting, env, isLocalAsked, inventedProject } = options
-  const { choice } = minting
-  const login = choice.name === 'local' && !isLocalAsked ? explainGcloudLogin(env) : undefined
+  const { choice, credentials } = minting
+  const isMissing = credentials?.place.isGcloudFile && credentials.broken()?.code === 'CREDENTIALS_MISSING'
+  const login = isMissing || (choice.name === 'local' && !isLocalAsked) ? explainGcloudLogin(env) : undefined
   return [
     ...(login === undefined ? [] : [withFix(login)]),
     ...(isUserAlone(options)

@@ -7,6 +7,7 @@ import { isDefault } from '../config/identity-checks.ts'
 import type { Settings } from '../config/settings.ts'
 import { standardProject } from '../config/standard.ts'
 import { isCidr } from '../core/cidr.ts'
+import { withFix } from '../core/errors.ts'
 import { describeAdc } from '../mint/adc.ts'
 import type { CachedSource } from '../mint/cache.ts'
 import type { Choice } from '../mint/choose.ts'
@@ -126,7 +127,7 @@ function findProject(
 
 function describeCredentials(credentials: Credentials | undefined): string | undefined {
   const broken = credentials?.broken()
-  if (broken !== undefined) return `${broken.code}: ${broken.message}`
+  if (broken !== undefined) return `${broken.code}: ${withFix(broken)}`
   const adc = credentials?.adc()
   return adc && describeAdc(adc)
 }

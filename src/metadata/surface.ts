@@ -139,8 +139,13 @@ function redirect(host: string, { path, text }: Target): Answer {
   return createAnswer(301, TYPES.html, `${path}/\n`, ['Location', location])
 }
 
-function unread({ path }: Target): Asked {
-  return { kind: path.endsWith('/token') ? 'access' : 'id' }
+const MOST_TOLD = 1_000
+
+/** Of a request that is not read on: what the log tells of it. */
+function unread({ path, query }: Target): Asked {
+  return path.endsWith('/token')
+    ? { kind: 'access' }
+    : { kind: 'id', audience: (query.get('audience') ?? '').slice(0, MOST_TOLD) }
 }
 
 function isTokenPath(segments: readonly string[]): boolean {

@@ -28,7 +28,7 @@ export interface TokenRequestOptions extends Pick<Settings, 'allowAudience'> {
 }
 
 /** What was asked for, as far as it could be read. */
-export type Asked = TokenRequest | Pick<TokenRequest, 'kind'>
+export type Asked = TokenRequest | { kind: 'id'; audience: string } | { kind: 'access' }
 
 export interface TokenRequests {
   /** Answers from the cache, or once there is a token. Throws what the request is refused with. */

@@ -57,6 +57,8 @@ export interface FakeGoogle extends Credentials {
   clearFaults(): void
   /** Set `offsetMs` to put Google's clock ahead (or, negative, behind). */
   clock: { offsetMs: number }
+  /** The tokens that STS gives for a workload's; a provider whose own token is short-lived makes them short-lived too. */
+  exchanged: { lifetimeSeconds: number }
   /** Lets it exist, with nothing granted. */
   serviceAccount(email: string): void
   /**
@@ -101,6 +103,7 @@ export async function startFakeGoogle(options: FakeGoogleOptions = {}): Promise<
   const { host = '127.0.0.1', now = Date.now } = options
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'fake-google-'))
   const clock = { offsetMs: 0 }
+  const exchanged = { lifetimeSeconds: 3600 }
   const world = createWorld(() => now() + clock.offsetMs)
   const universes = (options.universes ?? []).map((domain) => createWorld(world.now, domain, world.secrets))
   const faults = createFaults()
@@ -110,7 +113,7 @@ export async function startFakeGoogle(options: FakeGoogleOptions = {}): Promise<
   const handlers: Record<string, Handler> = {
     'oauth2.googleapis.com': createOauth2(world),
     'iamcredentials.googleapis.com': createIam(world),
-    'sts.googleapis.com': createSts(world),
+    'sts.googleapis.com': createSts(world, exchanged),
     'www.googleapis.com': createCerts(world),
     'accounts.google.com': createAccounts(),
     ...Object.fromEntries(
@@ -205,6 +208,7 @@ export async function startFakeGoogle(options: FakeGoogleOptions = {}): Promise<
     fault: faults.order,
     clearFaults: faults.clear,
     clock,
+    exchanged,
     serviceAccount: (email) => void world.createAccount(email),
     grant: world.grant,
     ungrant: world.ungrant,

@@ -10,16 +10,21 @@ const JWT_TYPES = ['jwt', 'id_token']
 const OPAQUE_TYPES = ['saml2']
 
 /** sts.googleapis.com */
-export function createSts(world: World): Handler {
+export function createSts(world: World, exchanged = { lifetimeSeconds: 3600 }): Handler {
   return (exchange) => {
     const { pathname } = exchange.url
-    if (pathname === '/v1/token') return exchangeToken(world, form(exchange), exchange)
+    if (pathname === '/v1/token') return exchangeToken(world, form(exchange), exchange, exchanged)
     if (pathname === '/v1/oauthtoken') return refresh(world, form(exchange), exchange)
     throw page(404, 'The requested URL was not found on this server.')
   }
 }
 
-function exchangeToken(world: World, params: URLSearchParams, { call }: Exchange): Answer {
+function exchangeToken(
+  world: World,
+  params: URLSearchParams,
+  { call }: Exchange,
+  { lifetimeSeconds: expires_in }: { lifetimeSeconds: number },
+): Answer {
   const grant = required(params, 'grant_type')
   if (grant !== EXCHANGE) throw invalidValue('grant_type')
   call.grant = 'token-exchange'
@@ -43,8 +48,8 @@ function exchangeToken(world: World, params: URLSearchParams, { call }: Exchange
   const pool = `projects/${provider.projectNumber}/locations/global/workloadIdentityPools/${provider.pool}`
   const principal = `principal://iam.googleapis.com/${pool}/subject/${subject}`
   call.principal = principal
-  const access_token = world.issueAccessToken({ principal, scopes, consumer: provider.projectNumber }, 3600)
-  return { status: 200, body: { access_token, issued_token_type, token_type: 'Bearer', expires_in: 3600 } }
+  const access_token = world.issueAccessToken({ principal, scopes, consumer: provider.projectNumber }, expires_in)
+  return { status: 200, body: { access_token, issued_token_type, token_type: 'Bearer', expires_in } }
 }
 
 function subjectOf(world: World, provider: Provider, type: string, token: string): string {

@@ -100,6 +100,20 @@ test('where only gcloud itself is logged in, the banner says that libraries need
   t.deepEqual((await make(undefined, { source: 'local' }, env)).advice, [], 'local was asked for')
 })
 
+test('so it does where CLOUDSDK_CONFIG names the directory, and the file that is missing comes with its fix', async (t) => {
+  const config = join(directory, 'mounted')
+  mkdirSync(config)
+  const without = await make(undefined, {}, { CLOUDSDK_CONFIG: config, GOOGLE_CLOUD_PROJECT: 'x' })
+  t.regex(
+    without.credentials ?? '',
+    /^CREDENTIALS_MISSING: .*\. Fix: gcloud auth application-default login on the host/,
+  )
+  t.deepEqual(without.advice, [])
+  writeFileSync(join(config, 'credentials.db'), '')
+  const { advice } = await make(undefined, {}, { CLOUDSDK_CONFIG: config, GOOGLE_CLOUD_PROJECT: 'x' })
+  t.regex(advice.join('\n'), /^gcloud is logged in .*only for itself.*Fix: gcloud auth application-default login$/)
+})
+
 for (const [title, options, used] of [
   ['nothing else names the default identity', {}, true],
   ['the file says who is who', { identities: [{ serviceAccount: ORDERS, callers: ['orders'] }] }, false],

@@ -17,18 +17,19 @@ function recorded() {
   return {
     events,
     seen,
+    requests: () => seen.flatMap((event) => (event.type === 'request' ? [event] : [])),
     notices: () =>
       seen.flatMap((event) => (event.type === 'notice' && event.code === 'CALLER_UNKNOWN' ? [event.text] : [])),
   }
 }
 
 async function serve(t: ExecutionContext) {
-  const { events, notices } = recorded()
+  const { events, notices, requests } = recorded()
   const settings = settle({ options: { port: 0, source: 'local', identities: [JOBS] } })
   const server = await startServer({ settings, env: {}, events })
   t.teardown(() => server.close())
   const statusOf = async (path: string) => (await ask(server.url, path)).status
-  return { notices, statusOf, get: (key: string) => statusOf(`${ACCOUNTS}/${key}`) }
+  return { notices, requests, statusOf, get: (key: string) => statusOf(`${ACCOUNTS}/${key}`) }
 }
 
 for (const key of ['default/?recursive=true', 'default/email', 'default/', 'x@y.example/token', 'default/token']) {
@@ -54,6 +55,19 @@ test('each audience that it asked for is told, once', async (t) => {
   )
 })
 
+test('the event of a refused request has the audience that was asked for', async (t) => {
+  const { get, requests } = await serve(t)
+  t.is(await get('default/identity?audience=https://a.example'), 404)
+  t.is(await get('default/token'), 404)
+  t.deepEqual(
+    requests().map(({ kind, audience }) => [kind, audience]),
+    [
+      ['id', 'https://a.example'],
+      ['access', ''],
+    ],
+  )
+})
+
 test('nothing is told where the answer is no 404, and nothing of other paths', async (t) => {
   const { get, statusOf, notices } = await serve(t)
   t.is(await get(''), 200)
@@ -76,7 +90,7 @@ test('the name of a caller is waited for before a line is written', async (t) =>
     events,
     now: Date.now,
   })
-  t.throws(() => requests.refuse({ caller, identity: undefined }, { kind: 'id' }, 0, new Error('no')))
+  t.throws(() => requests.refuse({ caller, identity: undefined }, { kind: 'id', audience: '' }, 0, new Error('no')))
   t.deepEqual(seen, [])
   named.resolve()
   await caller.naming

@@ -301,3 +301,23 @@ for (const [code, fix, order] of [
     t.regex(told.split('. Fix: ')[1], fix)
   })
 }
+
+test.serial('tokens of five minutes of a workload are kept, its own and those that it impersonates with', async (t) => {
+  const { principal } = await google.workloadProvider()
+  google.grant(principal('brief'), 'roles/iam.workloadIdentityUser', ORDERS)
+  google.exchanged.lifetimeSeconds = 299
+  t.teardown(() => (google.exchanged.lifetimeSeconds = 3600))
+  const exchanges = () => google.count({ host: 'sts.googleapis.com', status: 200 })
+  const server = await serve(t)
+  server.write(await google.externalAccount({ from: 'file', subject: 'brief' }))
+  server.clock.advance(1 * SECOND)
+  const before = exchanges()
+  for (let time = 0; time < 3; time += 1) t.is((await server.get(`${DEFAULT_ACCOUNT}/token`)).status, 200)
+  t.is(exchanges() - before, 1)
+  server.write(await google.externalAccount({ from: 'file', subject: 'brief', impersonate: ORDERS }))
+  server.clock.advance(1 * SECOND)
+  for (const audience of ['https://a.example', 'https://b.example', 'https://c.example']) {
+    t.is(await server.identity('default', audience), ORDERS)
+  }
+  t.is(exchanges() - before, 2)
+})
