@@ -1,6 +1,5 @@
 import { page } from './answers.ts'
 import type { Handler } from './http.ts'
-import { certify } from './tls.ts'
 import type { World } from './world.ts'
 
 /** www.googleapis.com: the keys of the ID tokens, as X.509 and as JWKS. */
@@ -14,7 +13,7 @@ export function createCerts(world: World): Handler {
       Expires: new Date(world.now() + 21_600_000).toUTCString(),
     }
     if (url.pathname === '/oauth2/v1/certs') {
-      certificate ??= certify(key, world.now())
+      certificate ??= import('./tls.ts').then(({ certify }) => certify(key, world.now()))
       return { status: 200, body: { [key.kid]: await certificate }, headers }
     }
     if (url.pathname === '/oauth2/v3/certs') {

@@ -1,5 +1,6 @@
-import { createHash, generateKeyPair, type KeyObject } from 'node:crypto'
+import { createHash, createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
+import { kept, keptPath } from './kept.ts'
 
 export interface RsaKey {
   privateKey: KeyObject
@@ -8,23 +9,31 @@ export interface RsaKey {
   kid: string
 }
 
-/** A pair takes 30 to 90 ms to make, so the fakes of one process share them: the nth key of each is the nth here. */
-const pool: Promise<RsaKey>[] = []
+const fileName = (index: number) => `rsa-${index}.pem`
 
-/** A source of keys, each another one, made when asked for. */
-export function createKeyRing(): () => Promise<RsaKey> {
-  let next = 0
-  return () => {
-    const index = next++
-    pool[index] ??= generate()
-    return pool[index]
-  }
+/** The nth RSA key of all tests, in PEM. A pair takes 30 to 90 ms of a core to make, so each is made once. */
+export function rsaPem(index = 0): Promise<string> {
+  return kept(fileName(index), async () => {
+    const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 2048 })
+    return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  })
 }
 
-async function generate(): Promise<RsaKey> {
-  const pair = await promisify(generateKeyPair)('rsa', { modulusLength: 2048 })
-  const kid = createHash('sha1')
-    .update(pair.publicKey.export({ type: 'spki', format: 'der' }))
-    .digest('hex')
-  return { ...pair, kid }
+/** The same as a file: given to a server as its `keyFile`, it spares making a key. */
+export async function rsaKeyFile(index = 0): Promise<string> {
+  await rsaPem(index)
+  return keptPath(fileName(index))
+}
+
+/** A source of keys, each another one; the nth of each source is the same. */
+export function createKeyRing(): () => Promise<RsaKey> {
+  let next = 0
+  return async () => {
+    const privateKey = createPrivateKey(await rsaPem(next++))
+    const publicKey = createPublicKey(privateKey)
+    const kid = createHash('sha1')
+      .update(publicKey.export({ type: 'spki', format: 'der' }))
+      .digest('hex')
+    return { privateKey, publicKey, kid }
+  }
 }

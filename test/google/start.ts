@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
@@ -13,11 +14,12 @@ import { createFaults, type Fault } from './faults.ts'
 import { type Call, type Handler, listener } from './http.ts'
 import { createIam } from './iam.ts'
 import { createIdp, createProvider, IDP, type WorkloadProvider } from './idp.ts'
+import { kept } from './kept.ts'
 import { createMetadata, type Machine, METADATA } from './metadata.ts'
 import { createOauth2 } from './oauth2.ts'
 import { type Connections, createProxy } from './proxy.ts'
 import { createSts } from './sts.ts'
-import { createAuthority } from './tls.ts'
+import type { Authority } from './tls.ts'
 import { createWorld, projectNumber } from './world.ts'
 
 export interface FakeGoogleOptions {
@@ -125,7 +127,7 @@ export async function startFakeGoogle(options: FakeGoogleOptions = {}): Promise<
     ...Object.fromEntries(Object.entries(options.cloudRun ?? {}).map(([name, url]) => [name, createCloudRun(url)])),
   }
   const hosts = Object.keys(handlers)
-  const authority = await createAuthority(hosts)
+  const authority = await authorityFor(hosts)
 
   const site = { now: world.now, faults, calls }
   const google = createTlsServer(
@@ -236,6 +238,13 @@ export async function startFakeGoogle(options: FakeGoogleOptions = {}): Promise<
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+/** The library that makes certificates takes longer to load than most tests run. */
+async function authorityFor(hosts: readonly string[]): Promise<Authority> {
+  const name = createHash('sha256').update(hosts.join()).digest('hex')
+  const make = async () => JSON.stringify(await (await import('./tls.ts')).createAuthority(hosts))
+  return JSON.parse(await kept(`authority-${name}.json`, make))
 }
 
 async function listen(server: NetServer, host: string, port = 0): Promise<number> {

@@ -4,6 +4,10 @@ import * as x509 from '@peculiar/x509'
 
 const EC = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 const DAY_MS = 86_400_000
+/** They are kept from run to run. */
+const AUTHORITY_DAYS = 3_650
+/** As long as Google publishes a key. */
+const KEY_DAYS = 16
 
 export interface Authority {
   /** The certificate that clients must trust. */
@@ -13,7 +17,7 @@ export interface Authority {
   certificatePem: string
 }
 
-/** A certificate authority of one test run, and one server certificate for these names. */
+/** A certificate authority whose key is thrown away, and the one server certificate, for these names, that it signed. */
 export async function createAuthority(hosts: readonly string[]): Promise<Authority> {
   const caKeys = await webcrypto.subtle.generateKey(EC, true, ['sign', 'verify'])
   const keys = await webcrypto.subtle.generateKey(EC, true, ['sign', 'verify'])
@@ -22,7 +26,7 @@ export async function createAuthority(hosts: readonly string[]): Promise<Authori
     name: issuer,
     keys: caKeys,
     signingAlgorithm: EC,
-    ...validity(Date.now()),
+    ...validity(Date.now(), AUTHORITY_DAYS),
     extensions: [
       new x509.BasicConstraintsExtension(true, 0, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true),
@@ -35,7 +39,7 @@ export async function createAuthority(hosts: readonly string[]): Promise<Authori
     publicKey: keys.publicKey,
     signingKey: caKeys.privateKey,
     signingAlgorithm: EC,
-    ...validity(Date.now()),
+    ...validity(Date.now(), AUTHORITY_DAYS),
     extensions: [
       new x509.SubjectAlternativeNameExtension(hosts.map((value) => ({ type: 'dns', value }))),
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
@@ -60,11 +64,11 @@ export async function certify(key: { privateKey: KeyObject; publicKey: KeyObject
       publicKey: key.publicKey.toCryptoKey(rsa, true, ['verify']),
     },
     signingAlgorithm: rsa,
-    ...validity(now),
+    ...validity(now, KEY_DAYS),
   })
   return `${certificate.toString('pem')}\n`
 }
 
-function validity(now: number) {
-  return { notBefore: new Date(now - DAY_MS), notAfter: new Date(now + 16 * DAY_MS) }
+function validity(now: number, days: number) {
+  return { notBefore: new Date(now - DAY_MS), notAfter: new Date(now + days * DAY_MS) }
 }
