@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { settle } from './config/layers.ts'
 import { createEvents, type RequestEvent } from './core/events.ts'
+import { createLast } from './core/last.ts'
 import { createClientEnv } from './env/client.ts'
 import { applyVariables, withdrawVariables } from './env/process.ts'
 import { startServer } from './server.ts'
@@ -160,12 +161,9 @@ export async function startSidemint(options: StartOptions = {}): Promise<Sidemin
   const { now, ...chosen } = options
   const settings = settle({ options: chosen }, [], { taker: 'library' })
   const events = createEvents()
-  const requests: RecordedRequest[] = []
+  const requests = createLast<RecordedRequest>(REQUESTS_KEPT)
   events.subscribe((event) => {
-    if (event.type !== 'request') return
-    requests.push(recorded(event))
-    // Only once there are twice as many: moving them all at every request costs more than the request.
-    if (requests.length >= 2 * REQUESTS_KEPT) requests.splice(0, REQUESTS_KEPT)
+    if (event.type === 'request') requests.add(recorded(event))
   })
   const server = await startServer({
     settings,
@@ -189,7 +187,7 @@ export async function startSidemint(options: StartOptions = {}): Promise<Sidemin
     jwksUri: server.jwksUri,
     env,
     get requests() {
-      return requests.slice(-REQUESTS_KEPT)
+      return requests.all()
     },
     applyEnv() {
       if (closing === undefined) applyVariables(env)

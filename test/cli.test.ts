@@ -283,8 +283,8 @@ test('compiled code is kept where only this user can write, or nowhere', async (
     const cache = join(home, '.cache', 'sidemint')
     await mkdir(join(home, '.cache'))
     await prepare(cache)
-    const child = start(['healthcheck', '--port=1'], { HOME: home, TMPDIR: shared, NODE_COMPILE_CACHE: '' })
-    t.deepEqual(await child.ended, [1, null])
+    const child = start(['srve'], { HOME: home, TMPDIR: shared, NODE_COMPILE_CACHE: '' })
+    t.deepEqual(await child.ended, [2, null])
     t.deepEqual(await readdir(shared), [], 'nothing in the directory that all users share')
     return { home, cache }
   }

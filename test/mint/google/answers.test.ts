@@ -118,12 +118,13 @@ test.serial('a redirect back to itself ends nothing', async (t) => {
   }
 })
 
-const BIG = 300 * 1_024 * 1_024
+/** 300 megabytes: thirty streams, one after the other, are one gzip too, and quicker to make. */
+const BOMB = Buffer.concat(Array(30).fill(gzipSync(Buffer.alloc(10_000_000, ' '))))
 const GARBAGE: [title: string, fault: () => object][] = [
   ['a broken gzip', () => ({ kind: 'gzip', bytes: Buffer.from('this is not gzip at all') })],
   ['a mail server', () => ({ kind: 'raw', text: '220 mail.corp ESMTP\r\n' })],
   ['more than a megabyte', () => ({ kind: 'body', body: ' '.repeat(1_100_000) })],
-  ['a gzip of 300 megabytes', () => ({ kind: 'gzip', bytes: gzipSync(Buffer.alloc(BIG, ' '), { level: 9 }) })],
+  ['a gzip of 300 megabytes', () => ({ kind: 'gzip', bytes: BOMB })],
 ]
 for (const [title, fault] of GARBAGE) {
   test.serial(`garbage is told as garbage, at once and in little memory: ${title}`, async (t) => {
