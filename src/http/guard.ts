@@ -107,7 +107,7 @@ function isAnswered({ body, status, respond }: Context): boolean {
 }
 
 /** Google's own words where Google has the failure, else ours. */
-export function answerTo(thrown: unknown): Answer {
+function answerTo(thrown: unknown): Answer {
   if (thrown instanceof WireError) return thrown.answer
   const error = asFailure(thrown)
   return createAnswer(error.status, TYPES.html, errorBody(error))
