@@ -2,8 +2,12 @@
 
 import { plainly } from '../core/schemas.ts'
 
-/** These take the token elsewhere: to further URLs, to what a file says, or past a redirect to another host. */
-const LEADS_AWAY = ['url', 'next', 'config', 'location-trusted', 'request-target']
+/**
+ * These take the token elsewhere: to further URLs, to what a file says, past a redirect to another host, or to a proxy,
+ * which reads what is sent to an http URL. A proxy that the variables name is the user's for everything.
+ */
+const LEADS_AWAY =
+  /^(url|next|config|location-trusted|request-target|preproxy|proxy|proxy1\.0|socks(4a?|5|5-hostname))$/
 
 /** A host name or an IP literal as the URL standard writes it, with nothing in it that curl reads as two hosts. */
 const PLAIN_HOST = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])$/
@@ -30,11 +34,11 @@ export interface CurlOptions {
   takesValue: ReadonlyMap<string, boolean>
 }
 
-/** The options of the curl that is there, from what `curl --help all` prints: ` -d, --data <data>  HTTP POST data`. */
+/** The options of the curl that is there, from what `curl --help all` prints: ` -d, --data <data>  HTTP POST data`. A value is in angle or square brackets. */
 export function readCurlOptions(help: string): CurlOptions {
   const letters = new Map<string, string>()
   const takesValue = new Map<string, boolean>()
-  for (const [, letter, name = '', value] of help.matchAll(/^ *(?:-(\S), )? *--([\w.-]+)( <)?/gm)) {
+  for (const [, letter, name = '', value] of help.matchAll(/^ *(?:-(\S), )? *--([\w.-]+)( [<[])?/gm)) {
     if (letter !== undefined) letters.set(letter, name)
     takesValue.set(name, value !== undefined)
   }
@@ -82,5 +86,5 @@ function readLetters(argument: string, { letters, takesValue }: CurlOptions): Gi
 }
 
 function describe(name: string, valueFollows: boolean): { leads: string } | { valueFollows: boolean } {
-  return LEADS_AWAY.includes(name) ? { leads: name } : { valueFollows }
+  return LEADS_AWAY.test(name) ? { leads: name } : { valueFollows }
 }

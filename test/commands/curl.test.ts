@@ -50,3 +50,18 @@ test('curl makes no key where the key file is missing', async (t) => {
     t.regex(err, /^sidemint: KEY_FILE_MISSING: /)
   }
 })
+
+const ELSEWHERE = 'http://127.0.0.1:9'
+const LEADING_AWAY = [
+  ...['--url', '--next', '-:', '--config', '-K', '--location-trusted', '--request-target'],
+  ...['--proxy', '-x', '-sx', '--preproxy', '--proxy1.0', '--socks4', '--socks4a', '--socks5', '--socks5-hostname'],
+]
+
+for (const option of LEADING_AWAY) {
+  test(`curl takes the token to no other place: ${option}`, async (t) => {
+    const { code, out, err } = await run(['curl', '--source=local', 'http://127.0.0.1:9/', option, ELSEWHERE])
+    t.is(code, 2)
+    t.is(out, '')
+    t.regex(err, /would take the token to another URL \(--/)
+  })
+}
