@@ -87,6 +87,6 @@ class ProxyAgent extends HttpsProxyAgent<string> {
     })
     if (status === 200) return socket
     socket.destroy()
-    throw new ProxyError(Number.isNaN(status) ? 'NOT_HTTP' : String(status))
+    throw new ProxyError(/^[1-5]\d\d$/.test(String(status)) ? String(status) : 'NOT_HTTP')
   }
 }

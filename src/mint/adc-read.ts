@@ -1,9 +1,10 @@
 /** Reads the Application Default Credentials from where they are. */
 
-import { closeSync, constants, openSync, type Stats } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
+import { closeSync, constants, createReadStream, openSync, type Stats } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import { dirname } from 'node:path'
+import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CATALOGUE, failure, SidemintError } from '../core/errors.ts'
 import { type Adc, parseAdc } from './adc.ts'
@@ -37,10 +38,27 @@ async function readBytes(place: AdcPlace): Promise<Buffer> {
   if (path === undefined) throw failure('CREDENTIALS_NOT_A_PATH', { variable: name })
   try {
     const found = await stat(path)
-    return found.isFIFO() ? await readPipe(path, found) : await readFile(path)
+    const bytes = found.isFIFO() ? await readPipe(path, found) : await readStart(createReadStream(path))
+    if (bytes.length <= MOST_BYTES) return bytes
   } catch (error) {
     throw await explain(error as NodeJS.ErrnoException, place, path)
   }
+  throw malformed(path, 'it is larger than 1 MB')
+}
+
+/** A credential has a few thousand: a device or a disk image that is named by mistake would fill the memory. */
+const MOST_BYTES = 1_000_000
+
+/** All of it, or more than the most. */
+async function readStart(stream: Readable): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of stream) {
+    chunks.push(chunk)
+    length += chunk.length
+    if (length > MOST_BYTES) break
+  }
+  return Buffer.concat(chunks)
 }
 
 /** JSON as it is, or base64 of it, of either alphabet and with line breaks. */
@@ -129,7 +147,5 @@ async function drain(path: string): Promise<Buffer> {
     throw error
   }
   socket.unref()
-  const chunks: Buffer[] = []
-  for await (const chunk of socket) chunks.push(chunk)
-  return Buffer.concat(chunks)
+  return readStart(socket)
 }

@@ -5,8 +5,9 @@
 
 import { createPrivateKey } from 'node:crypto'
 import * as v from 'valibot'
+import { isEmail } from '../core/accounts.ts'
 import { KEY_FIX, malformed, readJson } from './adc-json.ts'
-import { DEFAULT_UNIVERSE } from './universe.ts'
+import { DEFAULT_UNIVERSE, isUniverse } from './universe.ts'
 
 /** The credentials, whatever form the file has: what is asked of each is decided by its kind. */
 export type Credential =
@@ -37,12 +38,15 @@ export interface Adc {
 
 const text = v.pipe(v.string(), v.nonEmpty())
 const url = v.pipe(v.string(), v.url())
-const serviceAccountKey = v.looseObject({ client_email: text, private_key: v.pipe(text, v.check(isPrivateKey)) })
+const serviceAccountKey = v.looseObject({
+  client_email: v.pipe(text, v.check(isEmail)),
+  private_key: v.pipe(text, v.check(isPrivateKey)),
+})
 const userLogin = v.looseObject({ client_id: text, client_secret: text, refresh_token: text })
 const impersonated = v.looseObject({
   service_account_impersonation_url: text,
   source_credentials: v.looseObject({ type: text }),
-  delegates: v.optional(v.array(text), []),
+  delegates: v.optional(v.array(v.pipe(text, v.transform(accountOf), v.check(isAccount))), []),
 })
 const federated = v.looseObject({
   audience: text,
@@ -95,7 +99,7 @@ export function parseAdc(path: string, bytes: Buffer): Adc {
 
 function readUniverse(path: string, domain: unknown): Pick<Adc, 'universe'> {
   if (domain === undefined || domain === '') return {}
-  if (typeof domain === 'string' && /^[a-z0-9-]+(\.[a-z0-9-]+)+$/.test(domain)) return { universe: domain }
+  if (typeof domain === 'string' && isUniverse(domain)) return { universe: domain }
   throw malformed(path, 'its universe_domain is not a domain name')
 }
 
@@ -130,7 +134,7 @@ function readCredential(path: string, data: { type?: unknown }): Credential {
       return {
         kind: 'impersonated',
         email,
-        delegates: json.delegates.map(accountOf),
+        delegates: json.delegates,
         source: readCredential(path, json.source_credentials),
       }
     }
@@ -175,7 +179,7 @@ export function describeAdc({ credential, universe = DEFAULT_UNIVERSE }: Pick<Ad
   return `${describeCredential(credential)}${of}`
 }
 
-/** A type that is not a short word may be a secret in the wrong place. */
+/** What is not written as Google's types are may be a secret in the wrong place. */
 function describeType(path: string, data: { type?: unknown }): Error {
   const { type } = data
   if ('installed' in data || 'web' in data) {
@@ -183,7 +187,10 @@ function describeType(path: string, data: { type?: unknown }): Error {
     return malformed(path, 'it is an OAuth client, not a login', login)
   }
   if (type === undefined) return malformed(path, 'it has no type')
-  return malformed(path, /^\w{1,60}$/.test(String(type)) ? `its type "${type}" is unknown` : 'its type is unknown')
+  return malformed(
+    path,
+    typeof type === 'string' && /^[a-z_]{1,40}$/.test(type) ? `its type "${type}" is unknown` : 'its type is unknown',
+  )
 }
 
 /** What the line breaks of a key became on its way through shells, variables and editors. */
@@ -196,9 +203,16 @@ function describeDamage(pem: unknown): string | undefined {
 }
 
 function impersonationTarget(path: string, url: string): string {
-  const email = /\/serviceAccounts\/([^/:]+):generate(?:Access|Id)Token$/.exec(url)?.[1]
-  if (email === undefined) throw malformed(path, 'its service_account_impersonation_url names no service account')
-  return decodeURIComponent(email)
+  const email = /\/serviceAccounts\/([^/:]+):generate(?:Access|Id)Token$/.exec(url)?.[1]?.replaceAll('%40', '@')
+  if (email === undefined || !isAccount(email)) {
+    throw malformed(path, 'its service_account_impersonation_url names no service account')
+  }
+  return email
+}
+
+/** IAM takes an account's email or its unique id; anything else would be another path. */
+function isAccount(name: string): boolean {
+  return (isEmail(name) && !/[%?#]/.test(name)) || /^\d+$/.test(name)
 }
 
 /** Files name delegates as IAM Credentials takes them, `projects/-/serviceAccounts/EMAIL`; we keep emails. */

@@ -1,16 +1,29 @@
 /** Google's clouds: its own, and those that partners run under domains of their own with the same APIs. */
 
+import { invalid } from '../config/layers.ts'
 import { failure } from '../core/errors.ts'
 
 export const DEFAULT_UNIVERSE = 'googleapis.com'
 
+const LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?'
+/** Not an address: its last label begins with a letter. */
+const DOMAIN = new RegExp(`^(?=.{1,200}$)(?:${LABEL}\\.)+(?=[a-z])${LABEL}$`)
+
+/** Whether the text is a domain that the names of hosts can be put before. */
+export function isUniverse(domain: string): boolean {
+  return DOMAIN.test(domain)
+}
+
 /**
  * The universe of credentials: the one that their file names, else GOOGLE_CLOUD_UNIVERSE_DOMAIN, else Google's own.
  * Throws UNIVERSE_MISMATCH where file and variable name two, as Google's client libraries do (google-gax 5): a
- * credential must not be sent to another universe than its own.
+ * credential must not be sent to another universe than its own. Throws SETTINGS_INVALID where the variable is no domain.
  */
 export function universeOf(named: string | undefined, env: NodeJS.ProcessEnv): string {
   const variable = env.GOOGLE_CLOUD_UNIVERSE_DOMAIN || undefined
+  if (variable !== undefined && !isUniverse(variable)) {
+    throw invalid(['GOOGLE_CLOUD_UNIVERSE_DOMAIN: must be a domain name, as googleapis.com is one'])
+  }
   if (named !== undefined && variable !== undefined && named !== variable) {
     throw failure('UNIVERSE_MISMATCH', { credentials: named, variable })
   }

@@ -78,6 +78,8 @@ const REFUSALS: [title: string, code: string, answer: (socket: Socket) => void][
   ]),
   ['closes the connection', 'PROXY_CLOSED', (socket) => socket.end()],
   ['resets the connection', 'PROXY_ECONNRESET', (socket) => socket.resetAndDestroy()],
+  ['answers -1', 'PROXY_NOT_HTTP', (socket) => socket.end('HTTP/1.1 -1 No\r\n\r\n')],
+  ['answers 0', 'PROXY_NOT_HTTP', (socket) => socket.end('HTTP/1.1 000 No\r\n\r\n')],
   ['is not one', 'PROXY_NOT_HTTP', (socket) => socket.end('220 mail.corp ESMTP\r\n\r\n')],
 ]
 for (const [title, code, answer] of REFUSALS) {

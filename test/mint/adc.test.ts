@@ -1,6 +1,6 @@
 import { execFile, execFileSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -247,6 +247,21 @@ test('a process that waits for a pipe that nobody writes into can end', async (t
   t.is(stdout, 'CREDENTIALS_NOT_READ\n')
 })
 
+test('what is too large to be a credential is not read to its end', async (t) => {
+  const image = join(directory(t), 'disk.img')
+  writeFileSync(image, '')
+  truncateSync(image, 3 * 1024 ** 3)
+  const pipe = join(directory(t), 'pipe')
+  execFileSync('mkfifo', [pipe])
+  const endless = execFile('sh', ['-c', `cat /dev/zero > ${pipe}`])
+  t.teardown(() => endless.kill())
+  for (const path of ['/dev/zero', image, pipe]) {
+    const error = await failureOf(t, readFrom(path))
+    t.like(error, { code: 'CREDENTIALS_MALFORMED', status: 403 })
+    t.regex(error.message, /it is larger than 1 MB/)
+  }
+})
+
 test('trouble of the system passes by itself, and blames nobody', async (t) => {
   const error = await failureOf(t, readFrom('/proc/self/mem'))
   t.like(error, { code: 'CREDENTIALS_NOT_READ', status: 503 })
@@ -261,6 +276,10 @@ const BROKEN: [title: string, content: unknown, reason: RegExp][] = [
   ['no type', {}, /it has no type/],
   ['an unknown type', { type: 'magic' }, /its type "magic" is unknown/],
   ['a secret as its type', { type: '1//refresh' }, /its type is unknown/],
+  ['a piece of a key as its type', { type: 'MIIEvQIBADANBgkqhkiG9w0BAQEFAASC' }, /its type is unknown/],
+  ['a list as its type', { ...KEY, type: ['service_account'] }, /its type is unknown/],
+  ['a path as its account', { ...KEY, client_email: '../../x@y' }, /service_account lacks a usable client_email/],
+  ['two lines as its account', { ...KEY, client_email: 'a\r\nX: y@b' }, /service_account lacks a usable client_email/],
   ['a login without its refresh token', { ...USER, refresh_token: '' }, /authorized_user lacks a usable refresh_token/],
   ['a key that is no key', { ...KEY, private_key: 'PEM' }, /service_account lacks a usable private_key/],
   ['two fields short', { type: 'authorized_user', client_id: 'id' }, /lacks a usable client_secret, refresh_token/],
@@ -269,6 +288,32 @@ const BROKEN: [title: string, content: unknown, reason: RegExp][] = [
     { type: 'impersonated_service_account', service_account_impersonation_url: 'https://x/', source_credentials: USER },
     /names no service account/,
   ],
+  ...['%zz', '..%2F..%2Fx', 'a@b%2F..', 'a@b?c=/d'].map((account): (typeof BROKEN)[number] => [
+    `an impersonation of ${account}`,
+    {
+      type: 'impersonated_service_account',
+      service_account_impersonation_url: URL_OF(account),
+      source_credentials: USER,
+    },
+    /names no service account/,
+  ]),
+  [
+    'a path as a delegate',
+    {
+      type: 'impersonated_service_account',
+      service_account_impersonation_url: URL_OF('a@x'),
+      delegates: ['../../x'],
+      source_credentials: USER,
+    },
+    /lacks a usable delegates/,
+  ],
+  ...['127.0.0.1', '-a.example', 'a-.example', `${'a'.repeat(64)}.example`, 'evil.example/', 'googleapis.com.'].map(
+    (universe_domain): (typeof BROKEN)[number] => [
+      `the universe ${universe_domain}`,
+      { ...KEY, universe_domain },
+      /universe_domain is not a domain name/,
+    ],
+  ),
   [
     'a broken source',
     {

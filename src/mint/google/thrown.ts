@@ -54,9 +54,12 @@ export function explainThrown(thrown: unknown, to: Destination): SidemintError |
     : failure('NETWORK_DOWN', { host, reason: code, way: wayTo(to) })
 }
 
+/** RFC 9110 §15.4: those that lead elsewhere. */
+const REDIRECTS = [301, 302, 303, 307, 308]
+
 function explainAnswer({ status, data, headers }: NonNullable<Thrown['response']>, url: URL) {
   const { host } = url
-  if (status >= 300 && status < 400) {
+  if (REDIRECTS.includes(status)) {
     const to = URL.parse(headers?.get('location') || 'http:', url.href)?.hostname || 'an address that is not a URL'
     return failure('REDIRECT_REFUSED', { host, to })
   }

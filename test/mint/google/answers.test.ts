@@ -122,6 +122,8 @@ test.serial('a redirect back to itself ends nothing', async (t) => {
 const BOMB = Buffer.concat(Array(30).fill(gzipSync(Buffer.alloc(10_000_000, ' '))))
 const GARBAGE: [title: string, fault: () => object][] = [
   ['a broken gzip', () => ({ kind: 'gzip', bytes: Buffer.from('this is not gzip at all') })],
+  ['a status that needs a body of ours', () => ({ kind: 'status', status: 304, body: '' })],
+  ['a choice', () => ({ kind: 'status', status: 300 })],
   ['a mail server', () => ({ kind: 'raw', text: '220 mail.corp ESMTP\r\n' })],
   ['more than a megabyte', () => ({ kind: 'body', body: ' '.repeat(1_100_000) })],
   ['a gzip of 300 megabytes', () => ({ kind: 'gzip', bytes: BOMB })],

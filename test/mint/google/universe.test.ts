@@ -118,6 +118,14 @@ test.serial('a denial on its own account names the account and the role that it 
   t.regex(error.fix, /--role=roles\/iam\.serviceAccountOpenIdTokenCreator/)
 })
 
+test.serial('a GOOGLE_CLOUD_UNIVERSE_DOMAIN that is no domain gets no credential', async (t) => {
+  const { universe_domain: _, ...key } = await google.universe(UNIVERSE).serviceAccountKey(ORDERS)
+  for (const domain of ['evil.example/', 'a b', 'evil.example#', '127.0.0.1', 'googleapis.com.', 'x@evil.example']) {
+    const error = await failureOf(t, key, idToken(ORDERS), { GOOGLE_CLOUD_UNIVERSE_DOMAIN: domain })
+    t.is(error.code, 'SETTINGS_INVALID', domain)
+  }
+})
+
 test.serial('GOOGLE_CLOUD_UNIVERSE_DOMAIN counts where the file names no universe', async (t) => {
   const other = google.universe(UNIVERSE)
   other.grant(ORDERS, CREATOR, ORDERS)
