@@ -49,9 +49,7 @@ export function explainThrown(thrown: unknown, to: Destination): SidemintError |
   if (response !== undefined) return explainAnswer(response, to.url)
   if (typeof code !== 'string' || isGarbageCode(code)) return garbage(host)
   if (to.proxy !== undefined && code.startsWith('PROXY_')) return explainProxy(code.slice(6), to.proxy, to)
-  return isTlsCode(code)
-    ? failure('TLS_UNTRUSTED', { host, reason: code })
-    : failure('NETWORK_DOWN', { host, reason: code, way: wayTo(to) })
+  return isTlsCode(code) ? untrusted(host, code) : failure('NETWORK_DOWN', { host, reason: code, way: wayTo(to) })
 }
 
 /** RFC 9110 §15.4: those that lead elsewhere. */
@@ -71,7 +69,7 @@ function explainAnswer({ status, data, headers }: NonNullable<Thrown['response']
 /** The proxy's fault: it answered with a status, closed the connection, is not there, or is not one. */
 function explainProxy(reason: string, { address: proxy, variable }: HttpProxy, to: Destination): SidemintError {
   const { host } = to.url
-  if (isTlsCode(reason)) return failure('TLS_UNTRUSTED', { host: `the proxy ${proxy}`, reason })
+  if (isTlsCode(reason)) return untrusted(`the proxy ${proxy}`, reason)
   const refused = (what: string, status: number) =>
     failure('PROXY_REFUSED', { proxy, host, reason: what, variable }, { status })
   if (/^\d+$/.test(reason)) return refused(`status ${reason}`, isPassingStatus(Number(reason)) ? 503 : 403)
@@ -87,6 +85,15 @@ export function garbage(host: string): SidemintError {
 function isPassingStatus(status: number): boolean {
   return status === 408 || status === 429 || status >= 500
 }
+
+/** By a clock that is wrong every certificate has expired, or is not valid yet. */
+function untrusted(host: string, reason: string): SidemintError {
+  const fix = /EXPIRED|NOT_YET_VALID/.test(reason) ? CLOCK_FIX : undefined
+  return failure('TLS_UNTRUSTED', { host, reason }, { fix })
+}
+
+const CLOCK_FIX =
+  'compare `date -u` with the real time and set the clock; where it is right, what inspects TLS here has an old certificate'
 
 function isTlsCode(code: string): boolean {
   return /CERT|SIGNATURE|ISSUER|ALTNAME/.test(code)

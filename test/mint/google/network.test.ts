@@ -6,6 +6,7 @@ import test, { type ExecutionContext } from 'ava'
 import type { SidemintError } from '../../../src/core/errors.ts'
 import type { TokenRequest } from '../../../src/core/token.ts'
 import { createCache } from '../../../src/mint/cache.ts'
+import { explainThrown } from '../../../src/mint/google/thrown.ts'
 import { createGoogleSource } from '../../../src/mint/google.ts'
 import { createClock, MINUTE, SECOND } from '../../clock.ts'
 import { type FakeGoogle, startFakeGoogle } from '../../google/start.ts'
@@ -193,3 +194,16 @@ test.serial('closing ends a mint that hangs', async (t) => {
   t.true(Date.now() - started < 2_000)
   cancel()
 })
+
+for (const [code, fix] of [
+  ['CERT_HAS_EXPIRED', /^compare `date -u`/],
+  ['CERT_NOT_YET_VALID', /^compare `date -u`/],
+  ['SELF_SIGNED_CERT_IN_CHAIN', /NODE_EXTRA_CA_CERTS/],
+] as const) {
+  test(`a certificate refused with ${code} is told with what helps against that`, (t) => {
+    const to = { url: new URL('https://oauth2.googleapis.com/token'), proxy: undefined }
+    const error = explainThrown(Object.assign(new Error('refused'), { code }), to)
+    t.like(error, { code: 'TLS_UNTRUSTED' })
+    t.regex((error as SidemintError).fix, fix)
+  })
+}
