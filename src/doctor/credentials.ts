@@ -10,7 +10,7 @@ import type { Speaker } from '../mint/google/mint.ts'
 import { universeOf } from '../mint/universe.ts'
 import { type Finding, failed, ok } from './finding.ts'
 
-export interface Credentials {
+export interface CredentialFile {
   place: AdcPlace
   /** What was found of the file itself. */
   finding: Finding
@@ -21,7 +21,7 @@ export interface Credentials {
 }
 
 /** Reads the file; nobody is asked. */
-export async function readCredentials(env: NodeJS.ProcessEnv): Promise<Credentials> {
+export async function readCredentials(env: NodeJS.ProcessEnv): Promise<CredentialFile> {
   const place = locateAdc(env)
   try {
     await refuseMisplacedLogin(env)
@@ -35,7 +35,7 @@ export async function readCredentials(env: NodeJS.ProcessEnv): Promise<Credentia
 }
 
 /** Refreshes what the file holds; a token that comes of that is thrown away. */
-export async function checkRefresh({ place, adc, universe }: Credentials): Promise<Finding[]> {
+export async function checkRefresh({ place, adc, universe }: CredentialFile): Promise<Finding[]> {
   return adc === undefined ? [] : [await refresh(place, rootOf(adc.credential), universe)]
 }
 

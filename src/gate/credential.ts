@@ -4,7 +4,7 @@ import { failure } from '../core/errors.ts'
 
 export type Strip = 'both' | 'serverless-only' | 'never'
 
-export interface Credential {
+export interface BearerToken {
   header: 'authorization' | 'x-serverless-authorization'
   scheme: string
   token: string
@@ -15,7 +15,7 @@ export interface Credential {
  * both headers X-Serverless-Authorization alone counts, and Authorization belongs to the service
  * (cloud.google.com/run/docs/authenticating/service-to-service). Throws TOKEN_MISSING or TOKENS_SEVERAL.
  */
-export function readCredential(rawHeaders: readonly string[], audience: string): Credential {
+export function readCredential(rawHeaders: readonly string[], audience: string): BearerToken {
   const serverless = valuesOf(rawHeaders, 'x-serverless-authorization')
   const header = serverless.length > 0 ? 'x-serverless-authorization' : 'authorization'
   const values = serverless.length > 0 ? serverless : valuesOf(rawHeaders, 'authorization')
@@ -30,7 +30,7 @@ export function readCredential(rawHeaders: readonly string[], audience: string):
 }
 
 /** The header's value for the service: the signature goes, so that the service cannot replay the token. */
-export function stripped({ header, scheme, token }: Credential, strip: Strip): string {
+export function stripped({ header, scheme, token }: BearerToken, strip: Strip): string {
   const keep = strip === 'never' || (strip === 'serverless-only' && header === 'authorization')
   const unsigned = `${token.slice(0, token.lastIndexOf('.'))}.SIGNATURE_REMOVED_BY_GOOGLE`
   return `${scheme} ${keep ? token : unsigned}`

@@ -2,7 +2,7 @@
 
 import { asFailure, failure, type SidemintError } from '../core/errors.ts'
 import { acceptsAudience, isCallUrl } from './audience.ts'
-import { type Credential, readCredential } from './credential.ts'
+import { type BearerToken, readCredential } from './credential.ts'
 import { admits, type Invokers, type Principal } from './members.ts'
 import type { Spelling } from './origin.ts'
 import type { Claims, Verified, Verifier } from './verifier.ts'
@@ -21,7 +21,7 @@ export interface Decision {
   /** Why not; absent where the request may pass. */
   refusal?: SidemintError
   /** The token that was read; absent where none was, or where nobody asks for one. */
-  credential?: Credential
+  credential?: BearerToken
   /** Of the verified token, else empty. */
   audience: string
   principal: string

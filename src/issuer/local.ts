@@ -21,9 +21,9 @@ export interface LocalOptions {
 }
 
 /** Whom a token speaks for: a service account, or a person as gcloud has it, whose audience is gcloud's own. */
-export type Speaker = { principal: string; audience: string; format: 'standard' | 'full' } | { user: string }
+type IssuedFor = { principal: string; audience: string; format: 'standard' | 'full' } | { user: string }
 
-export type IssueOptions = Speaker & {
+export type IssueOptions = IssuedFor & {
   /** Laid over the claims that the token would have; undefined leaves one out. */
   claims?: Record<string, unknown>
   /** Seconds until `exp`; negative for an expired token, whose `iat` then lies before it. Default 3600. */
@@ -65,7 +65,7 @@ export function createLocalSource({ key, issuer, now }: LocalOptions): LocalSour
   return { mint, issue }
 }
 
-function accountClaims({ principal, audience, format }: Extract<Speaker, { principal: string }>) {
+function accountClaims({ principal, audience, format }: Extract<IssuedFor, { principal: string }>) {
   return {
     aud: audience,
     azp: accountId(principal),
