@@ -1,7 +1,7 @@
 /** The IAM policy of a service in a file, as `gcloud run services get-iam-policy SERVICE` prints it. */
 
-import { readFileSync } from 'node:fs'
-import { failure, type SidemintError } from '../core/errors.ts'
+import { readFileSync, statSync } from 'node:fs'
+import { failure, SidemintError } from '../core/errors.ts'
 import { parseYaml } from '../core/yaml.ts'
 import { whyUnusable } from './members.ts'
 
@@ -24,6 +24,9 @@ const INVOKING_ROLES = new Set([
 
 /** Holds `cloudfunctions.functions.invoke` alone, which is for functions of the first generation. */
 const FUNCTIONS_INVOKER = 'roles/cloudfunctions.invoker'
+
+/** IAM takes 1,500 principals a policy (cloud.google.com/iam/quotas), which is a third of this at the most. */
+const MOST_BYTES = 1_000_000
 
 export interface PolicyFile {
   /** Members of roles that may invoke. */
@@ -89,8 +92,13 @@ function parse(path: string): Record<string, unknown> {
 function readText(path: string): string {
   let bytes: Buffer
   try {
+    const status = statSync(path)
+    // A pipe would keep every caller waiting for whoever writes to it.
+    if (!status.isFile()) throw unusable(path, 'it is not a file that can be read again')
+    if (status.size > MOST_BYTES) throw unusable(path, `it has ${status.size} bytes, more than a policy can have`)
     bytes = readFileSync(path)
   } catch (error) {
+    if (error instanceof SidemintError) throw error
     throw unusable(path, (error as NodeJS.ErrnoException).code ?? 'it cannot be read')
   }
   const [first, second] = bytes

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -206,6 +207,17 @@ for (const [name, reason] of NOT_POLICIES) {
     t.regex(asFailure(error).message, reason)
   })
 }
+
+test('a policy that is a pipe, a folder or larger than any is refused and not read', (t) => {
+  const { file } = setUp(t)
+  execFileSync('mkfifo', [file])
+  const refusal = (path: string) => asFailure(t.throws(() => readPolicyFile(path, '--invoker'))).message
+  t.regex(refusal(file), /it is not a file that can be read again/)
+  t.regex(refusal(import.meta.dirname), /it is not a file that can be read again/)
+  rmSync(file)
+  writeFileSync(file, `{"bindings":[]}${' '.repeat(1_000_000)}`)
+  t.regex(refusal(file), /it has 1000015 bytes, more than a policy can have/)
+})
 
 test('a clock that is set back does not keep a policy from being read again', (t) => {
   const { write, create, time } = setUp(t)
