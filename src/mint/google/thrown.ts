@@ -75,7 +75,8 @@ function explainProxy(reason: string, { address: proxy, variable }: HttpProxy, t
   if (/^\d+$/.test(reason)) return refused(`status ${reason}`, isPassingStatus(Number(reason)) ? 503 : 403)
   if (reason === 'CLOSED' || reason === 'ECONNRESET') return refused('it closed the connection', 503)
   if (reason === 'NOT_HTTP' || isGarbageCode(reason)) return refused('it does not speak HTTP as a proxy does', 403)
-  return failure('NETWORK_DOWN', { host, reason, way: wayTo(to) })
+  const fix = `look at the proxy ${proxy} that ${variable} names: correct or unset the variable, or start the proxy`
+  return failure('NETWORK_DOWN', { host, reason, way: wayTo(to) }, { fix })
 }
 
 export function garbage(host: string): SidemintError {

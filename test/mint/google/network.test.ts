@@ -71,6 +71,10 @@ test.serial('a proxy that is away is named without its password', async (t) => {
   const error = await withProxy('http://ann:hunter2@127.0.0.1:1', () => failureOf(t, source().mint(REQUEST)))
   t.like(error, { code: 'NETWORK_DOWN', status: 503 })
   t.is(error.message, 'oauth2.googleapis.com cannot be reached (ECONNREFUSED, by way of the proxy 127.0.0.1:1)')
+  t.is(
+    error.fix,
+    'look at the proxy 127.0.0.1:1 that HTTPS_PROXY names: correct or unset the variable, or start the proxy',
+  )
 })
 
 const REFUSALS: [answer: string, reason: string, status: number, asked: number][] = [
