@@ -1,11 +1,11 @@
 /** An OIDC issuer for tests: its discovery document and keys over real HTTP, and tokens with any claims. */
 
-import { createHash, createPublicKey, generateKeyPair, type KeyObject, randomUUID } from 'node:crypto'
+import { createHash, createPrivateKey, createPublicKey, type KeyObject, randomUUID } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
 import http, { type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { promisify } from 'node:util'
 import jsonwebtoken from 'jsonwebtoken'
+import { rsaPem } from '../google/keys.ts'
 
 interface Key {
   kid: string
@@ -36,10 +36,11 @@ export interface Issuer {
   close(): void
 }
 
-/** Made beside the event loop, which the tests of a file share. */
-export async function newKey(modulusLength = 2048): Promise<Key> {
-  const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength })
-  return { kid: randomUUID(), privateKey }
+let keys = 0
+
+/** Another one each time. */
+export async function newKey(bits?: number): Promise<Key> {
+  return { kid: randomUUID(), privateKey: createPrivateKey(await rsaPem(keys++, bits)) }
 }
 
 export async function startIssuer({ now = Date.now }: { now?: () => number } = {}): Promise<Issuer> {

@@ -9,12 +9,13 @@ export interface RsaKey {
   kid: string
 }
 
-const fileName = (index: number) => `rsa-${index}.pem`
+const BITS = 2_048
+const fileName = (index: number, bits: number) => `rsa-${bits}-${index}.pem`
 
 /** The nth RSA key of all tests, in PEM. A pair takes 30 to 90 ms of a core to make, so each is made once. */
-export function rsaPem(index = 0): Promise<string> {
-  return kept(fileName(index), async () => {
-    const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 2048 })
+export function rsaPem(index = 0, bits = BITS): Promise<string> {
+  return kept(fileName(index, bits), async () => {
+    const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: bits })
     return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
   })
 }
@@ -22,7 +23,7 @@ export function rsaPem(index = 0): Promise<string> {
 /** The same as a file: given to a server as its `keyFile`, it spares making a key. */
 export async function rsaKeyFile(index = 0): Promise<string> {
   await rsaPem(index)
-  return keptPath(fileName(index))
+  return keptPath(fileName(index, BITS))
 }
 
 /** A source of keys, each another one; the nth of each source is the same. */

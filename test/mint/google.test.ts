@@ -35,7 +35,7 @@ function sourceOf(adc: object, { env = {}, delegates = [], allowUserTokens = fal
     allowUserTokens,
     onDate: () => {},
     now,
-    bounds: { attemptMs: 5_000, totalMs: 10_000, retryDelaysMs: [5, 10] },
+    bounds: { attemptMs: 20_000, totalMs: 40_000, retryDelaysMs: [5, 10] },
   })
 }
 

@@ -10,7 +10,7 @@ import { ANN, AUDIENCE, CREATOR, ORDERS } from './rows.ts'
 
 const ID = { kind: 'id', principal: ORDERS, audience: AUDIENCE, format: 'full' } as const
 const ACCESS: TokenRequest = { kind: 'access', principal: ORDERS, scopes: [] }
-const BOUNDS = { attemptMs: 5_000, totalMs: 10_000, retryDelaysMs: [5, 10] }
+const BOUNDS = { attemptMs: 20_000, totalMs: 40_000, retryDelaysMs: [5, 10] }
 
 let google: FakeGoogle
 

@@ -16,7 +16,7 @@ import { AUDIENCE, type Row, type Setup } from './rows.ts'
 
 /** Two attempts fit into a mint, with time to spare for the calls before them: the second pause is never over. */
 const SHORT: Bounds = { attemptMs: 300, totalMs: 1_200, retryDelaysMs: [16, 60_000] }
-const LONG: Bounds = { attemptMs: 5_000, totalMs: 10_000, retryDelaysMs: [5, 10] }
+const LONG: Bounds = { attemptMs: 20_000, totalMs: 40_000, retryDelaysMs: [5, 10] }
 
 const oauth = (body: object) => ({ kind: 'status', status: 400, body }) as const
 const reason = (name: string, metadata = {}, message = `Ordered: ${name}.`) =>

@@ -25,7 +25,7 @@ test.before(async () => {
 
 test.after.always(() => google.close())
 
-function source({ now = Date.now, onDate = (_: number) => {}, attemptMs = 5_000, totalMs = 10_000 } = {}) {
+function source({ now = Date.now, onDate = (_: number) => {}, attemptMs = 20_000, totalMs = 40_000 } = {}) {
   return createGoogleSource({
     env: { GOOGLE_APPLICATION_CREDENTIALS: google.write(`${crypto.randomUUID()}.json`, google.userLogin(ANN)) },
     delegatesOf: () => [],

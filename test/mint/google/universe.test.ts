@@ -29,7 +29,7 @@ function sourceOf(adc: object, { env = {}, delegates = [] as string[], allowUser
     allowUserTokens,
     onDate: () => {},
     now: Date.now,
-    bounds: { attemptMs: 5_000, totalMs: 10_000, retryDelaysMs: [5, 10] },
+    bounds: { attemptMs: 20_000, totalMs: 40_000, retryDelaysMs: [5, 10] },
   })
 }
 
