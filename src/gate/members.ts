@@ -2,7 +2,7 @@
 
 import { EMAIL, isEmail } from '../core/accounts.ts'
 import { asFailure, failure, type SidemintError } from '../core/errors.ts'
-import { plainly } from '../core/schemas.ts'
+import { plainly, suggest } from '../core/schemas.ts'
 import { accountId } from '../issuer/account-id.ts'
 
 /** Everybody whom a list of members admits. Emails and domains in lower case. */
@@ -137,8 +137,17 @@ function parse(member: string): { kind: Kind; name: string } {
       }
       return { kind, name }
     default:
-      throw unusable(member, kind === member ? 'it names no kind' : `the kind ${plainly(kind)}: is not known`)
+      throw unusable(
+        member,
+        kind === member ? `it has no kind before it${guess(member)}` : `the kind ${plainly(kind)}: is not known`,
+      )
   }
+}
+
+function guess(member: string): string {
+  const email = member.toLowerCase()
+  if (!isEmail(email)) return suggest(member, ['allUsers', 'allAuthenticatedUsers'])
+  return ` (did you mean ${email.endsWith('.gserviceaccount.com') ? 'serviceAccount' : 'user'}:${plainly(email)}?)`
 }
 
 function split(member: string): string[] {

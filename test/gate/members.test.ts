@@ -58,8 +58,10 @@ test('a member that no ID token can speak for admits nobody, and is named', (t) 
 test('a member that cannot be honoured is refused at start, and never ignored', (t) => {
   const rows: [member: string, said: RegExp][] = [
     ['projectOwner:acme-dev', /the kind projectOwner: is not known/],
-    ['ann@acme.com', /names no kind/],
-    ['allusers', /names no kind/],
+    ['ann@acme.com', /it has no kind before it \(did you mean user:ann@acme\.com\?\)$/],
+    ['Orders@acme-dev.iam.gserviceaccount.com', /\(did you mean serviceAccount:orders@acme-dev\.iam\.gserv\S+\?\)$/],
+    ['allusers', /it has no kind before it \(did you mean allUsers\?\)$/],
+    ['everybody', /it has no kind before it$/],
     ['user:ann', /names no email/],
     ['serviceAccount:', /names no email/],
     ['domain:ann@acme.com', /names no domain/],

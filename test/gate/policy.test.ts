@@ -86,7 +86,7 @@ test('a member that cannot be used is told with its file, its binding and what m
   const { message, fix } = asFailure(t.throws(create))
   t.is(
     message,
-    `the policy ${file} cannot be used: in its binding of roles/run.invoker, the member ann@acme.com cannot be used: it names no kind`,
+    `the policy ${file} cannot be used: in its binding of roles/run.invoker, the member ann@acme.com cannot be used: it has no kind before it (did you mean user:ann@acme.com?)`,
   )
   t.regex(fix, /^name user:.* there/)
 })
