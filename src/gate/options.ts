@@ -40,7 +40,7 @@ export function checkGates({ upstream, audience, invoker, policy, port, gates }:
   if (gates.length === 0 && upstream === undefined) {
     return ['--upstream: name the service behind the gate, or list several under `gates:` in sidemint.yaml']
   }
-  const problems = upstream === undefined ? [] : checkOne('', { audience, invoker, policy })
+  const problems = gates.length > 0 ? [] : checkOne('', { audience, invoker, policy })
   if (gates.length > 0 && (upstream ?? policy ?? audience[0] ?? invoker[0]) !== undefined) {
     problems.push(
       '--upstream, --audience, --invoker and --policy are for one gate: with `gates:` each entry has its own',
@@ -59,13 +59,16 @@ interface One {
 }
 
 function checkOne(where: string, { audience, invoker, policy }: One): string[] {
+  const spell = (name: string) => (where === '' ? `--${name}` : `\`${name}:\``)
   return [
     ...(invoker.length > 0 || policy !== undefined
       ? []
-      : [`${where}nobody could call: name who may with invoker or policy (allUsers for a public service)`]),
+      : [
+          `${where}nobody could call: name who may with ${spell('invoker')} or ${spell('policy')} (allUsers for a public service)`,
+        ]),
     ...(audience.length > 0 || invoker.includes('allUsers')
       ? []
-      : [`${where}no token would do: name what tokens are for with audience`]),
+      : [`${where}no token would do: name what tokens are for with ${spell('audience')}`]),
   ]
 }
 

@@ -41,9 +41,13 @@ for (const [title, entry, group, trust] of PLACES) {
 
 const WRONG: [title: string, options: Record<string, unknown>, problem: RegExp][] = [
   ['nothing to front', {}, /^--upstream: name the service/],
-  ['no invoker', { ...ONE, invoker: [] }, /^nobody could call: .*invoker or policy/],
-  ['no audience', { ...ONE, audience: [] }, /^no token would do: .*audience/],
-  ['a gate without an invoker', { gates: [LEDGER, { ...LEDGER, host: 'b', invoker: [] }] }, /^gates\[1\]: nobody/],
+  ['no invoker', { ...ONE, invoker: [] }, /^nobody could call: .*--invoker or --policy/],
+  ['no audience', { ...ONE, audience: [] }, /^no token would do: .*--audience/],
+  [
+    'a gate without an invoker',
+    { gates: [LEDGER, { ...LEDGER, host: 'b', invoker: [] }] },
+    /^gates\[1\]: nobody .*`invoker:` or `policy:`/,
+  ],
   ['a gate without a host', { gates: [ONE] }, /^gates\[0\]\.host: is missing$/],
   ['a host with a port', { gates: [{ ...LEDGER, host: 'ledger:80' }] }, /must be a name without scheme and port/],
   [
@@ -53,6 +57,11 @@ const WRONG: [title: string, options: Record<string, unknown>, problem: RegExp][
   ],
   ['a gate that is text', { gates: ['ledger'] }, /^gates\[0\]: must be an object of values, not "ledger"$/],
   ['both ways at once', { ...ONE, gates: [LEDGER] }, /^--upstream, .* are for one gate/],
+  [
+    'both ways at once, and half of one',
+    { upstream: ONE.upstream, gates: [LEDGER] },
+    /^--upstream, .* are for one gate/,
+  ],
   ['one rule for all', { policy: 'p.json', gates: [LEDGER] }, /^--upstream, .* are for one gate/],
   ['a host twice', { gates: [LEDGER, { ...LEDGER, host: 'Ledger.' }] }, /^gates: two of them are ledger on port 8080$/],
   ['a host twice, by its port', { gates: [LEDGER, { ...LEDGER, port: 8080 }] }, /^gates: two of them are ledger on/],
