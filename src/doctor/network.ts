@@ -1,7 +1,7 @@
 /** The way to Google, and Google's clock. Asked only where tokens come from Google. */
 
 import { SidemintError } from '../core/errors.ts'
-import type { HttpProxy } from '../http/proxy.ts'
+import { type HttpProxy, PROXY_FAULTS } from '../http/proxy.ts'
 import { DEFAULT_UNIVERSE } from '../mint/universe.ts'
 import { describeSkew, SKEW_REFUSED_MS, SKEW_WARNED_MS } from '../observe/readiness.ts'
 import { type Finding, fail, failed, ok } from './finding.ts'
@@ -92,11 +92,7 @@ function explainProxy(host: string, proxy: HttpProxy, reason: string): Finding {
     return fail(CHECK, `${what}: status 407, it wants a login`, `${variable}=http://USER:PASSWORD@HOST:PORT`)
   if (/^\d+$/.test(reason))
     return fail(CHECK, `${what}: status ${reason}`, `let the proxy pass ${host}:443, or add ${host} to NO_PROXY`)
-  const words: Record<string, string> = {
-    CLOSED: 'it closed the connection',
-    ECONNRESET: 'it closed the connection',
-    NOT_HTTP: 'it does not speak HTTP as a proxy does',
-  }
+  const words: Record<string, string> = PROXY_FAULTS
   return fail(
     CHECK,
     `${what}: ${words[reason] ?? reason}`,

@@ -17,6 +17,13 @@ export interface HttpProxy {
   address: string
 }
 
+/** What a proxy did that is not a status, for people, by a ProxyError's reason. Not beside that class, which loads a library. */
+export const PROXY_FAULTS: Readonly<Record<'CLOSED' | 'ECONNRESET' | 'NOT_HTTP', string>> = {
+  CLOSED: 'it closed the connection',
+  ECONNRESET: 'it closed the connection',
+  NOT_HTTP: 'it does not speak HTTP as a proxy does',
+}
+
 const FOR_HTTP = ['HTTP_PROXY', 'http_proxy', 'ALL_PROXY', 'all_proxy']
 const VARIABLES: Record<string, readonly string[]> = {
   'https:': ['HTTPS_PROXY', 'https_proxy', ...FOR_HTTP],

@@ -4,7 +4,7 @@
  */
 
 import { failure, SidemintError } from '../../core/errors.ts'
-import type { HttpProxy } from '../../http/proxy.ts'
+import { type HttpProxy, PROXY_FAULTS } from '../../http/proxy.ts'
 import { OutOfTime } from '../bounded.ts'
 import { Refusal } from './refusal.ts'
 
@@ -73,8 +73,8 @@ function explainProxy(reason: string, { address: proxy, variable }: HttpProxy, t
   const refused = (what: string, status: number) =>
     failure('PROXY_REFUSED', { proxy, host, reason: what, variable }, { status })
   if (/^\d+$/.test(reason)) return refused(`status ${reason}`, isPassingStatus(Number(reason)) ? 503 : 403)
-  if (reason === 'CLOSED' || reason === 'ECONNRESET') return refused('it closed the connection', 503)
-  if (reason === 'NOT_HTTP' || isGarbageCode(reason)) return refused('it does not speak HTTP as a proxy does', 403)
+  if (reason === 'CLOSED' || reason === 'ECONNRESET') return refused(PROXY_FAULTS[reason], 503)
+  if (reason === 'NOT_HTTP' || isGarbageCode(reason)) return refused(PROXY_FAULTS.NOT_HTTP, 403)
   const fix = `look at the proxy ${proxy} that ${variable} names: correct or unset the variable, or start the proxy`
   return failure('NETWORK_DOWN', { host, reason, way: wayTo(to) }, { fix })
 }
