@@ -6,6 +6,7 @@ import { Socket } from 'node:net'
 import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { unquoted } from '../config/layers.ts'
 import { CATALOGUE, failure, SidemintError } from '../core/errors.ts'
 import { type Adc, parseAdc } from './adc.ts'
 import { malformed } from './adc-json.ts'
@@ -61,9 +62,10 @@ async function readStart(stream: Readable): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-/** JSON as it is, or base64 of it, of either alphabet and with line breaks. */
+/** JSON as it is, or base64 of it, of either alphabet and with line breaks; in quotes too, which env files keep. */
 function decodeContent(content: string): Buffer {
-  return /^\s*[{["]/.test(content) ? Buffer.from(content) : Buffer.from(content, 'base64')
+  const bare = unquoted(content.trim())
+  return /^[{["]/.test(bare) ? Buffer.from(bare) : Buffer.from(bare, 'base64')
 }
 
 async function explain(error: NodeJS.ErrnoException, place: AdcPlace, path: string): Promise<Error> {

@@ -176,6 +176,8 @@ test('SIDEMINT_CREDENTIALS holds the content, JSON or base64 of it, and goes bef
     Buffer.from(json)
       .toString('base64')
       .replace(/(.{76})/g, '$1\n'),
+    `"${Buffer.from(json).toString('base64')}"`,
+    `'${json}'\n`,
   ]) {
     const place = locateAdc({ SIDEMINT_CREDENTIALS: content, GOOGLE_APPLICATION_CREDENTIALS: '/nowhere' })
     t.like(await readAdc(place), { credential: { kind: 'key', email: KEY.client_email } })
