@@ -26,11 +26,7 @@ export function watchDifferences(now: () => number, notice: (text: string) => vo
   }
 
   return ({ req, to, head }, refusal) => {
-    if (
-      req.method === 'OPTIONS' &&
-      'access-control-request-method' in req.headers &&
-      refusal?.code === 'TOKEN_MISSING'
-    ) {
+    if (isPreflight(req) && refusal?.code === 'TOKEN_MISSING') {
       tell(
         req,
         'preflight',
@@ -65,6 +61,11 @@ export function watchDifferences(now: () => number, notice: (text: string) => vo
       }
     })
   }
+}
+
+/** fetch.spec.whatwg.org, CORS-preflight fetch. */
+function isPreflight({ method, headers }: IncomingMessage): boolean {
+  return method === 'OPTIONS' && 'access-control-request-method' in headers
 }
 
 /** What came where HTTP/1.1 is spoken; undefined for what is just broken. */

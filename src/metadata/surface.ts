@@ -18,8 +18,8 @@ import {
 import { createHits, Hit } from './hits.ts'
 import { createTreeData, type Place } from './keys.ts'
 import { isTruthy } from './leaves.ts'
-import { createStrangers } from './strangers.ts'
-import { type Asked, createTokenRequests, type IdentifiedCaller, type TokenRequestOptions } from './token-request.ts'
+import { createStrangers, type Strangers } from './strangers.ts'
+import { type Asked, type IdentifiedCaller, type TokenRequestOptions, TokenRequests } from './token-request.ts'
 import {
   type Directory,
   defaultFormat,
@@ -42,71 +42,88 @@ export interface MetadataOptions extends Place, TokenRequestOptions {
 const STRANGER = {}
 
 export function createMetadata(options: MetadataOptions): Surface {
-  const { identify, events, now } = options
-  const tokens = createTokenRequests(options)
-  const hits = createHits()
-  const strangers = createStrangers(events, now)
-  const trees = new WeakMap<object, Directory>()
+  const metadata = new Metadata(options)
+  return (inbound) => metadata.answer(inbound)
+}
 
-  function treeOf(identity: IdentifiedCaller['identity']): Directory {
-    const owner = identity ?? STRANGER
-    const tree = trees.get(owner) ?? createTreeData(identity, options)
-    trees.set(owner, tree)
-    return tree
+class Metadata {
+  readonly #options: MetadataOptions
+  readonly #tokens: TokenRequests
+  readonly #hits = createHits()
+  readonly #strangers: Strangers
+  readonly #trees = new WeakMap<object, Directory>()
+
+  constructor(options: MetadataOptions) {
+    this.#options = options
+    this.#tokens = new TokenRequests(options)
+    this.#strangers = createStrangers(options.events, options.now)
   }
 
-  function respond(from: IdentifiedCaller, { target, host }: Inbound): Answer | Promise<Answer> {
+  answer(inbound: Inbound): ReturnType<Surface> {
+    const { target } = inbound
+    if (!target.isMetadata) {
+      if (target.segments === undefined) throw notFound(target.text)
+      return target.segments.length === 0 ? listing(this.#treeOf(undefined)) : undefined
+    }
+    const from = this.#options.identify(inbound)
+    return from instanceof Promise ? from.then((known) => this.#respond(known, inbound)) : this.#respond(from, inbound)
+  }
+
+  #respond(from: IdentifiedCaller, { target, host }: Inbound): Answer | Promise<Answer> {
     const { identity } = from
     if (identity !== undefined) {
-      const known = hits.get(identity, target.text)
-      if (known !== undefined) return tokens.answer(from, identity, known)
+      const known = this.#hits.get(identity, target.text)
+      if (known !== undefined) return this.#tokens.answer(from, identity, known)
     }
-    return read(from, target, host)
+    return this.#read(from, target, host)
   }
 
-  function read(from: IdentifiedCaller, target: Target, host: string): Answer | Promise<Answer> {
+  #read(from: IdentifiedCaller, target: Target, host: string): Answer | Promise<Answer> {
     const { segments, path, text, query } = target
     if (segments === undefined) throw notFound(text)
     if (segments[1] === 'v1beta1') throw forbidden(path, legacyDetail(path))
-    const node = resolve(treeOf(from.identity), segments)
+    const node = resolve(this.#treeOf(from.identity), segments)
     if (node === undefined) {
-      if (isTokenPath(segments)) throw refuseAccount(from, target)
-      if (from.identity === undefined && segments[3] === 'service-accounts') strangers.tell(from.caller, query)
+      if (isTokenPath(segments)) throw this.#refuseAccount(from, target)
+      if (from.identity === undefined && segments[3] === 'service-accounts') this.#strangers.tell(from.caller, query)
       throw missing(segments, text)
     }
     if (isDirectory(node) && !path.endsWith('/')) return redirect(host, target)
     if (!isDirectory(node) && path.endsWith('/')) throw notFound(text)
-    return typeof node === 'function' ? readLeaf(from, node, target) : answerData(node, segments.at(-1) ?? '', query)
+    return typeof node === 'function'
+      ? this.#readLeaf(from, node, target)
+      : answerData(node, segments.at(-1) ?? '', query)
   }
 
-  function readLeaf(from: IdentifiedCaller, leaf: Leaf, target: Target): Answer | Promise<Answer> {
+  #readLeaf(from: IdentifiedCaller, leaf: Leaf, target: Target): Answer | Promise<Answer> {
     const { identity } = from
-    if (identity === undefined) throw refuseAccount(from, target)
+    if (identity === undefined) throw this.#refuseAccount(from, target)
     let hit: Hit
     try {
       hit = new Hit(leaf(target.query))
     } catch (thrown) {
-      return tokens.refuse(from, unread(target), now(), thrown)
+      return this.#refuse(from, target, thrown)
     }
-    hits.add(identity, target.text, hit)
-    return tokens.answer(from, identity, hit)
+    this.#hits.add(identity, target.text, hit)
+    return this.#tokens.answer(from, identity, hit)
   }
 
   /** Without an identity, and for an account that the identity may not name. */
-  function refuseAccount(from: IdentifiedCaller, target: Target): never {
-    if (from.identity !== undefined) return tokens.refuse(from, unread(target), now(), notFound(target.text))
-    strangers.tell(from.caller, target.query)
-    return tokens.refuse(from, unread(target), now(), noServiceAccount())
+  #refuseAccount(from: IdentifiedCaller, target: Target): never {
+    if (from.identity !== undefined) return this.#refuse(from, target, notFound(target.text))
+    this.#strangers.tell(from.caller, target.query)
+    return this.#refuse(from, target, noServiceAccount())
   }
 
-  return (inbound) => {
-    const { target } = inbound
-    if (!target.isMetadata) {
-      if (target.segments === undefined) throw notFound(target.text)
-      return target.segments.length === 0 ? listing(treeOf(undefined)) : undefined
-    }
-    const from = identify(inbound)
-    return from instanceof Promise ? from.then((known) => respond(known, inbound)) : respond(from, inbound)
+  #refuse(from: IdentifiedCaller, target: Target, thrown: unknown): never {
+    return this.#tokens.refuse(from, unread(target), this.#options.now(), thrown)
+  }
+
+  #treeOf(identity: IdentifiedCaller['identity']): Directory {
+    const owner = identity ?? STRANGER
+    const tree = this.#trees.get(owner) ?? createTreeData(identity, this.#options)
+    this.#trees.set(owner, tree)
+    return tree
   }
 }
 

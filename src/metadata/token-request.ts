@@ -30,73 +30,66 @@ export interface TokenRequestOptions extends Pick<Settings, 'allowAudience'> {
 /** What was asked for, as far as it could be read. */
 export type Asked = TokenRequest | { kind: 'id'; audience: string } | { kind: 'access' }
 
-export interface TokenRequests {
-  /** Answers from the cache, or once there is a token. Throws what the request is refused with. */
-  answer(from: IdentifiedCaller, identity: Identity, hit: Hit): Answer | Promise<Answer>
-  /** Records a request that is refused with what was thrown, and throws it. */
-  refuse(from: IdentifiedCaller, asked: Asked, startedAtMs: number, thrown: unknown): never
-}
+export class TokenRequests {
+  readonly #options: TokenRequestOptions
+  readonly #isAllowed: (audience: string) => boolean
 
-export function createTokenRequests(options: TokenRequestOptions): TokenRequests {
-  const { allowAudience, injected, events, now } = options
-  const isAllowed = createGlob(allowAudience)
+  constructor(options: TokenRequestOptions) {
+    this.#options = options
+    this.#isAllowed = createGlob(options.allowAudience)
+  }
+
+  /** Answers from the cache, or once there is a token. Throws what the request is refused with. */
+  answer(from: IdentifiedCaller, identity: Identity, hit: Hit): Answer | Promise<Answer> {
+    const startedAtMs = this.#options.now()
+    let token: CachedToken | undefined
+    try {
+      this.#check(hit.request)
+      token = identity.tokens.hit(hit.request, hit.key)
+    } catch (thrown) {
+      return this.refuse(from, hit.request, startedAtMs, thrown)
+    }
+    return token === undefined
+      ? this.#mint(from, identity, hit, startedAtMs)
+      : this.#serve(from, identity, hit, startedAtMs, token)
+  }
+
+  /** Records a request that is refused with what was thrown, and throws it. */
+  refuse(from: IdentifiedCaller, asked: Asked, startedAtMs: number, thrown: unknown): never {
+    const error = 'audience' in asked && asked.audience === GCLOUD_CLIENT_ID ? asGcloudNeeds(thrown) : thrown
+    this.#record(from, requestEvent(from, asked, startedAtMs, this.#options.now(), failureOf(error)))
+    throw error
+  }
 
   /** gcloud asks for its own audience before every token command, whatever the user asked. */
-  function check(request: TokenRequest): void {
+  #check(request: TokenRequest): void {
     if (request.kind === 'id' && request.audience === GCLOUD_CLIENT_ID) return
-    const failing = injected.next()
+    const failing = this.#options.injected.next()
     if (failing !== undefined) throw failing
-    if (request.kind === 'id' && !isAllowed(request.audience)) {
-      throw failure('AUDIENCE_NOT_ALLOWED', { audience: request.audience, allowed: allowAudience.join(', ') })
+    if (request.kind === 'id' && !this.#isAllowed(request.audience)) {
+      const allowed = this.#options.allowAudience.join(', ')
+      throw failure('AUDIENCE_NOT_ALLOWED', { audience: request.audience, allowed })
+    }
+  }
+
+  #serve(from: IdentifiedCaller, identity: Identity, hit: Hit, startedAtMs: number, token: CachedToken): Answer {
+    this.#record(from, requestEvent(from, hit.request, startedAtMs, this.#options.now(), resultOf(token)))
+    return hit.answer(token, identity.tokens.leftMs)
+  }
+
+  async #mint(from: IdentifiedCaller, identity: Identity, hit: Hit, startedAtMs: number): Promise<Answer> {
+    try {
+      return this.#serve(from, identity, hit, startedAtMs, await identity.tokens.mint(hit.request, hit.key))
+    } catch (thrown) {
+      return this.refuse(from, hit.request, startedAtMs, thrown)
     }
   }
 
   /** The caller's name is waited for, since the first line of a service is the one that people look for. */
-  function record({ caller }: IdentifiedCaller, event: RequestEvent): void {
+  #record({ caller }: IdentifiedCaller, event: RequestEvent): void {
+    const { events } = this.#options
     if (caller.naming === undefined) events.record(event)
     else void caller.naming.then(() => events.record({ ...event, caller: callerLabel(caller) }))
-  }
-
-  function serve(
-    from: IdentifiedCaller,
-    identity: Identity,
-    hit: Hit,
-    startedAtMs: number,
-    token: CachedToken,
-  ): Answer {
-    record(from, requestEvent(from, hit.request, startedAtMs, now(), resultOf(token)))
-    return hit.answer(token, identity.tokens.leftMs)
-  }
-
-  async function mint(from: IdentifiedCaller, identity: Identity, hit: Hit, startedAtMs: number): Promise<Answer> {
-    try {
-      return serve(from, identity, hit, startedAtMs, await identity.tokens.mint(hit.request, hit.key))
-    } catch (thrown) {
-      return refuse(from, hit.request, startedAtMs, thrown)
-    }
-  }
-
-  function refuse(from: IdentifiedCaller, asked: Asked, startedAtMs: number, thrown: unknown): never {
-    const error = 'audience' in asked && asked.audience === GCLOUD_CLIENT_ID ? asGcloudNeeds(thrown) : thrown
-    record(from, requestEvent(from, asked, startedAtMs, now(), failureOf(error)))
-    throw error
-  }
-
-  return {
-    answer(from, identity, hit) {
-      const startedAtMs = now()
-      let token: CachedToken | undefined
-      try {
-        check(hit.request)
-        token = identity.tokens.hit(hit.request, hit.key)
-      } catch (thrown) {
-        return refuse(from, hit.request, startedAtMs, thrown)
-      }
-      return token === undefined
-        ? mint(from, identity, hit, startedAtMs)
-        : serve(from, identity, hit, startedAtMs, token)
-    },
-    refuse,
   }
 }
 

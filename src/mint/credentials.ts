@@ -30,10 +30,8 @@ export interface Credentials {
 export function createCredentials(env: NodeJS.ProcessEnv, now: () => number, onChange = () => {}): Credentials {
   const place = locateAdc(env)
   const misplaced = misplacedLogin(env)
-  const watched = createWatchedFile(
-    [place.path, misplaced].filter((path) => path !== undefined),
-    now,
-  )
+  const paths = [place.path, misplaced].filter((path) => path !== undefined)
+  const watched = createWatchedFile(paths, now)
   let seen: string | undefined
   let adc: Adc | undefined
   let broken: SidemintError | undefined

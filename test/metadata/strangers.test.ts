@@ -3,7 +3,7 @@ import { settle } from '../../src/config/layers.ts'
 import { createEvents, type SidemintEvent } from '../../src/core/events.ts'
 import type { Caller } from '../../src/identity/callers.ts'
 import { createStrangers } from '../../src/metadata/strangers.ts'
-import { createTokenRequests } from '../../src/metadata/token-request.ts'
+import { TokenRequests } from '../../src/metadata/token-request.ts'
 import { startServer } from '../../src/server.ts'
 import { ask, V1 } from '../http-client.ts'
 
@@ -84,7 +84,7 @@ test('the name of a caller is waited for before a line is written', async (t) =>
     caller.naming = undefined
   })
   createStrangers(events, Date.now).tell(caller, new URLSearchParams())
-  const requests = createTokenRequests({
+  const requests = new TokenRequests({
     allowAudience: ['*'],
     injected: { next: () => undefined },
     events,
