@@ -128,8 +128,11 @@ export function suggest(wrong: string, names: readonly string[]): string {
   return closest === undefined ? '' : ` (did you mean ${closest}?)`
 }
 
-/** PATH_MAX of Linux. */
+/** PATH_MAX and NAME_MAX of Linux. */
 const LONGEST_PATH = 4096
+const LONGEST_NAME = 255
+/** JSON in a URL's encoding, and the head of a PEM key anywhere. */
+const HIDDEN_CONTENT = /^\s*%7B|PRIVATE(?: |%20|\+)KEY/i
 /** JSON, PEM, base64 of a DER key, and how Google's refresh and access tokens begin. */
 const CONTENT = /^\s*["']?\s*(\{|-----BEGIN|MII[\w+/=-]{60}|1\/\/0|ya29\.)/
 /** Looks further than a brace, since the base64 of one begins as `examples/` does. */
@@ -142,6 +145,7 @@ const ENCODED_CONTENT = /^\s*(\{\s*["}]|-----BEGIN)/
 export function isPathLike(text: string): boolean {
   const [encoded = ''] = /^[\w+/-]*/.exec(text.replace(/^\s*["']?\s*/, '')) ?? []
   const isContent = CONTENT.test(text) || ENCODED_CONTENT.test(Buffer.from(encoded, 'base64').toString())
+  if (HIDDEN_CONTENT.test(text) || text.split(/[/\\]/).some((name) => name.length > LONGEST_NAME)) return false
   return text.length <= LONGEST_PATH && !/[\0\r\n]/.test(text) && !isContent
 }
 

@@ -33,6 +33,7 @@ export function locateAdc(env: NodeJS.ProcessEnv): AdcPlace {
   }
   if (named) return placeOf(named)
   const { directory, why } = gcloudDirectory(env)
+  if (!isPathLike(directory)) return { name: 'CLOUDSDK_CONFIG', why: 'it does not hold a path', isGcloudFile: false }
   return fileOf(join(directory, FILE), why)
 }
 

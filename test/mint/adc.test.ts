@@ -166,6 +166,18 @@ for (const [title, value] of [
   })
 }
 
+test('a secret in the place of a path is shown by neither variable', async (t) => {
+  const json = JSON.stringify({ ...KEY, private_key: PEM })
+  const base64 = Buffer.from(json).toString('base64')
+  for (const value of [json, base64, base64.slice(200, 1_400), encodeURIComponent(json), PEM]) {
+    for (const variable of ['GOOGLE_APPLICATION_CREDENTIALS', 'CLOUDSDK_CONFIG']) {
+      const error = await failureOf(t, readAdc(locateAdc({ [variable]: value })))
+      t.is(error.code, 'CREDENTIALS_NOT_A_PATH')
+      t.false(`${error.message}${error.fix}`.includes(value.slice(40, 80)))
+    }
+  }
+})
+
 test('SIDEMINT_CREDENTIALS holds the content, JSON or base64 of it, and goes before the file', async (t) => {
   const json = JSON.stringify(KEY)
   for (const content of [
