@@ -117,10 +117,10 @@ export const SURVIVORS: readonly Patch[] = [
   },
   {
     wrong: "at the 20,000th request the test API's requests are empty",
-    file: 'src/index.ts',
-    find: 'requests.splice(0, REQUESTS_KEPT)',
-    replace: 'requests.splice(0)',
-    tests: ['test/index.test.ts'],
+    file: 'src/core/last.ts',
+    find: 'items.splice(0, most)',
+    replace: 'items.splice(0)',
+    tests: ['test/core/last.test.ts'],
   },
   {
     wrong: 'exec takes the port that a variable or the file gives to serve',
@@ -216,8 +216,8 @@ export const SURVIVORS: readonly Patch[] = [
   {
     wrong: 'a generated compose file with a thousand aliases is refused',
     file: 'src/core/yaml.ts',
-    find: 'const MOST_ALIASES = 10_000',
-    replace: 'const MOST_ALIASES = 100',
-    tests: ['test/config/settings.test.ts'],
+    find: 'maxAliasCount: -1',
+    replace: 'maxAliasCount: 100',
+    tests: ['test/core/yaml.test.ts', 'test/config/settings.test.ts'],
   },
 ]
