@@ -44,8 +44,8 @@ export interface CacheOptions {
   now: () => number
   onMint?: (event: MintEvent) => void
   /**
-   * Sees whether the source has changed, and then calls `clear`. Asked behind a hit, and before a mint, which waits for
-   * it. Undefined: there is nothing to wait for. Never rejects.
+   * Sees whether the source has changed, and then calls `clear`. Asked before every answer, which waits for it: a token
+   * of the login before is nobody's any more. Undefined: there is nothing to wait for. Never rejects.
    */
   look?: () => Promise<void> | undefined
   /** How the cache waits; default: a timer. */
@@ -89,17 +89,21 @@ class TokenCache implements CachedSource {
   }
 
   hit(request: TokenRequest, key: string): CachedToken | undefined {
+    return this.#options.look?.() === undefined ? this.#fresh(request, key) : undefined
+  }
+
+  #fresh(request: TokenRequest, key: string): CachedToken | undefined {
     const entry = this.#stored.get<Entry>(key)
     if (entry === undefined) return undefined
     const life = this.#lifeOf(entry)
     if (!isFresh(request, life)) return undefined
     if (isDue(request, life) && this.#failures.get(key) === undefined) this.#refreshBehind(key, request)
-    else void this.#options.look?.()
     return serve(entry, 'hit')
   }
 
   async mint(request: TokenRequest, key = cacheKey(request)): Promise<CachedToken> {
-    const token = this.hit(request, key)
+    await this.#options.look?.()
+    const token = this.#fresh(request, key)
     if (token !== undefined) return token
     const entry = this.#stored.get<Entry>(key)
     return entry !== undefined && isUsable(this.#lifeOf(entry))
@@ -158,7 +162,6 @@ class TokenCache implements CachedSource {
 
   /** The mint under way, or a new one; a remembered failure is thrown again. */
   async #join(key: string, request: TokenRequest): Promise<CachedToken> {
-    if (this.#failures.get(key) !== undefined) await this.#options.look?.()
     const running = this.#inFlight.get(key)
     if (running !== undefined) return running.then((token) => ({ ...token, served: 'hit' }))
     const failed = this.#failures.get(key)
@@ -170,7 +173,7 @@ class TokenCache implements CachedSource {
 
   /** A mint that is no longer the one in flight when it ends (the cache was cleared) leaves nothing behind. */
   #start(key: string, request: TokenRequest, behind: boolean): Promise<CachedToken> {
-    const { source, now, onMint, look } = this.#options
+    const { source, now, onMint } = this.#options
     const startedAtMs = now()
     const ended = (outcome: CachedToken | SidemintError) => {
       if (this.#inFlight.get(key) === running) {
@@ -179,24 +182,18 @@ class TokenCache implements CachedSource {
       }
       onMint?.(mintEvent(request, behind, startedAtMs, now(), outcome))
     }
-    const running: Promise<CachedToken> = Promise.resolve(look?.())
-      .then(() => {
-        // The look may have cleared the cache: this mint begins after it.
-        this.#inFlight.set(key, running)
-        return source.mint(request, this.#closing.signal)
-      })
-      .then(
-        (token) => {
-          const arrived = { ...token, endsAtMs: this.#clock() + token.expiresAtMs - now() }
-          ended(arrived)
-          return arrived
-        },
-        (thrown: unknown) => {
-          const error = this.#isClosed() ? failure('SERVER_STOPPING', {}) : asFailure(thrown)
-          ended(error)
-          throw error
-        },
-      )
+    const running: Promise<CachedToken> = source.mint(request, this.#closing.signal).then(
+      (token) => {
+        const arrived = { ...token, endsAtMs: this.#clock() + token.expiresAtMs - now() }
+        ended(arrived)
+        return arrived
+      },
+      (thrown: unknown) => {
+        const error = this.#isClosed() ? failure('SERVER_STOPPING', {}) : asFailure(thrown)
+        ended(error)
+        throw error
+      },
+    )
     this.#inFlight.set(key, running)
     return running
   }
