@@ -64,7 +64,7 @@ for (const [title, fault, bounds] of OUTAGES) {
       clock.advance(3 * SECOND)
       const healed = await identity()
       t.is(healed.status, 200)
-      t.not(healed.body, first.body)
+      t.is(results().at(-1), 'mint', 'two tokens of one second are the same bytes')
     },
   )
 }
