@@ -8,6 +8,7 @@
 
 import { globSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { createRandom } from '../random.ts'
 import { type Change, changesOf } from './changes.ts'
 import { createCopy, type Outcome, ROOT } from './copy.ts'
 import { EQUIVALENT } from './equivalent.ts'
@@ -25,16 +26,6 @@ const count = Number(values.count)
 if (!Number.isInteger(seed) || !Number.isInteger(count)) {
   console.error('usage: npm run mutate -- --seed N [--count 60] [--json] [FILE...]')
   process.exit(2)
-}
-
-/** From 0 to below 1: mulberry32 by Tommy Ettinger, in the public domain. */
-function createRandom(state: number): () => number {
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }
 
 const random = createRandom(seed)
