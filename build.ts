@@ -112,9 +112,9 @@ module.exports = require('./chunks/index.js')
 /** The public types import nothing, so one file is all of them. */
 function writeTypes(): void {
   const types = join(OUT, 'types')
-  execFileSync('tsc', ['--noEmit', 'false', '--declaration', '--emitDeclarationOnly', '--outDir', types], {
-    stdio: 'inherit',
-  })
+  // What the type checker remembers of its last run is of no use here: it would write nothing where nothing changed.
+  const emit = ['--noEmit', 'false', '--incremental', 'false', '--declaration', '--emitDeclarationOnly']
+  execFileSync('tsc', [...emit, '--outDir', types], { stdio: 'inherit' })
   const declarations = readFileSync(join(types, 'src', 'index.d.ts'), 'utf8')
   if (/\bfrom '/.test(declarations)) throw new Error('src/index.ts exposes a type of another file')
   writeFileSync(join(OUT, 'index.d.ts'), declarations)
