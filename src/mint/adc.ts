@@ -111,7 +111,11 @@ interface AdcJson {
   source_credentials?: AdcJson
 }
 
-function readCredential(path: string, data: { type?: unknown }): Credential {
+/** Each is a call to Google at every mint, and reading them is recursive: a file may hold thousands. */
+const MOST_HOPS = 10
+
+function readCredential(path: string, data: { type?: unknown }, hops = 0): Credential {
+  if (hops > MOST_HOPS) throw malformed(path, `its source_credentials lie more than ${MOST_HOPS} deep in each other`)
   const check = <S extends v.GenericSchema>(schema: S): v.InferOutput<S> => {
     const result = v.safeParse(schema, data)
     if (result.success) return result.output
@@ -135,7 +139,7 @@ function readCredential(path: string, data: { type?: unknown }): Credential {
         kind: 'impersonated',
         email,
         delegates: json.delegates,
-        source: readCredential(path, json.source_credentials),
+        source: readCredential(path, json.source_credentials, hops + 1),
       }
     }
     case 'external_account': {

@@ -403,3 +403,14 @@ test('a login that went to the empty directory is an error that says where to lo
   t.regex(other.fix, /; then CLOUDSDK_CONFIG=\/work gcloud auth application-default login$/)
   await t.notThrowsAsync(refuseMisplacedLogin({ CLOUDSDK_CONFIG: empty }))
 })
+
+test('credentials that lie thousands deep in each other are told as that', async (t) => {
+  const open = `{"type":"impersonated_service_account","service_account_impersonation_url":"${URL_OF('a@b.iam.gserviceaccount.com')}","source_credentials":`
+  const nested = (hops: number) => `${open.repeat(hops)}${JSON.stringify(USER)}${'}'.repeat(hops)}`
+  t.is((await read(t, nested(10))).credential.kind, 'impersonated')
+  for (const hops of [11, 4_000]) {
+    const error = await failureOf(t, read(t, nested(hops)))
+    t.is(error.code, 'CREDENTIALS_MALFORMED')
+    t.regex(error.message, /its source_credentials lie more than 10 deep in each other/)
+  }
+})
