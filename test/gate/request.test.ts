@@ -25,7 +25,7 @@ interface Row {
   code: string
 }
 
-/** One row for each line of the facts' decision table (§4.1), audiences (§4.3), headers (§4.4) and identity (§4.5). */
+/** How Cloud Run's front end decides: one row for each kind of credential, audience, header and identity. */
 const TABLE: Row[] = [
   { name: 'no credential', status: 403, code: 'TOKEN_MISSING' },
   { name: 'a Basic credential', headers: ['Authorization', 'Basic YTpi'], status: 403, code: 'TOKEN_MISSING' },
