@@ -57,13 +57,13 @@ export function createGoogleSource(options: GoogleSourceOptions): TokenSource {
       const adc = await inForce()
       const { principal } = request
       const minter = await minterOf(adc)
-      const mint = async (speaker: Speaker) =>
-        minter.mint(request, speaker, signal).catch((thrown) => {
-          throw explainAt(credentials.place, thrown)
-        })
-      return principal === undefined || principal === emailOf(adc.credential)
-        ? mint({ own: true })
-        : mint({ own: false, principal, delegates: delegatesOf(principal) })
+      const speaker: Speaker =
+        principal === undefined || principal === emailOf(adc.credential)
+          ? { own: true }
+          : { own: false, principal, delegates: delegatesOf(principal) }
+      return minter.mint(request, speaker, signal).catch((thrown) => {
+        throw explainAt(credentials.place, thrown)
+      })
     },
   }
 }
