@@ -1,44 +1,60 @@
-/** What is made from the code: the README's tables, and the JSON Schema for editors. `npm run readme` writes them; a test holds them equal. */
+/** What is made from the code: the tables of docs/reference.md, and the JSON Schema for editors. `npm run readme` writes them; a test holds them equal. */
 
 import { readFileSync, writeFileSync } from 'node:fs'
+import { COMMANDS } from '../src/commands/main.ts'
 import { settingsJsonSchema } from '../src/config/json-schema.ts'
 import { flagOf } from '../src/config/settings.ts'
 import { SETTINGS } from '../src/config/table.ts'
 import { CATALOGUE } from '../src/core/errors.ts'
+import type { Setting } from '../src/core/schemas.ts'
 
-export const README = new URL('../README.md', import.meta.url)
+export const REFERENCE = new URL('../docs/reference.md', import.meta.url)
 /** In the repository for its examples; the package has one of its own. */
 export const SCHEMA = new URL('../sidemint.schema.json', import.meta.url)
+const LIBRARY = new URL('../src/index.ts', import.meta.url)
 
-const TABLES: Record<string, () => string> = {
+const PARTS: Record<string, () => string | Promise<string>> = {
+  commands: async () => {
+    const rows = Object.values(COMMANDS).map(async ({ summary, load }) => {
+      const [usage = ''] = (await load()).help().split('\n')
+      return [`\`${usage}\``, summary]
+    })
+    return table(['command', 'does'], await Promise.all(rows))
+  },
   settings: () =>
     table(
-      ['setting', 'meaning'],
-      Object.entries(SETTINGS).flatMap(([name, setting]: [string, { kind: string; value?: string; help: string }]) => {
-        if (setting.kind === 'tree') return [[`\`${name}:\` in the file`, setting.help]]
-        const flag = `${flagOf(name)}${setting.value === undefined ? '' : ` ${setting.value}`}`
-        return [[`\`${flag}\``, setting.help]]
-      }),
+      ['setting', 'meaning', 'default', 'taken by'],
+      Object.entries(SETTINGS).map(([name, setting]: [string, Setting]) => [
+        setting.kind === 'tree' ? `\`${name}:\` in the file` : `\`${flagOf(name)}${spaced(setting.value)}\``,
+        setting.help,
+        defaultsOf(setting),
+        setting.takenBy.map(takerName).join(', '),
+      ]),
     ),
   errors: () =>
     table(
       ['code', 'status', 'what failed', 'what to do'],
       Object.entries(CATALOGUE).map(([code, { status, what, fix }]) => [`\`${code}\``, String(status), what, fix]),
     ),
+  'test API': () => {
+    const types = readFileSync(LIBRARY, 'utf8').matchAll(
+      /(?<=\n)(?:\/\*\*(?:(?!\*\/)[\s\S])*\*\/\n)?export (?:interface|type) [\s\S]*?\n(?=\n)/g,
+    )
+    return `\`\`\`ts\n${[...types].join('\n')}\`\`\`\n`
+  },
 }
 
 export const schemaText = () => `${JSON.stringify(settingsJsonSchema(), null, 2)}\n`
 
-/** The text with every table between its marks made anew. */
-export function withTables(text: string): string {
-  return Object.entries(TABLES).reduce(
-    (before, [name, make]) =>
-      before.replace(
-        new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*?(<!-- /${name} -->)`),
-        (_, start: string, end: string) => `${start}\n${make()}\n${end}`,
-      ),
-    text,
-  )
+/** The text with every part between its marks made anew. */
+export async function withParts(text: string): Promise<string> {
+  let made = text
+  for (const [name, make] of Object.entries(PARTS)) {
+    const part = await make()
+    const marked = new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*?(<!-- /${name} -->)`)
+    made = made.replace(marked, (_, start: string, end: string) => `${start}\n${part}\n${end}`)
+  }
+  return made
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -46,7 +62,22 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('')
 }
 
+/** One value for all, then those that a command or our image has in its place. */
+function defaultsOf({ default: value, defaultOf = {}, imageDefault = {} }: Setting): string {
+  const own = Object.entries(defaultOf).map(([taker, other]) => `${takerName(taker)}: ${shown(other)}`)
+  const inImage = Object.entries(imageDefault).map(([taker, other]) => `image, ${taker}: ${shown(other)}`)
+  return [shown(value), ...own, ...inImage].filter((part) => part !== '').join('; ')
+}
+
+function shown(value: unknown): string {
+  if (typeof value === 'boolean') return value ? 'on' : 'off'
+  return typeof value === 'string' || typeof value === 'number' ? `\`${value}\`` : ''
+}
+
+const takerName = (taker: string) => (taker === 'library' ? 'test API' : taker)
+const spaced = (value: string | undefined) => (value === undefined ? '' : ` ${value}`)
+
 if (process.argv[1] === import.meta.filename) {
-  writeFileSync(README, withTables(readFileSync(README, 'utf8')))
+  writeFileSync(REFERENCE, await withParts(readFileSync(REFERENCE, 'utf8')))
   writeFileSync(SCHEMA, schemaText())
 }

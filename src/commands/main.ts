@@ -8,7 +8,7 @@ const FAILED = 1
 const MISUSED = 2
 const NOT_FOUND = 127
 
-const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }> = {
+export const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }> = {
   serve: { summary: 'run the metadata server (the default)', load: () => import('./serve.ts') },
   token: { summary: 'print one ID token', load: () => import('./token.ts') },
   curl: { summary: 'run curl with a token for its URL', load: () => import('./curl.ts') },

@@ -1,6 +1,6 @@
 /**
  * Every setting, one entry each: its check, its sentence of help, who takes it and what it is where nobody says. Flags,
- * variables, keys of the file, help, the README's table, JSON Schema and types are all made from this.
+ * variables, keys of the file, help, the reference's table, JSON Schema and types are all made from this.
  */
 
 import * as v from 'valibot'

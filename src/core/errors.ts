@@ -1,6 +1,6 @@
 /**
  * Every failure of our own: a stable code, the status it is answered with, what failed and what to type.
- * This is the one catalogue; the README's table is printed from it. Failures that Google's server has too
+ * This is the one catalogue; the table of docs/reference.md is printed from it. Failures that Google's server has too
  * are in wire.ts, in Google's words.
  *
  * Statuses follow what Google's clients do with them: 400 and 403 reach the developer at once with the body,
