@@ -146,6 +146,11 @@ export interface Sidemint {
   failNext(order?: { status?: number; times?: number }): void
   /** Signs an ID token with `email` and any claims, as if it had been asked for; local source only. */
   issueToken(options: IssueTokenOptions): Promise<string>
+  /**
+   * A new key signs from now on. Receivers find the key before for as long as its tokens live, and know the new one
+   * already where they keep keys. Where there is a key file, the keys are written there. Local source only.
+   */
+  rotateKeys(): Promise<void>
   /** Stops the server, restores the variables, removes its directory. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -197,6 +202,7 @@ export async function startSidemint(options: StartOptions = {}): Promise<Sidemin
       const speaker = user === undefined ? { principal, audience, format: 'full' as const } : { user }
       return (await server.issueToken({ ...speaker, ...more })).value
     },
+    rotateKeys: async () => void (await server.rotateKeys()),
     close: () => (closing ??= close()),
     [Symbol.asyncDispose]: () => (closing ??= close()),
   }

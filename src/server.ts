@@ -59,6 +59,11 @@ export interface RunningServer {
   events: Events
   /** Signs an ID token with any claims. */
   issueToken(options: IssueOptions): Promise<Token>
+  /**
+   * A new key signs from now on, and every cached token is forgotten; receivers find the key before for as long as its
+   * tokens live. Answers the new key's id. Throws LOCAL_SOURCE_ONLY and KEY_FILE_UNREADABLE.
+   */
+  rotateKeys(): Promise<string>
   /** The next `times` token requests are answered with this status and the code INJECTED. */
   failNext(order: FailureOrder): void
   /** Stops accepting, gives requests in flight `graceMs` (default 0), aborts mints: those that wait get a 503. */
@@ -113,6 +118,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       if (local === undefined) throw failure('LOCAL_SOURCE_ONLY', { what: 'issueToken', source: source.name })
       return local.source.issue(asked)
     },
+    async rotateKeys() {
+      if (local === undefined) throw failure('LOCAL_SOURCE_ONLY', { what: 'rotateKeys', source: source.name })
+      const kid = await local.keys.rotate()
+      tokens.clear()
+      return kid
+    },
     failNext: injected.inject,
     async close(graceMs = 0) {
       await ports.close(graceMs, () => tokens.close())
@@ -152,7 +163,7 @@ async function createHandler(
     guard: createGuard({ metadata, allowHost, events, now }),
     routes: [
       createOps({ readiness, metrics: createMetrics(events) }),
-      ...(local === undefined ? [] : [createDiscovery({ key: local.key, issuer, now })]),
+      ...(local === undefined ? [] : [createDiscovery({ keys: local.keys, issuer, now })]),
     ],
   })
 }

@@ -27,7 +27,7 @@ const KNOWN_BY: [library: RegExp, files: RegExp][] = [
   [/^google-auth-library/, /^mint\/google\//],
   [/^https-proxy-agent$/, /^http\/agent\.ts$/],
   [/^node-cache$/, /^mint\/cache\.ts$/],
-  [/^jsonwebtoken$/, /^(issuer\/local|gate\/verifier)\.ts$/],
+  [/^jsonwebtoken$/, /^(issuer\/keys|gate\/verifier)\.ts$/],
   [/^@peculiar\//, /^issuer\/certificate\.ts$/],
   [/^yaml$/, /^core\/yaml\.ts$/],
   [/^@valibot\/to-json-schema$/, /^config\/json-schema\.ts$/],

@@ -9,7 +9,7 @@ import { createEvents } from '../core/events.ts'
 import { quoted } from '../core/schemas.ts'
 import { readClaims } from '../core/token.ts'
 import { createIdentities } from '../identity/identities.ts'
-import { generateSigningKey, loadSigningKey } from '../issuer/key.ts'
+import { createSigningKeys } from '../issuer/keys.ts'
 import { createLocalSource } from '../issuer/local.ts'
 import { chooseSource } from '../mint/choose.ts'
 import { type Arguments, type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
@@ -150,10 +150,8 @@ async function mintForUser(user: string, settings: Settings, { stderr }: Io): Pr
   const { keyFile, issuer, server } = settings
   demandKeyFile(settings)
   if (keyFile === undefined) stderr.write(oneTimeKey('--key-file, the file that your server signs with'))
-  const key =
-    keyFile === undefined
-      ? generateSigningKey()
-      : loadSigningKey(keyFile, (text) => stderr.write(`sidemint: ${text}\n`))
-  const local = createLocalSource({ key, issuer: () => issuer ?? server, now: Date.now })
+  const warn = (text: string) => stderr.write(`sidemint: ${text}\n`)
+  const keys = createSigningKeys({ file: keyFile, warn, now: Date.now })
+  const local = createLocalSource({ keys, issuer: () => issuer ?? server, now: Date.now })
   return (await local.issue({ user })).value
 }

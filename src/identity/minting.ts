@@ -2,7 +2,7 @@
 
 import type { Settings } from '../config/settings.ts'
 import type { Events } from '../core/events.ts'
-import { generateSigningKey, loadSigningKey, type SigningKey } from '../issuer/key.ts'
+import { createSigningKeys, type SigningKeys } from '../issuer/keys.ts'
 import { createLocalSource, type LocalSource } from '../issuer/local.ts'
 import { emailOf } from '../mint/adc.ts'
 import type { Bounds } from '../mint/bounded.ts'
@@ -31,7 +31,7 @@ export interface MintingOptions {
 }
 
 export interface LocalIssuer {
-  key: Promise<SigningKey>
+  keys: SigningKeys
   source: LocalSource
 }
 
@@ -42,7 +42,7 @@ export interface Minting {
   ownEmail(): string | undefined
   /** Only of the google source. */
   credentials: Credentials | undefined
-  /** The local issuer's key and signer, where it mints. */
+  /** The local issuer's keys and signer, where it mints. */
   local: LocalIssuer | undefined
 }
 
@@ -86,7 +86,7 @@ export async function createMinting(options: MintingOptions): Promise<Minting> {
 async function createLocal({ settings, issuer, events, now }: MintingOptions): Promise<LocalIssuer> {
   const warn = (text: string) =>
     events.record({ type: 'notice', at: now(), level: 'warn', code: 'KEY_FILE_MODE', text })
-  const key = settings.keyFile === undefined ? generateSigningKey() : loadSigningKey(settings.keyFile, warn)
-  if (settings.keyFile !== undefined) await key
-  return { key, source: createLocalSource({ key, issuer, now }) }
+  const keys = createSigningKeys({ file: settings.keyFile, warn, now })
+  if (settings.keyFile !== undefined) await keys.signing()
+  return { keys, source: createLocalSource({ keys, issuer, now }) }
 }

@@ -1,27 +1,29 @@
-/** The signing key as an X.509 certificate, the form of `/oauth2/v1/certs`. Loaded by the first who asks for it. */
+/** A published key as an X.509 certificate, the form of `/oauth2/v1/certs`. Loaded by the first who asks for it. */
 
 import 'reflect-metadata'
-import { createPublicKey } from 'node:crypto'
 import { X509CertificateGenerator } from '@peculiar/x509'
-import type { SigningKey } from './key.ts'
+import type { PublicKey, SigningKey } from './key.ts'
 
+const NAME = 'CN=sidemint local issuer'
 const DAY_MS = 24 * 3_600_000
 const ALGORITHM = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
 
-/** A self-signed certificate in PEM, valid for a year from the day before. */
-export async function certify({ privateKey }: SigningKey, nowMs: number): Promise<string> {
+/**
+ * A certificate in PEM, valid for a year from the day before. The key that signs now signs every certificate, its own
+ * too: of those before it only the public half is left.
+ */
+export async function certify({ publicKey }: PublicKey, { privateKey }: SigningKey, nowMs: number): Promise<string> {
   const { subtle } = globalThis.crypto
   const pkcs8 = privateKey.export({ type: 'pkcs8', format: 'der' })
-  const spki = createPublicKey(privateKey).export({ type: 'spki', format: 'der' })
-  const certificate = await X509CertificateGenerator.createSelfSigned({
-    name: 'CN=sidemint local issuer',
+  const spki = publicKey.export({ type: 'spki', format: 'der' })
+  const certificate = await X509CertificateGenerator.create({
+    subject: NAME,
+    issuer: NAME,
     notBefore: new Date(nowMs - DAY_MS),
     notAfter: new Date(nowMs + 365 * DAY_MS),
     signingAlgorithm: ALGORITHM,
-    keys: {
-      privateKey: await subtle.importKey('pkcs8', pkcs8, ALGORITHM, false, ['sign']),
-      publicKey: await subtle.importKey('spki', spki, ALGORITHM, true, ['verify']),
-    },
+    signingKey: await subtle.importKey('pkcs8', pkcs8, ALGORITHM, false, ['sign']),
+    publicKey: await subtle.importKey('spki', spki, ALGORITHM, true, ['verify']),
   })
   return `${certificate.toString('pem')}\n`
 }

@@ -1,10 +1,10 @@
 /** OpenID Connect discovery and the local issuer's keys, for receivers. Only where the local source mints. */
 
 import type { Routes } from '../http/app.ts'
-import type { SigningKey } from './key.ts'
+import type { SigningKeys } from './keys.ts'
 
 export interface DiscoveryOptions {
-  key: Promise<SigningKey>
+  keys: SigningKeys
   issuer: () => string
   now: () => number
 }
@@ -16,13 +16,8 @@ const HEADERS = { 'Cache-Control': 'public, max-age=60', 'Content-Type': 'applic
 export const JWKS_PATH = '/oauth2/v3/certs'
 const CERTIFICATES_PATH = '/oauth2/v1/certs'
 
-export function createDiscovery({ key, issuer, now }: DiscoveryOptions): Routes {
-  let certificate: Promise<string> | undefined
-
-  async function certified(): Promise<string> {
-    const { certify } = await import('./certificate.ts')
-    return certify(await key, now())
-  }
+export function createDiscovery({ keys, issuer, now }: DiscoveryOptions): Routes {
+  const certificates = createCertificates(keys, now)
 
   return (router) => {
     router.get('/.well-known/openid-configuration', (ctx) => {
@@ -42,14 +37,26 @@ export function createDiscovery({ key, issuer, now }: DiscoveryOptions): Routes 
 
     router.get(JWKS_PATH, async (ctx) => {
       ctx.set(HEADERS)
-      ctx.body = { keys: [(await key).jwk] }
+      ctx.body = { keys: (await keys.published()).map(({ jwk }) => jwk) }
     })
 
     router.get(CERTIFICATES_PATH, async (ctx) => {
-      const { kid } = await key
-      certificate ??= certified()
       ctx.set(HEADERS)
-      ctx.body = { [kid]: await certificate }
+      ctx.body = await certificates()
     })
+  }
+}
+
+/** The published keys as X.509 certificates by key id; each is made once. */
+export function createCertificates(
+  keys: SigningKeys,
+  now: () => number,
+): () => Promise<Readonly<Record<string, string>>> {
+  let made = new Map<string, Promise<string>>()
+  return async () => {
+    const { certify } = await import('./certificate.ts')
+    const [signing, published] = await Promise.all([keys.signing(), keys.published()])
+    made = new Map(published.map((key) => [key.kid, made.get(key.kid) ?? certify(key, signing, now())]))
+    return Object.fromEntries(await Promise.all([...made].map(async ([kid, pem]) => [kid, await pem] as const)))
   }
 }

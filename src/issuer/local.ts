@@ -4,16 +4,14 @@
  */
 
 import { randomBytes } from 'node:crypto'
-import jsonwebtoken from 'jsonwebtoken'
 import { GCLOUD_CLIENT_ID } from '../core/google.ts'
 import type { Token, TokenRequest, TokenSource } from '../core/token.ts'
+import { createAccessToken } from './access-token.ts'
 import { accountId } from './account-id.ts'
-import type { SigningKey } from './key.ts'
-
-const LIFETIME_SECONDS = 3600
+import { LIFETIME_SECONDS, type SigningKeys } from './keys.ts'
 
 export interface LocalOptions {
-  key: Promise<SigningKey>
+  keys: SigningKeys
   /** The `iss` claim; asked at each mint, since the port is known only once the server listens. */
   issuer: () => string
   /** Epoch ms. */
@@ -35,9 +33,8 @@ export interface LocalSource extends TokenSource {
   issue(options: IssueOptions): Promise<Token>
 }
 
-export function createLocalSource({ key, issuer, now }: LocalOptions): LocalSource {
+export function createLocalSource({ keys, issuer, now }: LocalOptions): LocalSource {
   async function issue(options: IssueOptions): Promise<Token> {
-    const { kid, privateKey } = await key
     const lifetimeSeconds = options.expiresInSeconds ?? LIFETIME_SECONDS
     const exp = Math.floor(now() / 1000) + lifetimeSeconds
     const claims = {
@@ -47,19 +44,16 @@ export function createLocalSource({ key, issuer, now }: LocalOptions): LocalSour
       iss: issuer(),
       ...options.claims,
     }
-    const value = jsonwebtoken.sign(JSON.stringify(claims), privateKey, {
-      algorithm: 'RS256',
-      header: { alg: 'RS256', kid, typ: 'JWT' },
-    })
-    return { value, expiresAtMs: exp * 1000, served: 'mint' }
+    return { value: await keys.sign(claims), expiresAtMs: exp * 1000, served: 'mint' }
   }
 
   async function mint(request: TokenRequest): Promise<Token> {
     const { principal } = request
     if (principal === undefined) throw new TypeError('a local token is signed for a named account only')
     if (request.kind === 'id') return issue({ ...request, principal })
-    const value = `sidemint-local-access-token.${randomBytes(24).toString('base64url')}`
-    return { value, expiresAtMs: now() + LIFETIME_SECONDS * 1000, served: 'mint' }
+    const expiresAtMs = now() + LIFETIME_SECONDS * 1000
+    const value = await createAccessToken(keys, { principal, scopes: request.scopes, expiresAtMs })
+    return { value, expiresAtMs, served: 'mint' }
   }
 
   return { mint, issue }

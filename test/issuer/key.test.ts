@@ -8,7 +8,8 @@ import test from 'ava'
 import { calculateJwkThumbprint } from 'jose'
 import { SidemintError } from '../../src/core/errors.ts'
 import { certify } from '../../src/issuer/certificate.ts'
-import { generateSigningKey, loadSigningKey } from '../../src/issuer/key.ts'
+import { generateSigningKey } from '../../src/issuer/key.ts'
+import { loadKeys } from '../../src/issuer/key-file.ts'
 
 const root = await mkdtemp(join(tmpdir(), 'sidemint-keys-'))
 test.after.always(() => rm(root, { recursive: true, force: true }))
@@ -22,7 +23,7 @@ async function freshDirectory(): Promise<string> {
 
 async function refusal(path: string): Promise<SidemintError> {
   try {
-    await loadSigningKey(path, () => {})
+    await loadKeys(path, () => {})
   } catch (error) {
     if (error instanceof SidemintError) return error
     throw error
@@ -30,9 +31,9 @@ async function refusal(path: string): Promise<SidemintError> {
   throw new Error('the key was taken')
 }
 
-test('kid is the RFC 7638 thumbprint as jose computes it, and the JWK has what verifiers insist on', async (t) => {
+test('kid is `local-` and the RFC 7638 thumbprint as jose computes it, and the JWK has what verifiers insist on', async (t) => {
   const { kid, jwk, privateKey } = await generateSigningKey()
-  t.is(kid, await calculateJwkThumbprint(jwk, 'sha256'))
+  t.is(kid, `local-${await calculateJwkThumbprint(jwk, 'sha256')}`)
   t.deepEqual(Object.keys(jwk).sort(), ['alg', 'e', 'kid', 'kty', 'n', 'use'])
   t.like(jwk, { kty: 'RSA', alg: 'RS256', use: 'sig', kid })
   t.is(privateKey.asymmetricKeyDetails?.modulusLength, 2048)
@@ -46,30 +47,30 @@ test('a missing key file is made with mode 0600 and nothing beside it, and gives
   const directory = await freshDirectory()
   const path = join(directory, 'key.pem')
   const warnings: string[] = []
-  const first = await loadSigningKey(path, (text) => warnings.push(text))
+  const { signing: first } = await loadKeys(path, (text) => warnings.push(text))
   t.is((await stat(path)).mode & 0o777, 0o600)
   t.deepEqual(await readdir(directory), ['key.pem'])
   t.regex(await readFile(path, 'utf8'), /^-----BEGIN PRIVATE KEY-----/)
-  t.is((await loadSigningKey(path, (text) => warnings.push(text))).kid, first.kid)
+  t.is((await loadKeys(path, (text) => warnings.push(text))).signing.kid, first.kid)
   t.deepEqual(warnings, [])
 })
 
 test('many who start at once on one path end with one key', async (t) => {
   const directory = await freshDirectory()
   const path = join(directory, 'key.pem')
-  const keys = await Promise.all(Array.from({ length: 8 }, () => loadSigningKey(path, () => {})))
-  t.is(new Set(keys.map(({ kid }) => kid)).size, 1)
+  const keys = await Promise.all(Array.from({ length: 8 }, () => loadKeys(path, () => {})))
+  t.is(new Set(keys.map(({ signing }) => signing.kid)).size, 1)
   t.deepEqual(await readdir(directory), ['key.pem'])
 })
 
 test('two processes that start at once on one path end with one key', async (t) => {
   const path = join(await freshDirectory(), 'key.pem')
-  const program = `import { loadSigningKey } from ${JSON.stringify(import.meta.resolve('../../src/issuer/key.ts'))}
-    console.log((await loadSigningKey(${JSON.stringify(path)}, () => {})).kid)`
+  const program = `import { loadKeys } from ${JSON.stringify(import.meta.resolve('../../src/issuer/key-file.ts'))}
+    console.log((await loadKeys(${JSON.stringify(path)}, () => {})).signing.kid)`
   const start = () => promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program])
   const [one, two] = await Promise.all([start(), start()])
   t.is(one.stdout, two.stdout)
-  t.is(one.stdout.trim(), (await loadSigningKey(path, () => {})).kid)
+  t.is(one.stdout.trim(), (await loadKeys(path, () => {})).signing.kid)
 })
 
 const pem = (type: 'pkcs1' | 'pkcs8', bits: number) =>
@@ -79,8 +80,8 @@ test('a key of PKCS#1 or of more bits is taken as it is', async (t) => {
   for (const text of [pem('pkcs1', 2048), pem('pkcs8', 3072)]) {
     const path = join(await freshDirectory(), 'key.pem')
     await writeFile(path, text, { mode: 0o600 })
-    const { privateKey } = await loadSigningKey(path, () => {})
-    t.true(privateKey.equals(createPrivateKey(text)))
+    const { signing } = await loadKeys(path, () => {})
+    t.true(signing.privateKey.equals(createPrivateKey(text)))
     t.is(await readFile(path, 'utf8'), text)
   }
 })
@@ -132,7 +133,7 @@ for (const mode of [0o644, 0o640, 0o604, 0o777]) {
     await writeFile(path, pem('pkcs8', 2048))
     await chmod(path, mode)
     const warnings: string[] = []
-    await loadSigningKey(path, (text) => warnings.push(text))
+    await loadKeys(path, (text) => warnings.push(text))
     t.is(warnings.length, 1)
     t.true(warnings[0]?.includes(`0${mode.toString(8)}`))
     t.true(warnings[0]?.includes(`chmod 600 ${path}`))
@@ -179,7 +180,7 @@ unprivileged('a directory without write permission is an error', async (t) => {
 test('the certificate verifies with its own key, holds the public key and is valid around now', async (t) => {
   const key = await generateSigningKey()
   const nowMs = Date.UTC(2026, 5, 1)
-  const text = await certify(key, nowMs)
+  const text = await certify(key, key, nowMs)
   t.regex(text, /^-----BEGIN CERTIFICATE-----\n[\s\S]+\n-----END CERTIFICATE-----\n$/)
   const certificate = new X509Certificate(text)
   const publicKey = createPublicKey(key.privateKey)
@@ -188,5 +189,8 @@ test('the certificate verifies with its own key, holds the public key and is val
   t.true(certificate.validFromDate.getTime() < nowMs)
   t.true(certificate.validToDate.getTime() > nowMs + 300 * 24 * 3_600_000)
   t.true(BigInt(`0x${certificate.serialNumber}`) > 0n)
-  t.not(new X509Certificate(await certify(await generateSigningKey(), nowMs)).serialNumber, certificate.serialNumber)
+  t.not(
+    new X509Certificate(await certify(await generateSigningKey(), key, nowMs)).serialNumber,
+    certificate.serialNumber,
+  )
 })

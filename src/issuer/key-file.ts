@@ -1,0 +1,155 @@
+/**
+ * The file that keeps the local issuer's keys, in PEM. Without a rotation it is one private key, which may be the
+ * user's own. A rotation writes the key that signs from then on, the one that signs after it, and the public half of
+ * each that signed before, with the time until which it is published.
+ */
+
+import { createPrivateKey, createPublicKey, type KeyObject, randomUUID } from 'node:crypto'
+import { constants, link, open, realpath, rename, rm } from 'node:fs/promises'
+import { failure, SidemintError } from '../core/errors.ts'
+import { generateSigningKey, MODULUS_BITS, type PublicKey, publicKeyOf, type SigningKey, signingKey } from './key.ts'
+
+/** A key that signs no more. */
+export interface RetiredKey extends PublicKey {
+  /** Epoch ms; its tokens are over then. */
+  untilMs: number
+}
+
+export interface KeySet {
+  signing: SigningKey
+  /** Published before it signs, so that receivers which keep keys for an hour know it then. */
+  next?: SigningKey
+  retired: readonly RetiredKey[]
+}
+
+/**
+ * The keys in the file, or a new one written there with mode 0600 where there is no file. A file that is there and
+ * unusable is an error, never replaced: receivers may trust the key in it. A mode wider than 0600 is
+ * only a warning, since Windows mounts and Kubernetes secrets cannot say 0600. Throws KEY_FILE_BROKEN and
+ * KEY_FILE_UNREADABLE.
+ */
+export async function loadKeys(path: string, warn: (text: string) => void): Promise<KeySet> {
+  const { pem, mode } = (await read(path)) ?? (await create(path))
+  if ((mode & 0o077) !== 0) {
+    warn(
+      `${path} has mode 0${(mode & 0o777).toString(8)}: others on this machine may read the key. Fix: chmod 600 ${path}`,
+    )
+  }
+  return parse(path, pem)
+}
+
+/** Replaces the file in one step, and leaves it as it is where that fails. Throws KEY_FILE_UNREADABLE. */
+export async function replaceKeys(path: string, keys: KeySet): Promise<void> {
+  // A Kubernetes secret is a symlink, and a rename would put a file in its place.
+  const target = await realpath(path).catch(() => path)
+  await writeDraft(path, target, format(keys), (draft) => rename(draft, target))
+}
+
+interface KeyFile {
+  pem: string
+  mode: number
+}
+
+/** Without O_NONBLOCK a pipe that nobody writes to would be waited for. */
+async function read(path: string): Promise<KeyFile | undefined> {
+  try {
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const stats = await file.stat()
+    if (!stats.isFile() && !stats.isDirectory()) {
+      throw failure('KEY_FILE_UNREADABLE', { path, reason: 'it is a pipe or a device, not a file' })
+    }
+    return { pem: await file.readFile('utf8'), mode: stats.mode }
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw unreadable(path, error)
+  }
+}
+
+function unreadable(path: string, error: unknown): unknown {
+  if (error instanceof SidemintError) return error
+  return failure('KEY_FILE_UNREADABLE', { path, reason: systemCode(error) }, { cause: error })
+}
+
+/** Two processes may start at once on one path: the first to link its file wins, and both read that one. */
+async function create(path: string): Promise<KeyFile> {
+  const signing = await generateSigningKey()
+  await writeDraft(path, path, format({ signing, retired: [] }), (draft) =>
+    link(draft, path).catch((error: unknown) => publishWithoutLinks(error, draft, path)),
+  )
+  const kept = await read(path)
+  if (kept === undefined) throw unreadable(path, new Error('the file is gone again'))
+  return kept
+}
+
+async function writeDraft(
+  path: string,
+  target: string,
+  pem: string,
+  publish: (draft: string) => Promise<void>,
+): Promise<void> {
+  const draft = `${target}.${randomUUID()}.tmp`
+  try {
+    const file = await open(draft, 'wx', 0o600)
+    await file.writeFile(pem)
+    await file.sync()
+    await file.close()
+    await publish(draft)
+  } catch (error) {
+    throw unreadable(path, error)
+  } finally {
+    await rm(draft, { force: true })
+  }
+}
+
+/** Some mounted file systems know no hard links; there a rename has to do. */
+async function publishWithoutLinks(error: unknown, draft: string, path: string): Promise<void> {
+  if (systemCode(error) !== 'EEXIST') await rename(draft, path)
+}
+
+const NEXT = 'Signs next:'
+const RETIRED = 'Published until'
+const NEXT_BLOCK = new RegExp(`^${NEXT}\n(-----BEGIN PRIVATE KEY-----[^]+?-----END PRIVATE KEY-----)`, 'm')
+const RETIRED_BLOCK = new RegExp(`^${RETIRED} (\\S+):\n(-----BEGIN PUBLIC KEY-----[^]+?-----END PUBLIC KEY-----)`, 'gm')
+
+/** Text between the blocks is allowed (RFC 7468 §2), and who wants one private key reads the first. */
+function format({ signing, next, retired }: KeySet): string {
+  const secret = ({ privateKey }: SigningKey) => privateKey.export({ type: 'pkcs8', format: 'pem' })
+  return [
+    secret(signing),
+    ...(next === undefined ? [] : [`${NEXT}\n${secret(next)}`]),
+    ...retired.map(
+      ({ publicKey, untilMs }) =>
+        `${RETIRED} ${new Date(untilMs).toISOString()}:\n${publicKey.export({ type: 'spki', format: 'pem' })}`,
+    ),
+  ].join('')
+}
+
+function parse(path: string, pem: string): KeySet {
+  const broken = (reason: string) => failure('KEY_FILE_BROKEN', { path, reason })
+  const attempt = <T>(make: () => T, reason: string): T => {
+    try {
+      return make()
+    } catch {
+      throw broken(reason)
+    }
+  }
+  const usable = (key: KeyObject): SigningKey => {
+    if (key.asymmetricKeyType !== 'rsa') throw broken(`it holds a key of type ${key.asymmetricKeyType}, not RSA`)
+    const bits = key.asymmetricKeyDetails?.modulusLength ?? 0
+    if (bits < MODULUS_BITS) throw broken(`its key has ${bits} bits`)
+    return signingKey(key)
+  }
+  const noKey = pem.trim() === '' ? 'it is empty' : 'it holds no private key in PEM'
+  const signing = usable(attempt(() => createPrivateKey(pem), noKey))
+  const next = NEXT_BLOCK.exec(pem)?.[1]
+  const retired = [...pem.matchAll(RETIRED_BLOCK)].map(([, until = '', key = '']) => {
+    const publicKey = attempt(() => publicKeyOf(createPublicKey(key)), 'a public key in it cannot be read')
+    return { ...publicKey, untilMs: Date.parse(until) }
+  })
+  if (next === undefined) return { signing, retired }
+  return { signing, retired, next: usable(attempt(() => createPrivateKey(next), 'its next key cannot be read')) }
+}
+
+function systemCode(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? 'unknown reason'
+}
