@@ -8,7 +8,7 @@ import { reachable } from './core/host.ts'
 import type { Token } from './core/token.ts'
 import { createGuard } from './http/guard.ts'
 import { type Listener, listen } from './http/listener.ts'
-import type { Inbound } from './http/target.ts'
+import type { Inbound, Surface } from './http/target.ts'
 import { HEADERS } from './http/wire.ts'
 import { createCallers } from './identity/callers.ts'
 import { createSystemNames } from './identity/dns.ts'
@@ -19,6 +19,7 @@ import type { IssueOptions } from './issuer/local.ts'
 import { createInjectedFailures, type FailureOrder, type InjectedFailures } from './metadata/failures.ts'
 import { createMetadata } from './metadata/surface.ts'
 import type { IdentifiedCaller } from './metadata/token-request.ts'
+import { createWaiting, type Waiting } from './metadata/waiting.ts'
 import type { Bounds } from './mint/bounded.ts'
 import { lintAudiences } from './observe/audience-lint.ts'
 import { createMetrics } from './observe/metrics.ts'
@@ -77,6 +78,7 @@ interface Common {
   /** Epoch ms. */
   now: () => number
   readiness: Readiness
+  waiting: Waiting
   /** The `iss` claim of locally signed tokens; known once the server listens. */
   issuer: () => string
 }
@@ -85,7 +87,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { settings, env, now = Date.now, events = createEvents(), bounds } = options
   let url = ''
   const readiness = createReadiness(events, now)
-  const common: Common = { settings, events, now, readiness, issuer: () => settings.issuer ?? url }
+  let metadata: Surface = () => undefined
+  const waiting = createWaiting({ ask: (inbound) => metadata(inbound) })
+  const common: Common = { settings, events, now, readiness, waiting, issuer: () => settings.issuer ?? url }
   const identities = await createIdentities({
     ...common,
     env,
@@ -97,7 +101,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   if (local === undefined) lintAudiences({ events, accepted: settings.gates.flatMap(({ audience }) => audience), now })
   const injected = createInjectedFailures()
   const byPort = new Map<number, Identity>()
-  const handler = await createHandler(common, identities, byPort, injected)
+  const { handler, ...surfaces } = await createHandler(common, identities, byPort, injected)
+  metadata = surfaces.metadata
   const ports = await openPorts(settings, handler, all, byPort)
   url = ports.url
 
@@ -126,25 +131,27 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     },
     failNext: injected.inject,
     async close(graceMs = 0) {
+      waiting.close()
       await ports.close(graceMs, () => tokens.close())
       tokens.close()
     },
   }
 }
 
-function credentialsChanged({ readiness, events, now }: Common): void {
+function credentialsChanged({ readiness, waiting, events, now }: Common): void {
   readiness.reset()
+  waiting.changed()
   const text = 'the credential file has changed: tokens and remembered failures are dropped'
   events.record({ type: 'notice', at: now(), level: 'info', code: 'CREDENTIALS_CHANGED', text })
 }
 
 /** Every path that the server answers. */
 async function createHandler(
-  { settings, events, now, readiness, issuer }: Common,
+  { settings, events, now, readiness, waiting, issuer }: Common,
   identities: Identities,
   byPort: ReadonlyMap<number, Identity>,
   injected: InjectedFailures,
-): Promise<RequestListener> {
+): Promise<{ handler: RequestListener; metadata: Surface }> {
   // Koa loads while the signing key is made on a thread.
   const { createApp } = await import('./http/app.ts')
   const { all, project, projectNumber, universe, local } = identities
@@ -155,17 +162,19 @@ async function createHandler(
     universe,
     identify: createIdentify(identities, byPort),
     injected,
+    waiting,
     events,
     now,
   })
   const allowHost = [...settings.allowHost, ...all.flatMap(({ hosts }) => hosts)]
-  return createApp({
+  const handler = createApp({
     guard: createGuard({ metadata, allowHost, events, now }),
     routes: [
       createOps({ readiness, metrics: createMetrics(events) }),
       ...(local === undefined ? [] : [createDiscovery({ keys: local.keys, issuer, now })]),
     ],
   })
+  return { handler, metadata }
 }
 
 /** Who sent a request; waits for the caller's name only where an identity is bound to names. */

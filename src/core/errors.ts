@@ -257,6 +257,11 @@ export const CATALOGUE = {
     what: 'the server is stopping, and this token was not minted in time',
     fix: 'ask again once it is started',
   },
+  WAITERS_TOO_MANY: {
+    status: 503,
+    what: '{most} requests wait for a change already, and no more are held',
+    fix: 'look for a program that asks with wait_for_change=true again and again and does not end its requests',
+  },
   MINTS_PENDING: {
     status: 503,
     what: '{count} mints are under way already, and no more are begun',

@@ -3,39 +3,19 @@
  * or a redirect is answered from data; a leaf asks the identity's tokens.
  */
 
-import type { Value } from '../config/trees.ts'
 import type { Inbound, Surface, Target } from '../http/target.ts'
-import {
-  type Answer,
-  badRequest,
-  createAnswer,
-  forbidden,
-  noServiceAccount,
-  notFound,
-  TYPES,
-  WireError,
-} from '../http/wire.ts'
+import { type Answer, createAnswer, forbidden, noServiceAccount, notFound, TYPES, WireError } from '../http/wire.ts'
 import { createHits, Hit } from './hits.ts'
 import { createTreeData, type Place } from './keys.ts'
-import { isTruthy } from './leaves.ts'
 import { createStrangers, type Strangers } from './strangers.ts'
 import { type Asked, type IdentifiedCaller, type TokenRequestOptions, TokenRequests } from './token-request.ts'
-import {
-  type Directory,
-  defaultFormat,
-  etag,
-  isDirectory,
-  type Leaf,
-  list,
-  type Node,
-  resolve,
-  toJson,
-  toText,
-  toTextLines,
-} from './tree.ts'
+import { type Directory, isDirectory, type Leaf, list, resolve } from './tree.ts'
+import { answerData } from './values.ts'
+import type { Waiting } from './waiting.ts'
 
 export interface MetadataOptions extends Place, TokenRequestOptions {
   identify: (inbound: Inbound) => IdentifiedCaller | Promise<IdentifiedCaller>
+  waiting: Pick<Waiting, 'hold'>
 }
 
 /** Whoever has no identity. */
@@ -69,16 +49,17 @@ class Metadata {
     return from instanceof Promise ? from.then((known) => this.#respond(known, inbound)) : this.#respond(from, inbound)
   }
 
-  #respond(from: IdentifiedCaller, { target, host }: Inbound): Answer | Promise<Answer> {
+  #respond(from: IdentifiedCaller, inbound: Inbound): Answer | Promise<Answer> {
     const { identity } = from
     if (identity !== undefined) {
-      const known = this.#hits.get(identity, target.text)
+      const known = this.#hits.get(identity, inbound.target.text)
       if (known !== undefined) return this.#tokens.answer(from, identity, known)
     }
-    return this.#read(from, target, host)
+    return this.#read(from, inbound)
   }
 
-  #read(from: IdentifiedCaller, target: Target, host: string): Answer | Promise<Answer> {
+  #read(from: IdentifiedCaller, inbound: Inbound): Answer | Promise<Answer> {
+    const { target, host } = inbound
     const { segments, path, text, query } = target
     if (segments === undefined) throw notFound(text)
     if (segments[1] === 'v1beta1') throw forbidden(path, legacyDetail(path))
@@ -92,7 +73,7 @@ class Metadata {
     if (!isDirectory(node) && path.endsWith('/')) throw notFound(text)
     return typeof node === 'function'
       ? this.#readLeaf(from, node, target)
-      : answerData(node, segments.at(-1) ?? '', query)
+      : this.#options.waiting.hold(inbound, answerData(node, segments.at(-1) ?? '', query))
   }
 
   #readLeaf(from: IdentifiedCaller, leaf: Leaf, target: Target): Answer | Promise<Answer> {
@@ -125,24 +106,6 @@ class Metadata {
     this.#trees.set(owner, tree)
     return tree
   }
-}
-
-function answerData(node: Exclude<Node, Leaf>, key: string, query: URLSearchParams): Answer {
-  const recursive = isTruthy(query.get('recursive'))
-  const format = query.get('alt')?.toLowerCase()
-  if (format !== undefined && format !== 'json' && format !== 'text') throw badRequest('alt must be json or text')
-  const timeout = query.get('timeout_sec')
-  if (timeout !== null && !/^\d+$/.test(timeout)) throw badRequest('timeout_sec must be an integer')
-  const headers = ['ETag', etag(node, recursive)]
-  const asText = (body: string) => createAnswer(200, TYPES.text, body, headers)
-  const asJson = (body: string) => createAnswer(200, TYPES.json, body, headers)
-  if (!isDirectory(node)) {
-    return (format ?? defaultFormat(key)) === 'json' ? asJson(toJson(node)) : asText(toText(node as Value))
-  }
-  if (recursive) return format === 'text' ? asText(toTextLines(node)) : asJson(toJson(node, key))
-  if (format !== undefined) throw badRequest('alt needs recursive=true on a directory')
-  if (isTruthy(query.get('wait_for_change'))) throw badRequest('wait_for_change needs recursive=true on a directory')
-  return asText(list(node))
 }
 
 /** The root's listing has no ETag. */

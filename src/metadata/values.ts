@@ -1,0 +1,31 @@
+/** The answer to a key that is data: in the format that is asked for, with its ETag. */
+
+import type { Value } from '../config/trees.ts'
+import { type Answer, badRequest, createAnswer, TYPES } from '../http/wire.ts'
+import { isTruthy } from './leaves.ts'
+import { defaultFormat, etag, isDirectory, type Leaf, list, type Node, toJson, toText, toTextLines } from './tree.ts'
+
+/** `key`: the node's own. Throws a WireError for parameters that do not go together. */
+export function answerData(node: Exclude<Node, Leaf>, key: string, query: URLSearchParams): Answer {
+  const recursive = isTruthy(query.get('recursive'))
+  const format = query.get('alt')?.toLowerCase()
+  if (format !== undefined && format !== 'json' && format !== 'text') throw badRequest('alt must be json or text')
+  const timeout = query.get('timeout_sec')
+  if (timeout !== null && !/^\d+$/.test(timeout)) throw badRequest('timeout_sec must be an integer')
+  const headers = ['ETag', etag(node, recursive)]
+  const asText = (body: string) => createAnswer(200, TYPES.text, body, headers)
+  const asJson = (body: string) => createAnswer(200, TYPES.json, body, headers)
+  if (!isDirectory(node)) {
+    return (format ?? defaultFormat(key)) === 'json' ? asJson(toJson(node)) : asText(toText(node as Value))
+  }
+  if (recursive) return format === 'text' ? asText(toTextLines(node)) : asJson(toJson(node, key))
+  if (format !== undefined) throw badRequest('alt needs recursive=true on a directory')
+  if (isTruthy(query.get('wait_for_change'))) throw badRequest('wait_for_change needs recursive=true on a directory')
+  return asText(list(node))
+}
+
+/** The ETag of an answer; undefined where it is not a value's. */
+export function etagOf({ head }: Answer): string | undefined {
+  const at = head.indexOf('ETag')
+  return at < 0 ? undefined : head[at + 1]
+}
