@@ -1,4 +1,4 @@
-/** The way to a host for node:https and for Google's library: straight, or through the proxy of the variables. */
+/** Connections to a host, for node:https and for Google's library: direct, or through the proxy of the variables. */
 
 import { type ClientRequest, Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
@@ -6,17 +6,17 @@ import { createSecureContext, getCACertificates, type SecureContext } from 'node
 import { HttpsProxyAgent } from 'https-proxy-agent'
 import type { HttpProxy } from './proxy.ts'
 
-/** An idle connection is closed by us before most proxies and load balancers do it while a request is on its way. */
+/** We close an idle connection before most proxies and load balancers would, perhaps while a request is on its way. */
 const IDLE_MS = 30_000
 
-/** The system's certificates that Node does not bring; undefined until they are needed. */
+/** The system's certificates that Node does not have; undefined until they are needed. */
 let system: readonly string[] | undefined
 let widened: { of: readonly string[]; secureContext: SecureContext } | undefined
 
 /**
- * Trusts the system's certificates too, from the next agent on; false where that adds nothing.
- * Asked once a certificate was refused, as behind a proxy that inspects TLS with a company's own authority: reading
- * them takes some 200 ms (measured with Node 24.21), too long for every start.
+ * Lets each later agent trust the system's certificates too; false where that adds none. Called once a certificate
+ * was refused, as behind a company's proxy that inspects TLS: reading them takes some 200 ms (measured with Node
+ * 24.21), too long for every start.
  */
 export function trustSystem(): boolean {
   if (system === undefined) {
@@ -40,8 +40,8 @@ function trust(): { secureContext?: SecureContext } {
 }
 
 /**
- * What a request fails with where the proxy is at fault. The code is all that passes through Google's library:
- * `PROXY_` and the status that the proxy answered with, or Node's code for why it is not reached, or `CLOSED`.
+ * The proxy's failure, not the target's. Only an error's code passes through Google's library: it is `PROXY_` and the
+ * status that the proxy answered with, Node's code for why it cannot be reached, or `CLOSED`.
  */
 export class ProxyError extends Error {
   override readonly name = 'ProxyError'
@@ -54,10 +54,10 @@ export class ProxyError extends Error {
 }
 
 /**
- * An agent for requests to that target alone, with one kept connection at a time; requests beyond it wait. Give it to
- * every request, proxied or not, so that no library and no NODE_USE_ENV_PROXY reads the variables in its own way.
- * `proxy` is what `proxyFor` finds for the target; requests fail with a ProxyError where it does not lead there.
- * `signal` closes the agent, in whatever state its connection is.
+ * An agent for requests to that target alone. It keeps one connection; further requests wait for it. Every request
+ * gets such an agent, proxied or not, so that neither a library nor NODE_USE_ENV_PROXY reads the variables in its own way.
+ * `proxy` is what `proxyFor` finds for the target; requests fail with a ProxyError where the proxy does not connect to
+ * it. `signal` closes the agent, in whatever state its connection is.
  */
 export function createAgent(target: string | URL, proxy: HttpProxy | undefined, signal: AbortSignal): HttpAgent {
   const options = { ...trust(), keepAlive: true, maxSockets: 1, timeout: IDLE_MS }
@@ -76,7 +76,7 @@ class ProxyAgent extends HttpsProxyAgent<string> {
     Object.assign(this.options, { ...trust(), timeout: IDLE_MS })
   }
 
-  /** A refusal is an error here; the library hands it on as if the target had answered so. */
+  /** Turns a proxy's refusal into an error; the library would pass it on as the target's own answer. */
   override async connect(request: ClientRequest, options: ConnectOptions) {
     let status = 0
     request.once('proxyConnect', (response: { statusCode: number }) => {

@@ -6,7 +6,7 @@ import Koa, { type Middleware } from 'koa'
 import type { GuardedState } from './guard.ts'
 import { HEADERS } from './wire.ts'
 
-/** A family of paths off the hot path: adds its routes, each with its methods. */
+/** Adds the routes of one subject, each with its methods. Not for what every client asks: a router costs time. */
 export type Routes = (router: Router<GuardedState>) => void
 
 export interface AppOptions {

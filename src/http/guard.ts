@@ -1,6 +1,6 @@
 /**
- * The first and the last to see a request. Refuses what no client of ours sends, and answers everything that is
- * thrown below; nobody else turns a failure into HTTP.
+ * Sees each request first and last: refuses what Google's clients never send, and answers everything that is thrown
+ * below. No other code turns a failure into HTTP.
  */
 
 import type { IncomingMessage } from 'node:http'
@@ -24,14 +24,15 @@ import {
 } from './wire.ts'
 
 /**
- * Hosts that no attacker's page can have: DNS rebinding makes a browser send the attacker's own public name.
- * IP literals, single labels (compose and Kubernetes services), and the names that Google's server has.
+ * Hosts that no attacker's page can have: with DNS rebinding a browser sends the attacker's own public name. IP
+ * literals, single labels (Compose and Kubernetes services), and the names of Google's server (docs/wire.md,
+ * "Addresses and Host").
  */
 const KNOWN_HOST =
   /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.%]+\]|[a-z0-9_-]+|(?:[a-z0-9_-]+\.)+internal|metadata\.goog|(?:[a-z0-9_-]+\.)+svc(?:\.cluster\.local)?)\.?(?::\d*)?$/i
 
 export interface GuardOptions {
-  /** Google's paths. In front of the router: measured, a router in its way costs a cached request 10 to 20 percent. */
+  /** Google's paths. In front of the router, which would cost a cached request 10 to 20 percent (measured with @koa/router 15.7). */
   metadata: Surface
   /** Further names; `*` is any run of characters. */
   allowHost: readonly string[]
@@ -39,7 +40,7 @@ export interface GuardOptions {
   now: () => number
 }
 
-/** Between the guard and what is behind it. */
+/** What the guard hands to the routes. */
 export interface GuardedState {
   inbound: Inbound
 }
@@ -72,7 +73,7 @@ export function createGuard({ metadata, allowHost, events, now }: GuardOptions):
   }
 }
 
-/** Throws for what no client of ours sends. */
+/** Throws for what Google's clients never send (docs/wire.md, "Required header" and "X-Forwarded-For"). */
 function createRefusal(allowHost: readonly string[], notice: Notice) {
   const isAllowed = createGlob(allowHost.map(hostName))
   const knows = (host: string) => KNOWN_HOST.test(host) || isAllowed(hostName(host))
@@ -106,14 +107,14 @@ function isAnswered({ body, status, respond }: Context): boolean {
   return respond === false || status !== 404 || (body !== undefined && body !== null)
 }
 
-/** Google's own words where Google has the failure, else ours. */
+/** In Google's words where Google's server has the failure, else in ours. */
 function answerTo(thrown: unknown): Answer {
   if (thrown instanceof WireError) return thrown.answer
   const error = asFailure(thrown)
   return createAnswer(error.status, TYPES.html, errorBody(error))
 }
 
-/** The second name is the one that Google's server took before 2014; boto still sends it. */
+/** The second is the deprecated form, which boto still sends (docs/wire.md, "Required header"). */
 function hasFlavor(headers: NodeJS.Dict<string | string[]>): boolean {
   return headers['metadata-flavor'] === 'Google' || headers['x-google-metadata-request'] === 'True'
 }

@@ -9,11 +9,11 @@ import { TYPES } from './wire.ts'
 
 /** An 8 kB audience, percent-encoded three times its size, still fits. */
 const MAX_HEADER_BYTES = 32 * 1024
-/** Go keeps idle connections for 60 s, and reuses one that we close at the same moment. */
+/** Go keeps idle connections for 60 s and may use one just as we close it (docs/wire.md, "Response headers"). */
 const KEEP_ALIVE_MS = 75_000
-/** How soon after its last answer a connection ends while the server closes. */
+/** While the server closes, a connection ends this soon after its last answer. */
 const SWEEP_MS = 20
-/** What is answered at the end of the grace gets this long. */
+/** How long the answers at the end of the grace have to leave. */
 const LAST_ANSWERS_MS = 100
 
 export interface Listener {
@@ -35,11 +35,11 @@ export interface ListenOptions {
   handler: RequestListener
   /** Handles WebSocket upgrades. Absent: every upgrade offer is ignored. */
   upgrade?: UpgradeListener
-  /** Is told the bytes that are not a request. */
+  /** Called with bytes that are not a request. */
   unreadable?: (bytes: Buffer) => void
   /** How long a request may take to arrive. Default: Node's 5 minutes. */
   requestMs?: number
-  /** How the address is set, for the fix where it is taken. Default: `--port or --host`. */
+  /** The setting to name where the address is taken. Default: `--port or --host`. */
   setting?: string
   /** How long an idle connection is kept. Default 75 s. */
   keepAliveMs?: number
@@ -60,7 +60,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   }
 }
 
-/** The open sockets, each with its last answer: Node's own list lacks the upgraded ones, and knows no answers. */
+/** The open sockets, each with its last answer: Node's own list has neither the upgraded ones nor the answers. */
 type Connections = Map<Socket, ServerResponse | undefined>
 
 function createListener(options: ListenOptions): { server: Server; open: Connections } {
@@ -82,11 +82,11 @@ function createListener(options: ListenOptions): { server: Server; open: Connect
   const server = createServer({ ...limits, ...upgrades, requireHostHeader: false }, handle)
   // The size is limited above; a limit on their number drops headers unseen, X-Forwarded-For among them.
   server.maxHeadersCount = 0
-  // Node answers these itself, bare; the handler knows what to say to a request without a Host, and expects nothing.
+  // Node would answer these itself, without our headers; the handler answers them like any other request.
   server.on('checkExpectation', handle)
   if (upgrade !== undefined) {
     server.on('upgrade', (req, socket, head) => {
-      // From here the socket is nobody's: a client that goes away while it waits must not end the process.
+      // Nobody else listens to this socket now: a client that goes away while it waits must not end the process.
       socket.on('error', () => socket.destroy())
       if (hasOneHost(req)) upgrade(req, socket, head)
       else answerSocket(socket, severalHosts(headers))
@@ -104,7 +104,7 @@ function createListener(options: ListenOptions): { server: Server; open: Connect
   return { server, open }
 }
 
-/** An offer may be passed over (RFC 9110 §7.8), and one with a body is: after 101 nobody knows where the body ends. */
+/** An offer may be ignored (RFC 9110 §7.8). One with a body is: after 101 nobody knows where the body ends. */
 function isWebSocket({ method, headers }: IncomingMessage): boolean {
   const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
   return method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket' && !hasBody
@@ -121,9 +121,9 @@ function cannotListen(
 }
 
 /**
- * Connections without a request in flight end at once: clients keep them open for the next request. Node counts those
- * that asked nothing yet among the busy, and knows by itself which of the others are idle: looking now and then costs
- * a request nothing, where a listener on each answer costs two percent of a cached one.
+ * Connections without a request in flight end at once, since clients keep them open for the next request. Node counts a
+ * connection that has asked nothing yet as busy, so those are ended here. Which others are idle Node knows, and is asked
+ * every few milliseconds: a listener on each answer would cost two percent of a cached one (measured).
  */
 async function close(server: Server, open: Connections, graceMs: number, lastCall: () => void): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
@@ -147,7 +147,7 @@ async function close(server: Server, open: Connections, graceMs: number, lastCal
   for (const timer of timers) clearTimeout(timer)
 }
 
-/** Said where no request came about that the handler could answer. */
+/** Answers where there is no request that the handler could answer. */
 const REFUSALS = {
   400: 'the request cannot be read. Fix: percent-encode its URL, and look at its headers',
   405: 'CONNECT is for proxies, and this is not a proxy. Fix: add this host to NO_PROXY',
@@ -165,7 +165,7 @@ function refusal(status: keyof typeof REFUSALS, headers: readonly string[], sent
   return { status, head: [...headers, 'Content-Type', TYPES.html, 'Content-Length', String(body.length)], body }
 }
 
-/** RFC 9112 §3.2 wants 400: which of the two hosts is meant is a matter of opinion, and the guard reads only one. */
+/** RFC 9112 §3.2 wants 400: the guard checks one of the two hosts, and the service might believe the other. */
 function severalHosts(headers: readonly string[]) {
   return refusal(400, headers, 'the request has several Host headers. Fix: send one')
 }

@@ -1,7 +1,7 @@
 /**
- * Which proxy leads to a host: the one reading of the proxy variables, for minting, the gate and doctor. Google's
- * library, Node.js and curl each read them differently; this follows curl (`man curl`, ENVIRONMENT), and takes
- * HTTP_PROXY for https too, as Google's library does (gaxios 8.3).
+ * Which proxy a request uses. Minting, the gate and doctor all read the proxy variables here: Google's library, Node.js
+ * and curl each read them differently. This follows curl (`man curl`, ENVIRONMENT), and takes HTTP_PROXY for https too,
+ * as Google's library does (gaxios 8.3).
  */
 
 import { isIP } from 'node:net'
@@ -17,7 +17,7 @@ export interface HttpProxy {
   address: string
 }
 
-/** What a proxy did that is not a status, for people, by a ProxyError's reason. Not beside that class, which loads a library. */
+/** What a proxy did, for people, by a ProxyError's reason. Apart from that class, whose file loads a library. */
 export const PROXY_FAULTS: Readonly<Record<'CLOSED' | 'ECONNRESET' | 'NOT_HTTP', string>> = {
   CLOSED: 'it closed the connection',
   ECONNRESET: 'it closed the connection',
@@ -30,7 +30,7 @@ const VARIABLES: Record<string, readonly string[]> = {
   'http:': FOR_HTTP,
 }
 
-/** This machine and its link: no proxy can reach them for us. */
+/** This machine and its link: a proxy could not reach them for us. */
 const isNearAddress = createRange(['127.0.0.0/8', '169.254.0.0/16', '::1', 'fe80::/10'])
 
 /**

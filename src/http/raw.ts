@@ -1,9 +1,9 @@
-/** Answers for sockets that node:http leaves to us: what cannot be read, CONNECT, upgrades. */
+/** Answers on sockets that node:http leaves to us: unreadable requests, CONNECT, upgrades. */
 
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 
-/** How long a client that was refused may go on sending. */
+/** How long a refused client may go on sending. */
 const LINGER_MS = 200
 
 export interface RawAnswer {
@@ -14,8 +14,8 @@ export interface RawAnswer {
 }
 
 /**
- * Answers, and closes. The rest of what is sent is left to the end of the answer: a socket that is closed over unread
- * bytes loses the answer too.
+ * Answers, then closes. What the client still sends is read until the answer has left: closing a socket with unread
+ * bytes would lose the answer too.
  */
 export function answerSocket(socket: Duplex, { status, head, body }: RawAnswer): void {
   if (socket.writableEnded) return

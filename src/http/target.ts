@@ -1,27 +1,27 @@
-/** What a request line asks for, read without normalising: the tree decides what a path means. */
+/** What a request line asks for, without normalising it: the tree decides what a path means. */
 
 import type { Socket } from 'node:net'
 import type { Answer } from './wire.ts'
 
-/** A request, as far as answering it needs. */
+/** What answering a request needs of it. */
 export interface Inbound {
   target: Target
-  /** The authority that the client believes it talks to. */
+  /** Host and port as the client named them. */
   host: string
   socket: Socket
 }
 
-/** A family of paths; undefined where the path is another's. */
+/** Answers the paths of one subject; undefined for any other path. */
 export type Surface = (inbound: Inbound) => Answer | Promise<Answer> | undefined
 
 const METADATA = 'computeMetadata'
 
 /**
- * A request target. Its path is split and its query read only when somebody asks: for a cached answer nobody does, and
- * reading them costs as much as everything else that we do for one.
+ * A request target. Its path is split and its query parsed only on demand: a cached answer needs neither, and parsing
+ * one costs as much as everything else we do for such an answer.
  */
 export class Target {
-  /** Path and query as asked, percent-encoding and all. */
+  /** Path and query as sent, still percent-encoded. */
   readonly text: string
   /** The authority of an absolute URL. */
   readonly authority: string | undefined

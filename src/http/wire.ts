@@ -1,9 +1,9 @@
 /**
- * Google's side of the wire: header values, Content-Types and failures, word for word. Facts from recorded
- * answers of the real server; clients match on the status, the Content-Type and the sentence, none on the markup.
+ * Google's side of the wire: header values, Content-Types and failures. docs/wire.md, "Content types" and "Errors", has
+ * the source of each. Clients match on the status, the Content-Type and the sentence, not on the markup.
  */
 
-/** Sent with every answer, errors and redirects included: Node refuses a 2xx without the flavor. */
+/** Sent with every answer, errors and redirects included: Node refuses a 2xx without the flavor (docs/wire.md, "Response headers"). */
 export const HEADERS: readonly string[] = [
   'Metadata-Flavor',
   'Google',
@@ -18,15 +18,15 @@ export const HEADERS: readonly string[] = [
 export const TYPES = {
   /** Listings and values. */
   text: 'application/text',
-  /** No charset: oauth2client compares the whole value. */
+  /** Without a charset: oauth2client compares the whole value. */
   json: 'application/json',
-  /** ID tokens and short errors. No charset: Ruby takes exactly this. */
+  /** ID tokens and short errors. Without a charset: Ruby takes exactly this. */
   html: 'text/html',
   /** Error pages only. */
   page: 'text/html; charset=UTF-8',
 } as const
 
-/** Sent by our metadata source and refused by our guard: a sidemint that is pointed at itself ends there. */
+/** Our metadata source sends it and our guard refuses it, so that a sidemint which is pointed at itself fails at once. */
 export const MARKER = 'x-sidemint-source'
 
 /** An answer as a value; `writeAnswer` turns it into HTTP. */
@@ -38,8 +38,8 @@ export interface Answer {
 }
 
 /**
- * Makes an answer with its head, so that one which is given again is only written. `headers`: further ones,
- * alternating names and values. Never chunked: .NET wants a Content-Length.
+ * Makes an answer with its whole head, so that giving it again is only a write. `headers`: further ones, alternating
+ * names and values. Never chunked: .NET needs a Content-Length (docs/wire.md, "Response headers").
  */
 export function createAnswer(status: number, type: string, body: string, headers: readonly string[] = []): Answer {
   const length = String(Buffer.byteLength(body))
@@ -72,12 +72,12 @@ export function methodNotAllowed(method: string, path: string): WireError {
   return page(405, 'Method Not Allowed', sentence, ['Allow', 'GET, HEAD'])
 }
 
-/** A short plain body, as Google answers bad parameters. */
+/** A 400 with a short plain body; Google's own words where they are known (docs/wire.md, "Errors"). */
 export function badRequest(text: string): WireError {
   return new WireError(text, createAnswer(400, TYPES.html, text))
 }
 
-/** What a VM without a service account answers to `token` and `identity`, byte for byte. */
+/** What a VM without a service account answers to `token` and `identity`, byte for byte (docs/wire.md, "Errors"). */
 export function noServiceAccount(): WireError {
   const body = '{"error":"invalid_request","error_description":"Service account not enabled on this instance"}'
   return new WireError('service account not enabled on this instance', createAnswer(404, TYPES.html, body))

@@ -3,8 +3,8 @@
 import { createHash } from 'node:crypto'
 
 /**
- * The numeric id of a local account: 21 digits that begin with 1, as Google's do, derived from the email so that
- * `sub` is the same on every machine and after every restart.
+ * The numeric id of a local account: 21 digits that begin with 1, as Google's do (docs/wire.md, "Claims"). It is made
+ * from the email, so `sub` is the same on every machine and after every restart.
  */
 export function accountId(email: string): string {
   const digest = createHash('sha256').update(email).digest('hex')

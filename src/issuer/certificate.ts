@@ -1,4 +1,4 @@
-/** A published key as an X.509 certificate, the form of `/oauth2/v1/certs`. Loaded by the first who asks for it. */
+/** A published key as an X.509 certificate, the form of `/oauth2/v1/certs`. Loaded at the first request for it. */
 
 import 'reflect-metadata'
 import { X509CertificateGenerator } from '@peculiar/x509'

@@ -1,4 +1,4 @@
-/** OpenID Connect discovery and the local issuer's keys, for receivers. Only where the local source mints. */
+/** OpenID Connect discovery and the local issuer's keys, for receivers. Served only with the local source. */
 
 import type { Routes } from '../http/app.ts'
 import type { SigningKeys } from './keys.ts'
@@ -9,10 +9,10 @@ export interface DiscoveryOptions {
   now: () => number
 }
 
-/** A restarted server may have a new key, so receivers are not to keep the old one for long. */
+/** Receivers should not keep a key for long: a restarted server may have another (docs/minting.md, "The local issuer"). */
 const HEADERS = { 'Cache-Control': 'public, max-age=60', 'Content-Type': 'application/json' }
 
-/** Google's paths for the same documents. */
+/** The paths of the same documents at www.googleapis.com (docs/minting.md, "The local issuer"). */
 export const JWKS_PATH = '/oauth2/v3/certs'
 const CERTIFICATES_PATH = '/oauth2/v1/certs'
 
@@ -21,7 +21,7 @@ export function createDiscovery({ keys, issuer, now }: DiscoveryOptions): Routes
 
   return (router) => {
     router.get('/.well-known/openid-configuration', (ctx) => {
-      // The JWKS is named under the Host that was asked: whoever reached this document reaches that one.
+      // By the Host of the request: whoever reached this document reaches the JWKS by the same name.
       const { host } = ctx.state.inbound
       ctx.set(HEADERS)
       ctx.body = {

@@ -5,12 +5,12 @@ import { promisify } from 'node:util'
 
 export const MODULUS_BITS = 2048
 
-/** The half that receivers get. */
+/** The half of a key that receivers get. */
 export interface PublicKey {
   /** `local-` and the RFC 7638 thumbprint, base64url: so a local key is never taken for one of Google's. */
   kid: string
   publicKey: KeyObject
-  /** The public key as a JWK with `kid`, `alg` (Java insists on it) and `use`. */
+  /** The public key as a JWK with `kid`, `use` and `alg`, which Java needs (docs/minting.md, "The local issuer"). */
   jwk: { kty: string; n: string; e: string; kid: string; alg: 'RS256'; use: 'sig' }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Signs tokens itself, shaped as Google's: for a machine without credentials. Receivers verify them by the issuer's
- * discovery document; Google's own services refuse them.
+ * Signs tokens on a machine without credentials, with the claims of Google's own (docs/wire.md, "Claims"). Receivers
+ * verify them by the issuer's discovery document; Google's services refuse them.
  */
 
 import { randomBytes } from 'node:crypto'
@@ -18,11 +18,11 @@ export interface LocalOptions {
   now: () => number
 }
 
-/** Whom a token speaks for: a service account, or a person as gcloud has it, whose audience is gcloud's own. */
+/** Whom a token speaks for: a service account, or a person, whose token has gcloud's own audience. */
 type IssuedFor = { principal: string; audience: string; format: 'standard' | 'full' } | { user: string }
 
 export type IssueOptions = IssuedFor & {
-  /** Laid over the claims that the token would have; undefined leaves one out. */
+  /** Replaces claims that the token would have; undefined removes one. */
   claims?: Record<string, unknown>
   /** Seconds until `exp`; negative for an expired token, whose `iat` then lies before it. Default 3600. */
   expiresInSeconds?: number
@@ -68,10 +68,10 @@ function accountClaims({ principal, audience, format }: Extract<IssuedFor, { pri
   }
 }
 
-/** Domains of Google whose accounts are in no Google Workspace. */
+/** Google's own mail domains: their accounts belong to no Google Workspace, so their tokens have no `hd`. */
 const CONSUMER_DOMAINS = ['gmail.com', 'googlemail.com']
 
-/** As `gcloud auth print-identity-token` prints it; `at_hash` is that of an access token which nobody has: gcloud gets both at once. */
+/** The claims of `gcloud auth print-identity-token` (docs/wire.md, "Claims"). gcloud gets an access token too, which `at_hash` names; here it is random. */
 function userClaims(user: string) {
   const domain = user.slice(user.lastIndexOf('@') + 1)
   return {

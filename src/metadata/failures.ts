@@ -1,4 +1,4 @@
-/** Failures that a test injects: the next token requests are answered with them, before anything is minted. */
+/** Failures that a test orders: the next token requests get them, and nothing is minted. */
 
 import { failure, type SidemintError } from '../core/errors.ts'
 
@@ -10,9 +10,9 @@ export interface FailureOrder {
 }
 
 export interface InjectedFailures {
-  /** Replaces what is left of an earlier order. Throws a RangeError. */
+  /** Replaces what is left of an earlier order. Throws a RangeError for another status or number. */
   inject(order: FailureOrder): void
-  /** The failure for this token request, which uses it up; undefined where none is left. */
+  /** The failure for this token request, and one fewer is left; undefined where none is. */
   next(): SidemintError | undefined
 }
 

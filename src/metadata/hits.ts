@@ -1,12 +1,12 @@
 /**
- * What is remembered so that a cached answer costs little: one record for each URL of each identity.
+ * What makes a cached answer cheap: one record for each URL of each identity.
  *
  *   URL, identity        -> request and its cache key     for good: the URL says all of it
  *   token                -> answer                        until the cache gives another token
  *   whole seconds left   -> answer                        until the next second, where the body shows them
  *
- * No token is served from here: every request asks the cache for it, which alone decides what is fresh. A URL that
- * was refused (a missing audience) is not remembered.
+ * No token is served from here: every request asks the cache, which alone decides what is fresh. A URL that was refused
+ * (its audience is missing) is not remembered.
  */
 
 import { cacheKey, type TokenRequest } from '../core/token.ts'
@@ -29,8 +29,8 @@ export class Hit {
   }
 
   /**
-   * `leftMs`: what is left of the token, asked only where the body shows it. The seconds are a whole number above zero,
-   * or Java, Rust and Go refuse them.
+   * `leftMs`: what is left of the token, called only where the body shows it. The seconds are a whole number above zero:
+   * Java and Rust refuse another, Go zero (docs/wire.md, "Access tokens").
    */
   answer(token: CachedToken, leftMs: (token: CachedToken) => number): Answer {
     const secondsLeft = this.#question.showsLife ? Math.max(1, Math.floor(leftMs(token) / 1000)) : 0
@@ -43,7 +43,7 @@ export class Hit {
   }
 }
 
-/** URLs kept at the most, and the longest that is kept: 1 kB each as clients ask, and at the worst 8 MB in all. */
+/** How many URLs are kept, and how long one may be: as clients ask it is 1 kB each, at the worst 8 MB in all. */
 const KEPT = 2_000
 const KEPT_LENGTH = 1_000
 

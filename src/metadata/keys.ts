@@ -1,4 +1,4 @@
-/** The tree of one identity as data: what a Cloud Run instance or a VM shows. Adding a key is adding a line. */
+/** The tree of one identity as data, as Cloud Run or a VM shows it (docs/wire.md, "The Cloud Run tree"). A new key is a line here. */
 
 import { createHash } from 'node:crypto'
 import type { Settings } from '../config/settings.ts'
@@ -70,10 +70,10 @@ function instance({ platform, project, projectNumber, region, zone }: Place): Di
 }
 
 /**
- * gcloud needs the line with the email, gsutil the one with `default`; both directories are complete. Where nobody
- * knows the email (a user's login), it is the local source's default one: gcloud takes no account without an email
- * (`Accounts()` of googlecloudsdk/core/credentials/gce.py leaves `default` out), and Python's google-auth asks for
- * tokens by the email that it was shown, so that path means the credential itself too.
+ * gcloud needs the line with the email, gsutil the one with `default`, and both directories are complete (docs/wire.md,
+ * "Service accounts"). Where nobody knows the email (a user's login) it is the local source's default one, since gcloud
+ * takes no account without an email. Python asks for tokens by the email that it was shown, so that path means the
+ * credential itself too.
  */
 function serviceAccounts(identity: Identity | undefined, place: Place): Directory {
   if (identity === undefined) return {}

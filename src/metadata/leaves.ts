@@ -1,18 +1,18 @@
-/** The two keys that are minted: what their queries mean, and how their tokens are written. */
+/** The two keys whose values are tokens: what their queries mean, and how the tokens are written. */
 
 import { failure } from '../core/errors.ts'
 import { badRequest, createAnswer, TYPES } from '../http/wire.ts'
 import type { Leaf } from './tree.ts'
 
-/** Google takes these for true, in any case, and everything else for false. */
+/** Google takes these for true, in any case, and everything else for false (docs/wire.md, "Query parameters"). */
 export function isTruthy(value: string | null): boolean {
   return /^(?:true|on|yes|1)$/i.test(value ?? '')
 }
 
-/** In bytes of UTF-8. Every audience that was asked for is kept for a while, and a URL is a tenth of this. */
+/** In bytes of UTF-8. Each audience is kept for a while, and no URL of a service is a tenth of this. */
 const LONGEST_AUDIENCE = 8_192
 
-/** `identity?audience=X&format=full`: `licenses` and unknown formats are ignored, as Cloud Run does. */
+/** `identity?audience=X&format=full`. `licenses` is ignored; an unknown format is `standard` (docs/wire.md, "ID tokens"). */
 export function identityLeaf(principal: string | undefined): Leaf {
   return (query) => {
     const audience = query.get('audience') ?? ''
@@ -30,7 +30,7 @@ export function identityLeaf(principal: string | undefined): Leaf {
   }
 }
 
-/** `token?scopes=a,b`: Cloud Run honours the scopes, a VM only where `enforce_scopes` says so. */
+/** `token?scopes=a,b`: Cloud Run honours the scopes, a VM only with `enforce_scopes` (docs/wire.md, "The Cloud Run tree"). */
 export function accessLeaf(principal: string | undefined, { platform }: { platform: string }): Leaf {
   return (query) => {
     if (isTruthy(query.get('wait_for_change'))) throw badRequest('wait_for_change is not supported on this key')
@@ -49,7 +49,7 @@ export function accessLeaf(principal: string | undefined, { platform }: { platfo
   }
 }
 
-/** Libraries join scopes with commas; `cloud-platform` is short for its URL, as gcloud takes it. */
+/** Libraries join scopes with commas (docs/wire.md, "Access tokens"). `cloud-platform` is short for its URL, as in gcloud's --scopes. */
 function readScopes(list: string): string[] {
   const scopes = list
     .split(/[\s,]+/)
@@ -58,7 +58,7 @@ function readScopes(list: string): string[] {
   return [...new Set(scopes)].sort()
 }
 
-/** Exactly these fields, in this order, as Google's server has them. */
+/** Exactly Google's fields, in Google's order (docs/wire.md, "Access tokens"). */
 function asJson(value: string, secondsLeft: number): string {
   return JSON.stringify({ access_token: value, expires_in: secondsLeft, token_type: 'Bearer' })
 }

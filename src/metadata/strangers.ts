@@ -1,14 +1,14 @@
-/** Callers without an identity, each told in the log: a typo in `callers` would otherwise leave no line at all. */
+/** Logs each caller that has no identity: a typo in `callers` would otherwise leave no line at all. */
 
 import { withFix } from '../core/errors.ts'
 import type { Events } from '../core/events.ts'
 import { type Caller, callerLabel } from '../identity/callers.ts'
 
-/** Beyond it all are forgotten, and told again. */
+/** Beyond this many, all are forgotten and may be logged again. */
 const MOST_KEPT = 1_000
 
 export interface Strangers {
-  /** Records CALLER_UNKNOWN, once for each caller and audience, when the caller's name is known. */
+  /** Records CALLER_UNKNOWN once for each caller and audience, as soon as the caller's name is known. */
   tell(caller: Caller, query: URLSearchParams): void
 }
 

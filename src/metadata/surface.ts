@@ -1,6 +1,7 @@
 /**
- * Google's paths: `/` and everything under `/computeMetadata`, as one surface over the tree. A value, a listing
- * or a redirect is answered from data; a leaf asks the identity's tokens.
+ * Google's paths, `/` and everything under `/computeMetadata`, answered from the tree. Values, listings and redirects
+ * are data; a leaf asks the identity for a token. The rules are those of docs/wire.md, "Directories", "Recursion and
+ * formats" and "Query parameters".
  */
 
 import type { Inbound, Surface, Target } from '../http/target.ts'
@@ -18,7 +19,7 @@ export interface MetadataOptions extends Place, TokenRequestOptions {
   waiting: Pick<Waiting, 'hold'>
 }
 
-/** Whoever has no identity. */
+/** Stands for every caller without an identity. */
 const STRANGER = {}
 
 export function createMetadata(options: MetadataOptions): Surface {
@@ -89,7 +90,7 @@ class Metadata {
     return this.#tokens.answer(from, identity, hit)
   }
 
-  /** Without an identity, and for an account that the identity may not name. */
+  /** Refuses a caller without an identity, and an account that the identity may not name. */
   #refuseAccount(from: IdentifiedCaller, target: Target): never {
     if (from.identity !== undefined) return this.#refuse(from, target, notFound(target.text))
     this.#strangers.tell(from.caller, target.query)
@@ -113,7 +114,7 @@ function listing(tree: Directory): Answer {
   return createAnswer(200, TYPES.text, list(tree))
 }
 
-/** Absolute and from the request's own Host: Node's probe follows it, and a wrong port in it broke Node and .NET. */
+/** Absolute, by the request's own Host: Node's probe follows it, and a wrong port would break it (docs/wire.md, "Directories"). */
 function redirect(host: string, { path, text }: Target): Answer {
   const location = `http://${host}${text.replace(/(?=\?|$)/, '/')}`
   return createAnswer(301, TYPES.html, `${path}/\n`, ['Location', location])
@@ -121,7 +122,7 @@ function redirect(host: string, { path, text }: Target): Answer {
 
 const MOST_TOLD = 1_000
 
-/** Of a request that is not read on: what the log tells of it. */
+/** What the log says of a request whose query was not read. */
 function unread({ path, query }: Target): Asked {
   return path.endsWith('/token')
     ? { kind: 'access' }

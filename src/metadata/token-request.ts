@@ -1,4 +1,4 @@
-/** A request for a token: asked of the identity's cache, answered, and recorded as an event. */
+/** Answers a request for a token from the identity's cache, and records it as an event. */
 
 import type { Settings } from '../config/settings.ts'
 import { asFailure, failure, SidemintError, withFix } from '../core/errors.ts'
@@ -16,7 +16,7 @@ import type { Hit } from './hits.ts'
 /** Who sent a request, and as whom it is answered. */
 export interface IdentifiedCaller {
   caller: Caller
-  /** None: the tree is shown without service accounts. */
+  /** Undefined: the tree has no service accounts for this caller. */
   identity: Identity | undefined
 }
 
@@ -27,7 +27,7 @@ export interface TokenRequestOptions extends Pick<Settings, 'allowAudience'> {
   now: () => number
 }
 
-/** What was asked for, as far as it could be read. */
+/** What was asked for; only in part where the query could not be read. */
 export type Asked = TokenRequest | { kind: 'id'; audience: string } | { kind: 'access' }
 
 export class TokenRequests {
@@ -39,7 +39,7 @@ export class TokenRequests {
     this.#isAllowed = createGlob(options.allowAudience)
   }
 
-  /** Answers from the cache, or once there is a token. Throws what the request is refused with. */
+  /** Answers from the cache, or once a token is minted. Throws the refusal. */
   answer(from: IdentifiedCaller, identity: Identity, hit: Hit): Answer | Promise<Answer> {
     const startedAtMs = this.#options.now()
     let token: CachedToken | undefined
@@ -54,14 +54,14 @@ export class TokenRequests {
       : this.#serve(from, identity, hit, startedAtMs, token)
   }
 
-  /** Records a request that is refused with what was thrown, and throws it. */
+  /** Records the refusal of a request, and throws it. */
   refuse(from: IdentifiedCaller, asked: Asked, startedAtMs: number, thrown: unknown): never {
     const error = 'audience' in asked && asked.audience === GCLOUD_CLIENT_ID ? asGcloudNeeds(thrown) : thrown
     this.#record(from, requestEvent(from, asked, startedAtMs, this.#options.now(), failureOf(error)))
     throw error
   }
 
-  /** gcloud asks for its own audience before every token command, whatever the user asked. */
+  /** gcloud asks for its own audience before every command that needs a token (docs/wire.md, "gcloud"), so that is always allowed. */
   #check(request: TokenRequest): void {
     if (request.kind === 'id' && request.audience === GCLOUD_CLIENT_ID) return
     const failing = this.#options.injected.next()
@@ -85,7 +85,7 @@ export class TokenRequests {
     }
   }
 
-  /** The caller's name is waited for, since the first line of a service is the one that people look for. */
+  /** Waits for the caller's name: people look for the first line of their service. */
   #record({ caller }: IdentifiedCaller, event: RequestEvent): void {
     const { events } = this.#options
     if (caller.naming === undefined) events.record(event)
@@ -93,7 +93,7 @@ export class TokenRequests {
   }
 }
 
-/** gcloud takes 404 for "no ID token here" and goes on; any other status it crashes on. */
+/** gcloud goes on after a 404 and crashes on any other refusal (docs/wire.md, "gcloud"). */
 function asGcloudNeeds(thrown: unknown): unknown {
   if (thrown instanceof WireError) return thrown
   const { code, message, fix } = asFailure(thrown)

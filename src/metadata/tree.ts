@@ -1,6 +1,6 @@
 /**
- * The metadata tree as plain data, in Google's own key names. Adding a key is adding a line where the data is made;
- * listing, recursion, formats and look-up are written once, here. Knows no HTTP.
+ * The metadata tree as plain data, in Google's own key names. Listing, recursion, formats and look-up are written once,
+ * here (docs/wire.md, "Directories" and "Recursion and formats"); the data is made in keys.ts. Knows no HTTP.
  */
 
 import { createHash } from 'node:crypto'
@@ -8,7 +8,7 @@ import type { Overlay, Value } from '../config/trees.ts'
 import type { Token, TokenRequest } from '../core/token.ts'
 import type { Answer } from '../http/wire.ts'
 
-/** What a query asks of a leaf, and how its token is written. */
+/** The token that a query asks for, and how it is written into the answer. */
 export interface Question {
   request: TokenRequest
   /** Whether the answer says how long the token is still valid. */
@@ -16,16 +16,16 @@ export interface Question {
   answer(token: Token, secondsLeft: number): Answer
 }
 
-/** A key whose value is minted: it reads the query. Left out of recursion. */
+/** A key whose value is a token; it reads the query. Recursion leaves it out. */
 export type Leaf = (query: URLSearchParams) => Question
 export type Node = Value | Leaf | Directory | readonly Directory[]
 export interface Directory {
   readonly [key: string]: Node
 }
 
-/** Keys whose lists are JSON unless text is asked for; other lists are one element a line. */
+/** Lists that are JSON unless text is asked for; other lists have one element a line. */
 const JSON_LISTS = new Set(['tags'])
-/** Directories whose children are named by users, so recursion keeps their names as they are. */
+/** Directories whose children are named by people: recursion keeps those names. */
 const VERBATIM = new Set(['attributes', 'guest-attributes', 'partner-attributes', 'service-accounts'])
 
 export function isDirectory(node: Node): node is Directory | readonly Directory[] {
@@ -51,7 +51,7 @@ export function list(directory: Directory | readonly Directory[]): string {
     .join('')
 }
 
-/** The value as text: lists one element a line, everything else without a newline. */
+/** The value as text: a list has one element a line, everything else no newline. */
 export function toText(value: Value): string {
   if (typeof value === 'boolean') return value ? 'TRUE' : 'FALSE'
   if (typeof value === 'object') return value.map((element) => `${element}\n`).join('')
@@ -88,7 +88,7 @@ export function defaultFormat(key: string): 'json' | 'text' {
   return JSON_LISTS.has(key) ? 'json' : 'text'
 }
 
-/** 16 lower-case hex digits: the same for JSON and text, different for recursive answers. */
+/** 16 lower-case hex digits, the same for JSON and text, others for recursive answers (docs/wire.md, "ETag and waiting"). */
 export function etag(node: Node, recursive: boolean): string {
   return createHash('sha256')
     .update(recursive ? 'recursive ' : 'plain ')
