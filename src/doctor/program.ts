@@ -9,6 +9,8 @@ export type Outcome =
   | { kind: 'absent' }
   /** It was ended because it took too long. */
   | { kind: 'late' }
+  /** It was ended because it printed more than `MOST_OUTPUT_MB`. */
+  | { kind: 'flood' }
 
 export interface ProgramOptions {
   env: NodeJS.ProcessEnv
@@ -16,7 +18,7 @@ export interface ProgramOptions {
 }
 
 /** A stack of a thousand services is some 2 MB. */
-const MOST_OUTPUT = 64 * 1024 * 1024
+export const MOST_OUTPUT_MB = 64
 
 /** Never throws. What the program prints is ours alone: it may hold secrets, and goes nowhere unread. */
 export function runProgram(
@@ -26,11 +28,17 @@ export function runProgram(
 ): Promise<Outcome> {
   // No other process gets the credentials; Compose asks only whether the variable is set.
   const theirs = env.SIDEMINT_CREDENTIALS ? { ...env, SIDEMINT_CREDENTIALS: 'set' } : env
-  const options = { env: theirs, timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: MOST_OUTPUT } as const
+  const options = {
+    env: theirs,
+    timeout: timeoutMs,
+    killSignal: 'SIGKILL',
+    maxBuffer: MOST_OUTPUT_MB * 1024 * 1024,
+  } as const
   return new Promise((resolve) => {
     const child = execFile(program, words, options, (error, stdout, stderr) => {
       if (error === null) resolve({ kind: 'done', stdout })
       else if (error.killed) resolve({ kind: 'late' })
+      else if (String(error.code) === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER') resolve({ kind: 'flood' })
       else if (typeof error.code === 'number') resolve({ kind: 'failed', exitCode: error.code, stderr })
       else resolve({ kind: 'absent' })
     })

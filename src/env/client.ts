@@ -11,6 +11,14 @@ import { METADATA_ADDRESS, METADATA_NAME, METADATA_URL, METADATA_VARIABLES } fro
 /** A value of undefined means: not set. */
 export type ClientEnv = Record<string, string | undefined>
 
+/**
+ * Clients that read no variable, and ask metadata.google.internal or 169.254.169.254 whatever is set (seen with openai
+ * 6.49 and 7.57 for Node.js and 3.57 for Python, googleauth 0.13, yup-oauth2 12, gcp_auth 0.12, and read in PHP's
+ * google/auth).
+ */
+export const VARIABLES_UNREAD_BY =
+  "PHP, Ruby's googleauth before 1.8, Rust's yup-oauth2 and gcp_auth, and openai (Node.js, Python)"
+
 /** Clients reach the server by these too, where a network gives them to it. */
 const OUR_HOSTS = [METADATA_NAME, METADATA_ADDRESS]
 

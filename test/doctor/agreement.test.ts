@@ -46,14 +46,15 @@ networks:
 `
 
 /** What is not in order where the files are these. */
-async function faults(t: ExecutionContext, files: Record<string, string>) {
+async function faults(t: ExecutionContext, files: Record<string, string>, ...over: string[]) {
   const directory = mkdtempSync(join(tmpdir(), 'sidemint-stack-'))
   t.teardown(() => rmSync(directory, { recursive: true, force: true }))
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(dirname(join(directory, name)), { recursive: true })
     writeFileSync(join(directory, name), text)
   }
-  const sources = { files: [join(directory, 'compose.yaml')], env: { PATH: '/nonexistent' }, stdin: async () => '' }
+  const named = ['compose.yaml', ...over].map((name) => join(directory, name))
+  const sources = { files: named, env: { PATH: '/nonexistent' }, stdin: async () => '' }
   const found = await checkCompose(sources)
   t.true(found.length > 0)
   return found.filter(({ status }) => status !== 'ok')
@@ -63,6 +64,53 @@ const stack = (settings: string, compose: string) => ({ 'compose.yaml': compose,
 
 test('a stack whose settings name only what it has is clean', async (t) => {
   t.deepEqual(await faults(t, stack(SETTINGS, STACK)), [])
+})
+
+/** The gates in the server itself: it holds their names, and publishes their port for callers on the host. */
+const ONE_SIDEMINT = STACK.replace(/ {2}gate:\n(?: {4}.*\n)*/, '')
+  .replace('networks: { default: {}, cloud', 'networks: { default: { aliases: [billing, partner] }, cloud')
+  .replace('ports: [', 'ports: ["8080:8080", ')
+
+test('a stack whose one sidemint is the gates too is clean', async (t) => {
+  t.notRegex(ONE_SIDEMINT, /gate:/)
+  t.deepEqual(await faults(t, stack(SETTINGS, ONE_SIDEMINT)), [])
+})
+
+test('in a stack of one sidemint the names of gates are looked for at the server', async (t) => {
+  const found = await faults(
+    t,
+    stack(SETTINGS, ONE_SIDEMINT.replace('aliases: [billing, partner]', 'aliases: [partner]')),
+  )
+  t.is(found.length, 1, JSON.stringify(found))
+  t.regex(found[0]?.what ?? '', /gates\[0\]\.host is billing, and no network gives sidemint that name/)
+  const far = ONE_SIDEMINT.replace(
+    'billing-app: { build: ., networks: [default, cloud]',
+    'billing-app: { build: ., networks: [far]',
+  )
+  const apart = (await faults(t, stack(SETTINGS, far))).map(({ what }) => what).join()
+  t.regex(apart, /billing-app shares no network with sidemint/)
+})
+
+test("a gate's port may be published for everybody, an identity's may not", async (t) => {
+  const open = ONE_SIDEMINT.replace('"127.0.0.1:16926:16926"', '"16926:16926"')
+  const found = await faults(t, stack(SETTINGS, open))
+  t.is(found.length, 1, JSON.stringify(found))
+  t.regex(found[0]?.what ?? '', /its port 16926:16926 is published on every address/)
+  t.regex(found[0]?.fix ?? '', /"127\.0\.0\.1:16926:16926"$/)
+})
+
+test('the override file is laid over the stack, as Compose does it', async (t) => {
+  const override = STACK.replace(/^ {2}(orders|work|billing-app): .*\n/gm, '')
+  const [networks = ''] = STACK.match(/^networks:[\s\S]*/m) ?? []
+  const own = `name: shop\nservices:\n${(STACK.match(/^ {2}(orders|work|billing-app): .*\n/gm) ?? []).join('')}${networks}`
+  const files = {
+    'compose.yaml': own,
+    'compose.override.yaml': override,
+    'sidemint/sidemint.yaml': SETTINGS,
+  }
+  t.deepEqual(await faults(t, files, 'compose.override.yaml'), [])
+  const typo = { ...files, 'sidemint/sidemint.yaml': SETTINGS.replace('[billing-app]', '[biling-app]') }
+  t.is((await faults(t, typo, 'compose.override.yaml')).length, 1)
 })
 
 /** One mistake, in the settings or in the stack, and the one line that tells it. */
@@ -219,7 +267,7 @@ test('settings are found where a flag or a variable names them, in the nearest m
   for (const how of [
     'command: [serve, --config, /c/s.yaml]',
     'command: [serve, --config=/c/s.yaml]',
-    'environment: { SIDEMINT_CONFIG: /c/s.yaml }',
+    'user: "1", environment: { SIDEMINT_CONFIG: /c/s.yaml }',
   ]) {
     const compose = `services: { sidemint: { image: sidemint, ${how}, volumes: ["./far:/", "./near:/c"] } }`
     const found = await faults(t, { 'compose.yaml': compose, 'near/s.yaml': 'projekt: x' })
@@ -247,13 +295,28 @@ test('an image that is built may bring the settings that it names', async (t) =>
 })
 
 test('only a sidemint that asks Google or publishes a port needs a way out', async (t) => {
-  const of = async (source: string) => {
-    const compose = `services: { sidemint: { image: sidemint, environment: { SIDEMINT_SOURCE: ${source} }, volumes: ["./gcloud:/gcloud"], user: "1", networks: [cloud] } }
+  const of = async (how: string, settings = '') => {
+    const compose = `services: { sidemint: { image: sidemint, ${how}, volumes: ["./gcloud:/gcloud", "./s:/etc/sidemint"], networks: [cloud] } }
 networks: { cloud: { driver_opts: { com.docker.network.bridge.inhibit_ipv4: "true" } } }`
-    return (await faults(t, { 'compose.yaml': compose })).map(({ what }) => what).join()
+    return (await faults(t, { 'compose.yaml': compose, 's/sidemint.yaml': settings })).map(({ what }) => what).join()
   }
-  t.regex(await of('google'), /only on cloud, which has inhibit_ipv4, so it does not reach Google/)
-  t.notRegex(await of('local'), /inhibit_ipv4/)
+  const shutIn = /only on cloud, which has inhibit_ipv4, so it does not reach Google/
+  for (const [how, settings] of [
+    ['user: "1", environment: { SIDEMINT_SOURCE: google }'],
+    ['user: "1", environment: { SIDEMINT_CREDENTIALS: x }'],
+    ['user: "1", environment: { GOOGLE_APPLICATION_CREDENTIALS: /gcloud/key.json }'],
+    ['user: "1", environment: { SIDEMINT_SOURCE: local }, command: [serve, --source, google]'],
+    ['user: "1"', 'source: google'],
+    ['user: "1"', 'impersonateServiceAccount: [a@b.iam.gserviceaccount.com]'],
+  ] as const)
+    t.regex(await of(how, settings), shutIn, how + settings)
+  for (const [how, settings] of [
+    ['user: "1", environment: { SIDEMINT_SOURCE: local }', 'source: google'],
+    ['user: "1", environment: { SIDEMINT_CREDENTIALS: x }, command: [--source=local]'],
+    ['user: "1"', 'source: local'],
+    ['user: "1"'],
+  ] as const)
+    t.notRegex(await of(how, settings), /inhibit_ipv4/, how + settings)
 })
 
 test('where the stack has no service that could be named, the fix says to add one', async (t) => {

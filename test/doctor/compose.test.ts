@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -144,7 +145,8 @@ test("the file's own name counts before the variable, and only a subnet that hol
   const PATH = tools(t, { docker: `case "$2" in ls) echo 1 ;; inspect) echo '${JSON.stringify(networks)}' ;; esac` })
   const of = async (name: string, subnet: string) => {
     const text = `name: ${name}\nservices: { ${BESIDE}, app: { ${POINTED} } }\nnetworks: { n: { ipam: { config: [{ subnet: ${subnet} }] } } }`
-    return (await check(['-'], { PATH, COMPOSE_PROJECT_NAME: 'other' }, text)).map(({ what }) => what).join()
+    const found = await check(['-'], { PATH, COMPOSE_PROJECT_NAME: 'other' }, text)
+    return found.flatMap(({ check, what }) => (check === 'compose' ? [what] : [])).join()
   }
   t.regex(await of('shop', '169.254.169.0/24'), /no other network/)
   t.regex(await of('mine', '169.254.169.0/24'), /the network n holds/)
@@ -199,6 +201,7 @@ test('a file that Compose cannot read without its variables is read as plain YAM
       ['compose', 'warn'],
       ['compose:sidemint', 'ok'],
       ['compose:orders', 'fail'],
+      ['clients', 'ok'],
     ],
   )
   t.regex(found[0]?.what ?? '', /requires the variable PASSWORD/)
@@ -214,14 +217,55 @@ test('a file that Compose refuses fails with the command that says why, never wi
   t.false(JSON.stringify(found).includes('hunter2'))
 })
 
-test.serial('a folder without a stack has no findings, with Compose and without', async (t) => {
+test.serial('a folder without a stack is said to have none, with Compose and without', async (t) => {
   inFolder(t, {})
   const docker = 'echo "no configuration file provided: not found" >&2; exit 14'
   const podman =
     'echo "CRITICAL:podman_compose:no compose.yaml, docker-compose.yml or container-compose.yml file found, pass files with -f" >&2; exit 255'
-  t.deepEqual(await check([]), [])
-  t.deepEqual(await check([], { PATH: tools(t, { docker }) }), [])
-  t.deepEqual(await check([], { PATH: tools(t, { 'podman-compose': podman }) }), [])
+  for (const PATH of [NOWHERE, tools(t, { docker }), tools(t, { 'podman-compose': podman })]) {
+    const found = await check([], { PATH })
+    t.like(found, [{ check: 'compose', status: 'ok' }])
+    t.is(found.length, 1)
+    t.regex(found[0]?.what ?? '', /^no compose file is here, .*--compose FILE/)
+  }
+})
+
+test('one line names the clients that read no variable, where a service has nothing but variables', async (t) => {
+  const of = async (services: string) =>
+    (await check(['-'], {}, `services: { ${services} }`)).filter(({ check }) => check === 'clients')
+  const pointed = `app: { image: a, ${POINTED} }, worker: { image: a, ${POINTED} }, database: { image: postgres }`
+  const found = await of(`${BESIDE}, ${pointed}`)
+  t.like(found, [{ status: 'ok' }])
+  t.is(found.length, 1)
+  t.regex(
+    found[0]?.what ?? '',
+    /^app, worker: .*PHP, .*googleauth before 1\.8.*yup-oauth2.*gcp_auth.*openai.*169\.254\.169\.254$/,
+  )
+  const fixed = 'sidemint: { image: sidemint, networks: { default: { ipv4_address: 169.254.169.254 } } }'
+  t.deepEqual(await of(`${fixed}, ${pointed}`), [])
+})
+
+test('what waits for its writer, or is a folder, is refused at once as a compose file and as settings', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'sidemint-pipe-'))
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+  const pipe = join(directory, 'sidemint.yaml')
+  execFileSync('mkfifo', [pipe])
+  for (const path of [pipe, directory]) {
+    const found = await check([path], { PATH: tools(t, { docker: 'exec sleep 60' }) })
+    t.like(found, [{ status: 'fail', code: 'COMPOSE_FILE_UNUSABLE' }])
+    t.regex(found[0]?.what ?? '', /it is a directory, a pipe or a device$/)
+    t.regex(found[0]?.fix ?? '', /--compose -$/)
+  }
+  const service = `sidemint: { image: sidemint, volumes: ["${directory}:/etc/sidemint"] }`
+  t.true((await lint(service)).some((line) => /cannot be read \(it is a directory, a pipe or a device\)/.test(line)))
+})
+
+test('a Compose that prints without end is told as that, and the files are read', async (t) => {
+  const found = await check([join(DIRECTORY, 'none.yml')], { PATH: tools(t, { docker: 'exec yes' }) })
+  t.regex(
+    found[0]?.what ?? '',
+    /^`docker compose config` printed more than 64 MB, so \S+none\.yml is read as plain YAML/,
+  )
 })
 
 test.serial(

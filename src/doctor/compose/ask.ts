@@ -3,7 +3,7 @@
  * profile in it. Its `config` needs no engine (measured with Docker Compose 2.26).
  */
 
-import { runProgram } from '../program.ts'
+import { MOST_OUTPUT_MB, runProgram } from '../program.ts'
 
 export type Reply =
   | { kind: 'answer'; text: string }
@@ -45,6 +45,8 @@ export async function askCompose(
     if (outcome.kind === 'done') return { kind: 'answer', text: outcome.stdout }
     if (outcome.kind === 'late')
       return { kind: 'silence', why: `\`${tool} config\` did not answer within ${TIMEOUT_MS / 1000} s` }
+    if (outcome.kind === 'flood')
+      return { kind: 'silence', why: `\`${tool} config\` printed more than ${MOST_OUTPUT_MB} MB` }
     if (outcome.kind === 'failed' && outcome.exitCode !== NO_SUCH_COMMAND)
       return { kind: 'refusal', tool, exitCode: outcome.exitCode, stderr: outcome.stderr }
   }

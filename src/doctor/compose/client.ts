@@ -1,5 +1,6 @@
 /** What is looked at in a service that asks sidemint for tokens. */
 
+import { VARIABLES_UNREAD_BY } from '../../env/client.ts'
 import { hostAndPort } from '../address.ts'
 import { type Finding, fail, ok, warn } from '../finding.ts'
 import type { Service } from './project.ts'
@@ -25,6 +26,15 @@ export function lintClient(service: Service, stack: Neighbours): Finding[] {
   const host = service.environment.GCE_METADATA_HOST
   if (host === undefined) return [ok(check, 'waits for sidemint, and is not pointed at it')]
   return [ok(check, stack.servers.length > 0 ? `asks sidemint at ${host}` : `asks ${host}, which is not in this file`)]
+}
+
+/** Whom variables do not help, where some services have nothing else. */
+export function describeUnread(clients: readonly Service[], servers: readonly Service[]): string | undefined {
+  const names = clients
+    .filter((client) => given(client.environment).length > 0 && !reachesLinkLocal(client, servers))
+    .map(({ name }) => name)
+  if (names.length === 0) return undefined
+  return `${names.join(', ')}: pointed at sidemint by variables, which are not read by ${VARIABLES_UNREAD_BY}; for these give sidemint the address ${LINK_LOCAL}`
 }
 
 /** A service that only brings its own login may do so on purpose. */
@@ -136,10 +146,13 @@ function loopback(service: Service, { servers }: Neighbours, check: string): Fin
     )
 }
 
+/** Who asks a proxy for tokens (measured with google-auth-library 9 to 11, google-auth 2.63, google-cloud-auth 1.18). */
+const PROXIED: Record<string, string> = { HTTP_PROXY: 'code in Node.js, Python, Ruby or Rust', HTTPS_PROXY: 'Node.js' }
+
 function proxies(service: Service, { servers }: Neighbours, check: string): Finding[] {
   const { environment } = service
   const either = (name: string) => [environment[name], environment[name.toLowerCase()]].filter(Boolean).join(',')
-  const proxy = ['HTTP_PROXY', 'HTTPS_PROXY'].find((name) => either(name) !== '')
+  const proxy = Object.keys(PROXIED).find((name) => either(name) !== '')
   if (proxy === undefined) return []
   const spared = either('NO_PROXY')
     .split(',')
@@ -150,7 +163,7 @@ function proxies(service: Service, { servers }: Neighbours, check: string): Find
   return [
     fail(
       check,
-      `${proxy} is set and NO_PROXY does not name ${missing.join(', ')}, so Node.js asks the proxy for tokens`,
+      `${proxy} is set and NO_PROXY does not name ${missing.join(', ')}, so ${PROXIED[proxy]} asks the proxy for tokens`,
       `add ${missing.join(',')} to NO_PROXY and to no_proxy`,
     ),
   ]

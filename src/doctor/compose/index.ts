@@ -5,25 +5,30 @@ import { createRange, isCidr } from '../../core/cidr.ts'
 import { asFailure } from '../../core/errors.ts'
 import { type Finding, fail, failed, ok, warn } from '../finding.ts'
 import { compare } from './agreement.ts'
-import { lintClient, lintLoggedIn } from './client.ts'
-import { readMounted } from './mounted.ts'
+import { describeUnread, lintClient, lintLoggedIn } from './client.ts'
+import { type Mounted, readMounted } from './mounted.ts'
 import { readDockerNetworks } from './networks.ts'
 import { type ComposeProject, readProject, type Service } from './project.ts'
-import { ALIAS, assignRoles, isDescribedByFlags, LINK_LOCAL } from './roles.ts'
+import { ALIAS, assignRoles, isDescribedByFlags, LINK_LOCAL, type Roles } from './roles.ts'
 import { lintServer } from './server.ts'
 import { CHECK, readStack, type StackSources } from './stack.ts'
 
-/** No findings where no file is named and the folder has no stack. */
 export async function checkCompose(sources: StackSources): Promise<Finding[]> {
   try {
     const stack = await readStack(sources)
-    if (stack === undefined) return []
+    if (stack === undefined) return [NO_STACK]
     const { env } = sources
     const project = readProject(stack.data, { directory: stack.directory, env })
+    const roles = assignRoles(project)
+    const read = await Promise.all(
+      [...roles.servers, ...roles.gates].map(
+        async (service) => [service, await readMounted(service, stack.directory, env)] as const,
+      ),
+    )
     return [
       ...stack.findings,
-      ...lint(project),
-      ...(await lintSettings(project, stack.directory)),
+      ...lint(project, roles, new Map(read)),
+      ...lintSettings(project, roles, read),
       ...(await lintSubnet(project, env)),
     ]
   } catch (error) {
@@ -31,8 +36,19 @@ export async function checkCompose(sources: StackSources): Promise<Finding[]> {
   }
 }
 
-function lint(project: ComposeProject): Finding[] {
-  const { servers, clients, loggedIn } = assignRoles(project)
+const NO_STACK = ok(
+  CHECK,
+  'no compose file is here, so no stack is looked at; name one with --compose FILE, or pipe what `docker compose config` prints to --compose -',
+)
+
+type Read = readonly [Service, Mounted | undefined]
+
+function lint(
+  project: ComposeProject,
+  { servers, clients, loggedIn }: Roles,
+  mounted: ReadonlyMap<Service, Mounted | undefined>,
+): Finding[] {
+  const unread = describeUnread(clients, servers)
   const stack = { servers, services: project.services }
   return [
     ...(servers.length === 0
@@ -52,23 +68,19 @@ function lint(project: ComposeProject): Finding[] {
             ),
           ]
         : []),
-    ...servers.flatMap((server) => lintServer(server, project)),
+    ...servers.flatMap((server) => lintServer(server, project, mounted.get(server)?.settings)),
     ...clients.flatMap((client) => lintClient(client, stack)),
+    ...(unread === undefined ? [] : [ok('clients', unread)]),
     ...loggedIn.flatMap(lintLoggedIn),
   ]
 }
 
 /** Each settings file once, whoever reads it. */
-async function lintSettings(project: ComposeProject, directory: string): Promise<Finding[]> {
-  const { servers, gates } = assignRoles(project)
-  const sidemints = [...servers, ...gates]
-  const read = await Promise.all(
-    sidemints.map(async (service) => ({ service, mounted: await readMounted(service, directory) })),
-  )
-  const byPath = [...Map.groupBy(read, ({ mounted }) => mounted?.path)]
+function lintSettings({ services }: ComposeProject, { servers, gates }: Roles, read: readonly Read[]): Finding[] {
+  const byPath = [...Map.groupBy(read, ([, mounted]) => mounted?.path)]
   return byPath.flatMap(([path, group]) => {
-    const readers = group.map(({ service }) => service)
-    const mounted = group[0]?.mounted
+    const readers = group.map(([service]) => service)
+    const mounted = group[0]?.[1]
     if (path === undefined || mounted === undefined)
       return lintForgetful(
         readers.filter((reader) => gates.includes(reader)),
@@ -80,8 +92,8 @@ async function lintSettings(project: ComposeProject, directory: string): Promise
       check: basename(path),
       servers: own,
       fronts: own.length < readers.length ? readers.filter((reader) => !own.includes(reader)) : own,
-      sidemints,
-      services: project.services,
+      sidemints: [...servers, ...gates],
+      services,
     })
     return found.length > 0 ? found : [ok(basename(path), `what ${path} names is in the stack`)]
   })

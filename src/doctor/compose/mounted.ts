@@ -1,12 +1,13 @@
 /** The settings file that a sidemint of the stack reads, as it lies on this host. */
 
-import { readFile } from 'node:fs/promises'
+import { access } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join, posix } from 'node:path'
 import { settle } from '../../config/layers.ts'
 import type { Settings } from '../../config/settings.ts'
 import { asFailure } from '../../core/errors.ts'
 import { parseYaml } from '../../core/yaml.ts'
 import { type Finding, fail, failed } from '../finding.ts'
+import { readRegular } from '../regular.ts'
 import type { Service } from './project.ts'
 import { isWithin } from './roles.ts'
 
@@ -21,18 +22,25 @@ export interface Mounted {
   findings: Finding[]
 }
 
-/** Undefined where the service reads no file of this host's, or none that can be found from here. */
-export async function readMounted(service: Service, directory: string): Promise<Mounted | undefined> {
+/**
+ * Undefined where the service reads no file of this host's, or none that can be found from here. A container of the
+ * image has no other file than the one that is mounted into it.
+ */
+export async function readMounted(
+  service: Service,
+  directory: string,
+  { SIDEMINT_IMAGE }: NodeJS.ProcessEnv,
+): Promise<Mounted | undefined> {
   const named = namedPath(service)
   const inside = named ?? IMAGE_PATH
   const mount = service.mounts.filter(({ target }) => isWithin(inside, target)).toSorted(byDepth)[0]
   if (mount === undefined) return unmounted(service, inside, named !== undefined, directory)
   if (!isAbsolute(mount.source)) return undefined
-  const path = join(mount.source, posix.relative(mount.target, inside))
+  const path = SIDEMINT_IMAGE === 'true' ? inside : join(mount.source, posix.relative(mount.target, inside))
   const check = basename(inside)
   let text: string
   try {
-    text = await readFile(path, 'utf8')
+    text = await readRegular(path)
   } catch (error) {
     const { code = 'unknown' } = error as NodeJS.ErrnoException
     const what = `${service.name} takes its settings from ${path}, which cannot be read (${code})`
@@ -59,7 +67,7 @@ async function unmounted(
   directory: string,
 ): Promise<Mounted | undefined> {
   const beside = join(directory, basename(inside))
-  const isBeside = await readFile(beside).then(
+  const isBeside = await access(beside).then(
     () => true,
     () => false,
   )

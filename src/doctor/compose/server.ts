@@ -1,6 +1,8 @@
 /** What is looked at in a service that is a sidemint. */
 
 import { basename } from 'node:path'
+import { defaultsOf, type Settings } from '../../config/settings.ts'
+import { INHERITED } from '../../config/standard.ts'
 import { type Finding, fail, ok, warn } from '../finding.ts'
 import type { ComposeProject, Service } from './project.ts'
 import { hasLogin } from './roles.ts'
@@ -10,18 +12,23 @@ import { hasVariable } from './shapes.ts'
 const REPLACED_FILES = /^(application_default_credentials\.json|sidemint\.ya?ml)$/
 const LOGIN = /(^|\/)gcloud\/?$|(^|\/)application_default_credentials\.json$/
 
-export function lintServer(service: Service, { withoutWayOut }: ComposeProject): Finding[] {
+/** `settings`: those of the file that it reads, where there is one. */
+export function lintServer(service: Service, { withoutWayOut }: ComposeProject, settings?: Settings): Finding[] {
   const check = `compose:${service.name}`
   const found = [
-    ...ports(service, check),
-    ...wayOut(service, withoutWayOut, check),
+    ...ports(service, check, settings),
+    ...wayOut(service, withoutWayOut, check, settings),
     ...singleFiles(service, check),
     ...owner(service, check),
   ]
   return found.length > 0 ? found : [ok(check, 'is a sidemint that only this host and its own networks reach')]
 }
 
-function ports({ name, ports: published, networkMode, environment }: Service, check: string): Finding[] {
+function ports(
+  { name, ports: published, networkMode, environment }: Service,
+  check: string,
+  settings: Settings | undefined,
+): Finding[] {
   const onHost = networkMode === 'host' && isOpen(environment.SIDEMINT_HOST ?? '0.0.0.0')
   return [
     ...(onHost
@@ -34,15 +41,20 @@ function ports({ name, ports: published, networkMode, environment }: Service, ch
         ]
       : []),
     ...published
-      .filter(({ hostAddress }) => isOpen(hostAddress))
-      .map(({ text, hostAddress }) =>
+      .filter(({ hostAddress, target }) => isOpen(hostAddress) && !isGates(target, settings))
+      .map(({ text, hostAddress, target }) =>
         fail(
           check,
           `its port ${text} is published on ${hostAddress || 'every address'}, so your whole network can ask it for tokens`,
-          `remove it from \`ports:\` of ${name}, or write "127.0.0.1:16925:80"`,
+          `remove it from \`ports:\` of ${name}, or write "127.0.0.1:${target === '80' ? 16925 : target}:${target}"`,
         ),
       ),
   ]
+}
+
+/** A gate gives no tokens, and lets in nobody without one. */
+function isGates(target: string, settings: Settings | undefined): boolean {
+  return settings?.gates.some(({ port = defaultsOf('gate').port }) => String(port) === target) ?? false
 }
 
 /** Of an address that a variable gives nothing is said. */
@@ -51,11 +63,15 @@ function isOpen(address: string): boolean {
 }
 
 /** Measured with Docker 20.10: no call to Google gets out, and a published port leads nowhere. */
-function wayOut(service: Service, withoutWayOut: readonly string[], check: string): Finding[] {
-  const { name, networks, ports, environment } = service
+function wayOut(
+  service: Service,
+  withoutWayOut: readonly string[],
+  check: string,
+  settings: Settings | undefined,
+): Finding[] {
+  const { name, networks, ports } = service
   const isShutIn = networks.length > 0 && networks.every(({ network }) => withoutWayOut.includes(network))
-  const asksGoogle = environment.SIDEMINT_SOURCE !== 'local' && (hasLogin(service) || !!environment.SIDEMINT_SOURCE)
-  if (!isShutIn || (ports.length === 0 && !asksGoogle)) return []
+  if (!isShutIn || (ports.length === 0 && !asksGoogle(service, settings))) return []
   const what = ports.length > 0 ? 'its published ports lead nowhere' : 'it does not reach Google'
   return [
     fail(
@@ -64,6 +80,22 @@ function wayOut(service: Service, withoutWayOut: readonly string[], check: strin
       `networks: { default: {} } beside it, for ${name}`,
     ),
   ]
+}
+
+/** Where nothing names credentials, tokens are signed locally. */
+function asksGoogle(service: Service, settings: Settings | undefined): boolean {
+  const { entrypoint, command, environment } = service
+  const line = [...entrypoint, ...command].join(' ')
+  const [, flag] = /--source[= ](\w+)/.exec(line) ?? []
+  const source = flag ?? (environment.SIDEMINT_SOURCE || settings?.source)
+  if (source !== undefined && source !== 'auto') return source !== 'local'
+  const names = ['SIDEMINT_CREDENTIALS', 'SIDEMINT_IMPERSONATE_SERVICE_ACCOUNT', INHERITED]
+  return (
+    hasLogin(service) ||
+    names.some((name) => environment[name]) ||
+    line.includes('--impersonate-service-account') ||
+    settings?.impersonateServiceAccount !== undefined
+  )
 }
 
 /** A bind of one file keeps the file that was there when the container started. */

@@ -1,9 +1,10 @@
 /** A stack as data, from Compose where it is there, else from the text of its files. */
 
-import { access, readFile } from 'node:fs/promises'
+import { access } from 'node:fs/promises'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import { failure } from '../../core/errors.ts'
 import { type Finding, fail, ok, warn } from '../finding.ts'
+import { readRegular, refuseOther } from '../regular.ts'
 import { askCompose, type Reply } from './ask.ts'
 import { asData, asList, type Data, hasVariable } from './shapes.ts'
 
@@ -38,7 +39,7 @@ async function find({ files, env, stdin }: StackSources): Promise<Stack | undefi
     const data = await parse('that was piped', await stdin())
     return { data, directory: process.cwd(), findings: describeGaps(data, 'what was piped is read as it is') }
   }
-  await Promise.all(files.map(refuseMissing))
+  await Promise.all(files.map(refuseUnusable))
   const reply = await askCompose(files, env)
   switch (reply.kind) {
     case 'answer':
@@ -54,8 +55,8 @@ export function isPipe(file: string): boolean {
   return file === '-' || file === '/dev/stdin'
 }
 
-async function refuseMissing(path: string): Promise<void> {
-  await access(path).catch(({ code = 'unknown' }) => {
+async function refuseUnusable(path: string): Promise<void> {
+  await refuseOther(path).catch(({ code = 'unknown' }) => {
     throw failure('COMPOSE_FILE_UNUSABLE', { path, reason: code })
   })
 }
@@ -85,7 +86,7 @@ async function readDespite(refusal: Refusal, files: readonly string[], env: Node
 
 /** Compose's own words may quote a value of the file, so they are left to be read where it says them. */
 async function refused({ tool, exitCode }: Refusal, files: readonly string[]): Promise<Error> {
-  for (const path of files) await parse(path, await readFile(path, 'utf8'))
+  for (const path of files) await parse(path, await readRegular(path))
   const given = files.map((file) => `-f ${file} `).join('')
   const reason = `\`${tool} ${given}config --quiet\`, which says more, ends with ${exitCode}`
   return failure('COMPOSE_FILE_UNUSABLE', { path: nameOf(files), reason })
@@ -119,8 +120,8 @@ const OVERRIDABLE = ['compose.yaml', 'compose.yml', 'docker-compose.yml', 'docke
 async function readPlainly(files: readonly string[], env: NodeJS.ProcessEnv, why: string): Promise<Stack | undefined> {
   const paths = files.length > 0 ? files : await filesHere(env)
   if (paths.length === 0) return undefined
-  await Promise.all(paths.map(refuseMissing))
-  const all = await Promise.all(paths.map(async (path) => parse(path, await readFile(path, 'utf8'))))
+  await Promise.all(paths.map(refuseUnusable))
+  const all = await Promise.all(paths.map(async (path) => parse(path, await readRegular(path))))
   const data = all.reduce((under, over) => asData(merge(under, over)))
   const findings = describeGaps(data, `${why}, so ${paths.join(', ')} is read as plain YAML`)
   return { data, directory: directoryOf(paths), findings }

@@ -4,9 +4,11 @@ import type { ExecutionContext } from 'ava'
 import type { Finding } from '../../../src/doctor/finding.ts'
 import type { Row } from './table.ts'
 
-/** In any order of the services: a file and Compose's answer have different ones. */
+/** Those of the services, in any order: a file and Compose's answer have different ones. */
 export function matches(t: ExecutionContext, found: readonly Finding[], rows: readonly Row[]): void {
-  const findings = found.toSorted((a, b) => Number(a.check > b.check) - Number(a.check < b.check))
+  const findings = found
+    .filter(({ check }) => check !== 'clients')
+    .toSorted((a, b) => Number(a.check > b.check) - Number(a.check < b.check))
   t.deepEqual(
     findings.map(({ check, status }) => [check, status]),
     rows.map(([check, status]) => [check, status]),
