@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { invalid } from '../config/layers.ts'
 import { flagOf, type SettingName, type Settings } from '../config/settings.ts'
 import { isEmail } from '../core/accounts.ts'
-import { failure } from '../core/errors.ts'
+import { failure, readErrorBody } from '../core/errors.ts'
 import { createEvents } from '../core/events.ts'
 import { quoted } from '../core/schemas.ts'
 import { readClaims } from '../core/token.ts'
@@ -105,19 +105,11 @@ async function askServer(wanted: ForAudience, settings: Settings, namesAccount: 
   const response = await ask(settings.server, path)
   const body = await response.text()
   if (response.ok) return body
-  const { reason = `it has no account ${account}`, fix } = readRefusal(body)
-  throw failure('SERVER_REFUSED', { url: settings.server, status: String(response.status), reason }, { fix })
-}
-
-/** Our own failures say what to do; Google's, which a server answers in Google's words, do not. */
-function readRefusal(body: string): { reason?: string; fix?: string } {
-  try {
-    const { error, error_description } = JSON.parse(body) as Record<string, string>
-    const [reason = '', fix] = `${error}: ${error_description}`.split(/\. Fix: (.*)/s)
-    return fix === undefined ? { reason } : { reason, fix }
-  } catch {
-    return {}
-  }
+  // Google's own failures, which a server answers in Google's words, say nothing of use.
+  const refusal = readErrorBody(body)
+  const reason = refusal === undefined ? `it has no account ${account}` : `${refusal.code}: ${refusal.message}`
+  const details = { url: settings.server, status: String(response.status), reason }
+  throw failure('SERVER_REFUSED', details, { fix: refusal?.fix })
 }
 
 async function mintHere(wanted: ForAudience, settings: Settings, { env, stderr }: Io): Promise<string> {

@@ -41,7 +41,7 @@ export const SETTINGS = settingsTable({
     help: 'address to listen on',
     takenBy: [...SERVERS, 'gate'],
     default: '127.0.0.1',
-    imageDefault: { serve: '0.0.0.0', gate: '0.0.0.0' },
+    imageDefault: { serve: '0.0.0.0', gate: '0.0.0.0', doctor: '0.0.0.0' },
   },
   port: {
     kind: 'number',
@@ -51,15 +51,16 @@ export const SETTINGS = settingsTable({
     takenBy: [...SERVERS, 'gate'],
     default: 16925,
     defaultOf: { gate: 8080, library: 0 },
-    imageDefault: { serve: 80 },
+    imageDefault: { serve: 80, doctor: 80 },
   },
   server: {
     kind: 'text',
     value: 'URL',
     schema: url,
     help: 'the server that client commands ask',
-    takenBy: [...CLIENTS, 'env'],
+    takenBy: [...CLIENTS, 'env', 'doctor'],
     default: 'http://127.0.0.1:16925',
+    imageDefault: { token: 'http://127.0.0.1', curl: 'http://127.0.0.1' },
   },
   source: {
     kind: 'text',
@@ -133,7 +134,7 @@ export const SETTINGS = settingsTable({
     schema: url,
     help: "local source: the `iss` claim (default: this server's own URL)",
     takenBy: [...SERVERS, ...CLIENTS],
-    imageDefault: { serve: METADATA_URL },
+    imageDefault: { serve: METADATA_URL, doctor: METADATA_URL },
   },
   keyFile: {
     kind: 'text',

@@ -7,6 +7,8 @@
  * 404 loses the body in Go, Java and Ruby, and 503 is retried, so it is only for what passes by itself.
  */
 
+import { parseJson } from './json.ts'
+
 interface Entry {
   /** HTTP status; 503 marks a passing fault, which may be retried. */
   status: 400 | 401 | 403 | 404 | 405 | 500 | 502 | 503
@@ -439,9 +441,11 @@ export function describeFault(thrown: unknown): string {
   return [asFailure(thrown).message, ...places.map((place) => place.trim())].join(' ')
 }
 
+const FIX = '. Fix: '
+
 /** The failure in one sentence, with what to type. */
 export function withFix({ message, fix }: { message: string; fix: string }): string {
-  return `${message}. Fix: ${fix}`
+  return `${message}${FIX}${fix}`
 }
 
 /** The longest error body in bytes; PHP shows only the first 240, so the sentence comes first. */
@@ -458,6 +462,16 @@ export function errorBody(error: SidemintError): string {
   const fix = escapeWithin(withFix({ message: '', fix: error.fix }), FIX_LIMIT)
   const room = BODY_LIMIT - head.length - fix.length - 2
   return `${head}${escapeWithin(error.message, room)}${fix}"}`
+}
+
+/** What an `errorBody` said; undefined for any other body. */
+export function readErrorBody(body: string): { code: string; message: string; fix: string } | undefined {
+  const { error, error_description } = (parseJson(body) ?? {}) as Record<string, unknown>
+  if (typeof error !== 'string' || typeof error_description !== 'string') return undefined
+  // The last one is its own: a message may quote another failure together with that one's fix.
+  const at = error_description.lastIndexOf(FIX)
+  if (at < 0) return undefined
+  return { code: error, message: error_description.slice(0, at), fix: error_description.slice(at + FIX.length) }
 }
 
 function escapeWithin(text: string, room: number): string {

@@ -7,7 +7,7 @@ import { type Finding, failed, ok } from './finding.ts'
 import { within } from './within.ts'
 
 /** Nobody's, so the token is of no use to anybody. */
-const AUDIENCE = 'https://doctor.sidemint.invalid'
+export const AUDIENCE = 'https://doctor.sidemint.invalid'
 /** A source gives up after ten seconds. */
 const TIMEOUT_MS = 15_000
 

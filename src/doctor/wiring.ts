@@ -8,12 +8,13 @@ import { reachable } from '../core/host.ts'
 import { listen } from '../http/listener.ts'
 import { hostAndPort } from './address.ts'
 import { type Finding, fail, failed, ok, warn } from './finding.ts'
+import { whoAnswers } from './running.ts'
 import { within } from './within.ts'
 
-/** Whoever answers on this host or in this stack does so at once. */
-const ANSWER_TIMEOUT_MS = 2_000
+/** A resolver that is there answers at once. */
+const LOOKUP_TIMEOUT_MS = 2_000
 
-/** The address of the settings can be listened on, or a sidemint does already. */
+/** The address of the settings, where no sidemint answers, can be listened on. */
 export async function checkPort({ host, port }: Pick<Settings, 'host' | 'port'>): Promise<Finding> {
   const check = 'port'
   const address = `${reachable(host)}:${port}`
@@ -22,9 +23,7 @@ export async function checkPort({ host, port }: Pick<Settings, 'host' | 'port'>)
     await listener.close(0)
     return ok(check, `${port === 0 ? 'a port' : address} is free for \`sidemint serve\``)
   } catch (error) {
-    const failure = asFailure(error)
-    const there = failure.code === 'PORT_TAKEN' && (await whoAnswers(address))
-    return there === 'sidemint' ? ok(check, `a sidemint answers at ${address}`) : failed(check, failure)
+    return failed(check, asFailure(error))
   }
 }
 
@@ -79,7 +78,7 @@ export async function checkPointers(
 /** Who has Google's own name here: nobody on a laptop, a sidemint in a compose network, Google on its machines. */
 export async function checkAlias(): Promise<Finding> {
   const check = 'alias'
-  const found = await within(ANSWER_TIMEOUT_MS, lookup(ALIAS)).catch(() => undefined)
+  const found = await within(LOOKUP_TIMEOUT_MS, lookup(ALIAS)).catch(() => undefined)
   if (found === undefined) return ok(check, `${ALIAS} does not resolve here, as on every laptop`)
   const there = await whoAnswers(ALIAS)
   if (there === 'sidemint') return ok(check, `${ALIAS} (${found.address}) is a sidemint`)
@@ -95,20 +94,4 @@ export async function checkAlias(): Promise<Finding> {
     `${ALIAS} resolves to ${found.address}, where no metadata server answers (${there})`,
     `remove ${ALIAS} from /etc/hosts, or the DNS record`,
   )
-}
-
-/** `sidemint`, `Google` for another metadata server, or why neither. */
-async function whoAnswers(address: string): Promise<string> {
-  try {
-    const response = await fetch(`http://${address}/_sidemint/health`, {
-      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
-      redirect: 'manual',
-    })
-    const body = await response.text()
-    if (response.headers.get('metadata-flavor') !== 'Google') return 'something else listens there'
-    return response.status === 200 && body === 'ok\n' ? 'sidemint' : 'Google'
-  } catch (error) {
-    const { cause, name, message } = error as Error & { cause?: { code?: string } }
-    return name === 'TimeoutError' ? 'no answer' : (cause?.code ?? message)
-  }
 }

@@ -3,9 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import test from 'ava'
 import { startSidemint } from '../../src/index.ts'
+import { freePort, start } from '../commands/run.ts'
 import { doctor, findings, inAProcess, workInEmptyDirectory } from './doctor.ts'
 
 test.after.always(workInEmptyDirectory())
@@ -63,7 +64,10 @@ test('each finding is one aligned line, without colours where nobody watches', a
   t.is(stderr, '')
   const lines = stdout.trimEnd().split('\n')
   for (const line of lines)
-    t.regex(line, /^(ok {4}(source|ADC {4}|network|default|port {3}|shell {2}|alias {2}) {2,3}|\s{15})\S/)
+    t.regex(
+      line,
+      /^(ok {4}(version|source|ADC {4}|network|default|port {3}|shell {2}|alias {2}|compose) {2,3}|\s{15})\S/,
+    )
   t.false(stdout.includes('eyJ'))
 })
 
@@ -91,13 +95,101 @@ test('a key file that is unusable fails with its code and its fix', async (t) =>
   )
 })
 
-test.serial('the port may be taken by a sidemint, and by nobody else', async (t) => {
-  await using metadata = await startSidemint()
-  const { port } = new URL(metadata.url)
-  t.like((await findings(t, ['--port', port])).of('port')[0], {
-    status: 'ok',
-    what: `a sidemint answers at 127.0.0.1:${port}`,
+test.serial('a sidemint that runs is asked first: for whom it speaks, and for a token', async (t) => {
+  await using metadata = await startSidemint({
+    serviceAccount: 'orders@acme-dev.iam.gserviceaccount.com',
+    project: 'acme-dev',
   })
+  const { port } = new URL(metadata.url)
+  for (const [flags, env] of [
+    [['--port', port], {}],
+    [['--server', metadata.url], {}],
+    [FREE, { SIDEMINT_SERVER: metadata.url }],
+  ] as const) {
+    const { all, of, text } = await findings(t, [...flags], env)
+    t.is(all[1]?.check, 'server', 'before all that this process finds out')
+    t.like(of('server'), [{ status: 'ok' }, { status: 'ok', claims: { aud: 'https://doctor.sidemint.invalid' } }])
+    t.is(
+      of('server')[0]?.what,
+      `a sidemint answers at ${metadata.url}: it speaks for orders@acme-dev.iam.gserviceaccount.com, in the project acme-dev`,
+    )
+    t.deepEqual(of('port'), [])
+    t.false(text.includes('eyJ'))
+  }
+})
+
+test.serial('what this shell lacks is only a warning where the server that runs gives tokens', async (t) => {
+  await using metadata = await startSidemint()
+  const missing = { GOOGLE_APPLICATION_CREDENTIALS: '/nonexistent/key.json' }
+  const beside = await findings(t, ['--server', metadata.url], missing)
+  t.like(beside.of('ADC'), [{ status: 'warn', code: 'CREDENTIALS_MISSING' }])
+  t.false(beside.all.some(({ status }) => status === 'fail'))
+  const inImage = await findings(t, ['--server', metadata.url], { ...missing, SIDEMINT_IMAGE: 'true' })
+  t.like(inImage.of('ADC'), [{ status: 'fail' }], 'in the image both have the same settings')
+  t.like((await findings(t, FREE, missing)).of('ADC'), [{ status: 'fail' }])
+})
+
+test.serial('a server may allow no audience that doctor asks for, or have no account for this caller', async (t) => {
+  const refusing = await startSidemint({ allowAudience: ['https://ledger.example'] })
+  t.teardown(() => refusing.close())
+  const { of } = await findings(t, ['--server', refusing.url])
+  t.like(of('server'), [{ status: 'ok' }, { status: 'ok' }], 'an allow-list is meant')
+  t.regex(
+    of('server')[1]?.what ?? '',
+    /^no token was tried: the audience https:\/\/doctor\.sidemint\.invalid is not allowed here$/,
+  )
+
+  const email = 'orders@acme-dev.iam.gserviceaccount.com'
+  const strange = await startSidemint({ identities: [{ serviceAccount: email, callers: ['10.0.0.1'] }] })
+  t.teardown(() => strange.close())
+  const found = (await findings(t, ['--server', strange.url])).of('server')
+  t.like(found, [{ status: 'ok' }])
+  t.is(found.length, 1)
+  t.regex(found[0]?.what ?? '', /it has no identity for whoever asks from here/)
+})
+
+test.serial('a server whose last mint failed for good is said to be not ready, with its code and fix', async (t) => {
+  const config = file(t, 'sidemint.yaml', '')
+  const port = String(await freePort())
+  const served = start(['serve', '--port', port, '--config', config], {
+    GOOGLE_APPLICATION_CREDENTIALS: file(
+      t,
+      'login.json',
+      JSON.stringify({ type: 'authorized_user', client_id: 'i', client_secret: 's', refresh_token: 'r' }),
+    ),
+  })
+  await served.said(/sidemint \S+ at http/)
+  const { of } = await findings(t, ['--port', port])
+  t.like(of('server'), [{ status: 'ok' }, { status: 'fail', code: 'USER_TOKEN_AUDIENCE' }])
+  t.is(of('server').length, 2, 'its answer and its readiness are one failure')
+  t.regex(of('server')[1]?.fix ?? '', /--impersonate-service-account/)
+  served.stop()
+  await served.ended
+})
+
+test.serial('in the image nothing of the host is needed: no Docker, no free port, no variable', async (t) => {
+  await using metadata = await startSidemint()
+  const env = { SIDEMINT_IMAGE: 'true', PATH: '/nonexistent' }
+  const { all, of } = await findings(t, ['--server', metadata.url], env)
+  t.deepEqual(
+    all.filter(({ status }) => status !== 'ok'),
+    [],
+  )
+  t.regex(of('compose')[0]?.what ?? '', /no compose file is here/)
+  t.deepEqual(of('shell'), [])
+  const alone = await findings(t, ['--port', String(await freePort())], env)
+  t.regex(alone.of('server')[0]?.what ?? '', /^no metadata server answers at http:\/\/127\.0\.0\.1:\d+$/)
+  const settings = file(t, 'sidemint.yaml', 'projekt: x')
+  const stack = `services: { sidemint: { image: sidemint, environment: { SIDEMINT_CONFIG: ${settings} }, volumes: ["/on/the/host:${dirname(settings)}"] } }`
+  const { stdout } = await doctor(t, [...FREE, '--json', '--compose', '-'], env, stack)
+  t.regex(stdout, /projekt: unknown setting/, 'the file as it lies in the container')
+})
+
+test.serial('the port may be free, or taken by somebody else', async (t) => {
+  const free = String(await freePort())
+  t.like((await findings(t, ['--port', free])).of('port'), [
+    { status: 'ok', what: `127.0.0.1:${free} is free for \`sidemint serve\`` },
+  ])
   const other = createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1')
   t.teardown(() => other.close())
   await new Promise((resolve) => other.once('listening', resolve))
@@ -142,7 +234,7 @@ test.serial('a sidemint that listens everywhere is found on its port', async (t)
   await using metadata = await startSidemint({ host: '0.0.0.0' })
   const { port } = new URL(metadata.url)
   const { of } = await findings(t, ['--host', '0.0.0.0', '--port', port])
-  t.like(of('port'), [{ status: 'ok', what: `a sidemint answers at 127.0.0.1:${port}` }])
+  t.regex(of('server')[0]?.what ?? '', new RegExp(`^a sidemint answers at http://127\\.0\\.0\\.1:${port}: `))
 })
 
 test.serial('a server that hangs is given up', async (t) => {
