@@ -19,7 +19,7 @@ const CURLS_OWN = "curl's own arguments follow the URL: sidemint curl https://le
 const SHAPE: CommandShape = {
   name: 'curl',
   usage: "curl [flags] URL [curl's arguments]",
-  summary: `Runs curl with an ID token for the URL's origin, got as \`sidemint token\` does. What follows the URL is curl's:
+  summary: `Runs curl with an ID token for the URL's origin, which it gets as \`sidemint token\` does. What follows the URL is curl's:
 sidemint curl https://ledger-abc123-uc.a.run.app/entries -d @entry.json
 The token goes to that URL alone: a second one, --next, --config and --location-trusted are refused.`,
   flags: {

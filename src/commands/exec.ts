@@ -19,7 +19,7 @@ import { createLoggedEvents } from './lifetime.ts'
 const SHAPE: CommandShape = {
   name: 'exec',
   usage: 'exec [flags] -- COMMAND',
-  summary: `Runs the command with a metadata server of its own, and ends with its exit code. What runs tests needs no
+  summary: `Runs the command with a metadata server of its own, and ends with its exit code. Tests need no
 credentials: tokens are signed here, unless --source, SIDEMINT_SOURCE or the file's \`source\` names another source.`,
   flags: {},
   takes: 'a command',

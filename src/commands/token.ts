@@ -21,7 +21,7 @@ const FOR_A_SERVER: readonly string[] = ['config', 'server', 'serviceAccount'] s
 
 export const USER_FLAG = {
   value: 'EMAIL',
-  help: "a person's token instead, as gcloud's; signed here with --key-file, the file that the server signs with",
+  help: "a person's token, as gcloud prints it; signed here with --key-file, the server's own key file",
 }
 
 const SHAPE: CommandShape = {

@@ -107,7 +107,7 @@ export const CATALOGUE = {
   CREDENTIALS_NOT_READ: {
     status: 503,
     what: '{path} could not be read just now: {reason}',
-    fix: 'nothing, where it passes by itself; EMFILE asks for a higher `ulimit -n`, EIO for a look at the mount',
+    fix: 'wait, since it may pass by itself; for EMFILE raise `ulimit -n`, for EIO look at the mount',
   },
   CREDENTIALS_UNREADABLE: {
     status: 403,
@@ -116,8 +116,8 @@ export const CATALOGUE = {
   },
   CREDENTIALS_MALFORMED: {
     status: 403,
-    what: '{path} holds no Google credentials: {reason}',
-    fix: 'gcloud auth application-default login writes it anew',
+    what: '{path} does not hold Google credentials: {reason}',
+    fix: 'write it again: gcloud auth application-default login',
   },
   LOGIN_MISPLACED: {
     status: 403,
@@ -131,7 +131,7 @@ export const CATALOGUE = {
   },
   UNIVERSE_MISMATCH: {
     status: 403,
-    what: 'the credentials are of the universe {credentials}, and GOOGLE_CLOUD_UNIVERSE_DOMAIN is {variable}',
+    what: 'the credentials belong to the universe {credentials}, and GOOGLE_CLOUD_UNIVERSE_DOMAIN is {variable}',
     fix: 'unset GOOGLE_CLOUD_UNIVERSE_DOMAIN, or use credentials of {variable}',
   },
   UNIVERSE_UNSUPPORTED: {
@@ -152,7 +152,7 @@ export const CATALOGUE = {
   USER_TOKENS_NOT_ALLOWED: {
     status: 403,
     what: "the credentials are a user login, whose access tokens carry all that user's rights",
-    fix: '--impersonate-service-account EMAIL, or --allow-user-tokens to hand them to every caller all the same',
+    fix: '--impersonate-service-account EMAIL, or --allow-user-tokens to hand them to every caller anyway',
   },
   LOGIN_EXPIRED: {
     status: 403,
@@ -206,7 +206,7 @@ export const CATALOGUE = {
   },
   QUOTA_PROJECT_MISSING: {
     status: 403,
-    what: '{caller} names no quota project, and the IAM Service Account Credentials API needs one',
+    what: '{caller} has no quota project, and the IAM Service Account Credentials API needs one',
     fix: "set GOOGLE_CLOUD_QUOTA_PROJECT=PROJECT; or, where the login is gcloud's own file: gcloud auth application-default set-quota-project PROJECT",
   },
   API_DISABLED: {
@@ -241,13 +241,13 @@ export const CATALOGUE = {
   },
   PROXY_UNUSABLE: {
     status: 403,
-    what: 'the variable {variable} names no usable proxy: {reason}',
+    what: 'the variable {variable} does not name a usable proxy: {reason}',
     fix: 'set {variable}=http://HOST:PORT (or http://USER:PASSWORD@HOST:PORT), or unset it',
   },
   UPSTREAM_UNAVAILABLE: {
     status: 503,
     what: '{host} answered {status}',
-    fix: 'wait: Google has trouble; status.cloud.google.com tells',
+    fix: 'wait: Google has trouble (status.cloud.google.com)',
   },
   RATE_LIMITED: {
     status: 503,
@@ -257,17 +257,17 @@ export const CATALOGUE = {
   SERVER_STOPPING: {
     status: 503,
     what: 'the server is stopping, and this token was not minted in time',
-    fix: 'ask again once it is started',
+    fix: 'ask again once it runs again',
   },
   WAITERS_TOO_MANY: {
     status: 503,
-    what: '{most} requests wait for a change already, and no more are held',
-    fix: 'look for a program that asks with wait_for_change=true again and again and does not end its requests',
+    what: '{most} requests are already waiting for a change, and no more are held',
+    fix: 'look for a program that keeps asking with wait_for_change=true and never ends its requests',
   },
   MINTS_PENDING: {
     status: 503,
-    what: '{count} mints are under way already, and no more are begun',
-    fix: 'look in the log for who asks for so many audiences',
+    what: '{count} mints are already running, and no more are started',
+    fix: 'look in the log for the caller that asks for so many audiences',
   },
   REDIRECT_REFUSED: {
     status: 403,
@@ -287,7 +287,7 @@ export const CATALOGUE = {
   TLS_UNTRUSTED: {
     status: 403,
     what: 'the certificate of {host} is not trusted ({reason})',
-    fix: 'something inspects TLS here: give its CA to this process with NODE_EXTRA_CA_CERTS=/path/ca.pem',
+    fix: 'something inspects TLS here: name its CA for this process with NODE_EXTRA_CA_CERTS=/path/ca.pem',
   },
   CLOCK_SKEW: {
     status: 503,
@@ -327,7 +327,7 @@ export const CATALOGUE = {
   KEY_UNKNOWN: {
     status: 401,
     what: 'the token names the key {kid}, which {issuer} does not publish',
-    fix: 'fetch a fresh token; the issuer has changed its keys, or the token is not its own',
+    fix: 'fetch a fresh token; the issuer has changed its keys, or did not sign this token',
   },
   KEY_UNUSABLE: {
     status: 401,
@@ -347,7 +347,7 @@ export const CATALOGUE = {
   NOT_AN_INVOKER: {
     status: 403,
     what: '{principal} may not invoke this service',
-    fix: 'admit it in {setting} or in the policy',
+    fix: 'add it to {setting} or to the policy',
   },
   HOST_UNKNOWN: {
     status: 404,
@@ -367,7 +367,7 @@ export const CATALOGUE = {
   MEMBER_UNUSABLE: {
     status: 400,
     what: 'the member {member} cannot be used: {reason}',
-    fix: 'name user:, serviceAccount:, group:, domain:, allUsers or allAuthenticatedUsers',
+    fix: 'write user:, serviceAccount:, group:, domain:, allUsers or allAuthenticatedUsers',
   },
   POLICY_UNUSABLE: {
     status: 400,
@@ -377,7 +377,7 @@ export const CATALOGUE = {
   INTERNAL: {
     status: 503,
     what: 'sidemint itself failed ({reason})',
-    fix: 'please report this with the log; the request may be tried again',
+    fix: 'please report this with the log; the request may be repeated',
   },
 } as const satisfies Record<string, Entry>
 

@@ -24,7 +24,7 @@ export function lintAudiences({ events, accepted, now }: AudienceLintOptions): v
     if (advice === undefined) return
     if (said.size >= REMEMBERED) said.clear()
     said.add(event.audience)
-    const text = `the audience ${event.audience} ${advice}. Said once`
+    const text = `the audience ${event.audience} ${advice}. This is said once`
     events.record({ type: 'notice', at: now(), level: 'warn', code: 'AUDIENCE_SUSPECT', text })
   })
 }
@@ -34,7 +34,7 @@ export function adviseOn(audience: string): string | undefined {
   const url = URL.parse(audience)
   if (url === null || !/^https?:$/.test(url.protocol)) return undefined
   const { hostname, pathname, protocol } = url
-  if (/(^|\.)googleapis\.com$/.test(hostname)) return 'is a Google API, which takes access tokens and no ID tokens'
+  if (/(^|\.)googleapis\.com$/.test(hostname)) return 'is a Google API, which takes access tokens, not ID tokens'
   if (isLocalName(hostname)) return 'is a local name: no Google service accepts it'
   if (protocol === 'http:') return 'begins with http://: Cloud Run and IAP know it by https://'
   if (/\.run\.app$/.test(hostname) && pathname !== '/') {

@@ -88,7 +88,7 @@ test('a member that cannot be used is told with its file, its binding and what m
     message,
     `the policy ${file} cannot be used: in its binding of roles/run.invoker, the member ann@acme.com cannot be used: it has no kind before it (did you mean user:ann@acme.com?)`,
   )
-  t.regex(fix, /^name user:.* there/)
+  t.regex(fix, /^write user:.* there/)
 })
 
 test('what an IAM condition admits may be said without it: the same file would be written again', (t) => {

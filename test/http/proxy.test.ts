@@ -102,7 +102,7 @@ for (const [value, reason] of UNUSABLE) {
   test(`a proxy that cannot be used is told without its password: ${value}`, (t) => {
     const error = t.throws(() => proxyFor(GOOGLE, { ALL_PROXY: value })) as SidemintError
     t.like(error, { code: 'PROXY_UNUSABLE', status: 403 })
-    t.is(error.message, `the variable ALL_PROXY names no usable proxy: ${reason}`)
+    t.is(error.message, `the variable ALL_PROXY does not name a usable proxy: ${reason}`)
     t.notRegex(`${error.message}${error.fix}`, /ann|hunter2/)
   })
 }

@@ -196,7 +196,7 @@ test('SIDEMINT_CREDENTIALS holds the content, JSON or base64 of it, and goes bef
     t.is(place.name, 'SIDEMINT_CREDENTIALS')
   }
   const error = await failureOf(t, readAdc(locateAdc({ SIDEMINT_CREDENTIALS: json.slice(0, 100) })))
-  t.is(error.message, 'SIDEMINT_CREDENTIALS holds no Google credentials: it is not JSON, or only half written')
+  t.is(error.message, 'SIDEMINT_CREDENTIALS does not hold Google credentials: it is not JSON, or only half written')
   t.is(error.fix, 'put the content of a credential file into SIDEMINT_CREDENTIALS, or what `base64 -w0` makes of it')
 })
 

@@ -20,8 +20,8 @@ export const SURVIVORS: readonly Patch[] = [
   {
     wrong: 'serve does not know --allow-host',
     file: 'src/config/table.ts',
-    find: "help: 'further Host names that are answered',\n    takenBy: SERVERS,",
-    replace: "help: 'further Host names that are answered',\n    takenBy: ['exec', 'doctor', 'library'],",
+    find: "help: 'more Host names that are accepted',\n    takenBy: SERVERS,",
+    replace: "help: 'more Host names that are accepted',\n    takenBy: ['exec', 'doctor', 'library'],",
     tests: ['test/config/table.test.ts', 'test/commands/serve.test.ts'],
   },
   {

@@ -52,7 +52,7 @@ test('an odd audience is said once, when it is minted; a failed request and a ga
       at: 1,
       level: 'warn',
       code: 'AUDIENCE_SUSPECT',
-      text: 'the audience http://billing:8080 is a local name: no Google service accepts it. Said once',
+      text: 'the audience http://billing:8080 is a local name: no Google service accepts it. This is said once',
     },
   ])
 })

@@ -108,7 +108,7 @@ const WAYS: [variables: NodeJS.ProcessEnv, message: RegExp][] = [
   [{ ALL_PROXY: '127.0.0.1:1' }, /ECONNREFUSED, by way of the proxy 127\.0\.0\.1:1\)$/],
   [{ https_proxy: '127.0.0.1:1' }, /by way of the proxy 127\.0\.0\.1:1\)$/],
   [{ ALL_PROXY: '127.0.0.1:1', NO_PROXY: 'googleapis.com' }, /, without a proxy\)$/],
-  [{ ALL_PROXY: 'socks5://ann:hunter2@127.0.0.1:1' }, /^the variable ALL_PROXY names no usable proxy: SOCKS/],
+  [{ ALL_PROXY: 'socks5://ann:hunter2@127.0.0.1:1' }, /^the variable ALL_PROXY does not name a usable proxy: SOCKS/],
 ]
 for (const [variables, message] of WAYS) {
   test.serial(`the way to Google is the one that the variables name: ${JSON.stringify(variables)}`, async (t) => {

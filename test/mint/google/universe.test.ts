@@ -140,7 +140,7 @@ test.serial('what cannot be done in a universe is refused before anything is sen
   t.is(mismatch.code, 'UNIVERSE_MISMATCH')
   t.is(
     mismatch.message,
-    `the credentials are of the universe ${UNIVERSE}, and GOOGLE_CLOUD_UNIVERSE_DOMAIN is googleapis.com`,
+    `the credentials belong to the universe ${UNIVERSE}, and GOOGLE_CLOUD_UNIVERSE_DOMAIN is googleapis.com`,
   )
   const login = { ...google.userLogin('ann@acme.com'), universe_domain: UNIVERSE }
   const user = await failureOf(t, login, accessToken(undefined))
