@@ -12,6 +12,8 @@ export type TokenRequest =
       audience: string
       /** `full` adds `email` and `email_verified`. */
       format: 'standard' | 'full'
+      /** Of a VM's token with `format=full`. Only the local source can put it there: nobody signs it for us. */
+      instance?: InstanceClaim
     }
   | {
       kind: 'access'
@@ -19,6 +21,23 @@ export type TokenRequest =
       /** OAuth scopes, sorted; empty: the principal's own. */
       scopes: readonly string[]
     }
+
+/**
+ * The claim `google.compute_engine`; a field is undefined where the tree has no such key
+ * (cloud.google.com/compute/docs/instances/verifying-instance-identity#payload).
+ */
+export interface InstanceClaim {
+  project_id: string | undefined
+  project_number: number | undefined
+  /** Without its path. */
+  zone: string | undefined
+  instance_id: string | undefined
+  instance_name: string | undefined
+  /** Epoch seconds. */
+  instance_creation_timestamp: number
+  /** With `licenses=TRUE`. */
+  license_id: readonly string[] | undefined
+}
 
 export interface Token {
   /** The token itself. Never logged, never written down. */
@@ -43,7 +62,7 @@ export interface TokenSource {
  */
 export function cacheKey(request: TokenRequest): string {
   return request.kind === 'id'
-    ? `id\0${request.principal ?? ''}\0${request.format}\0${request.audience}`
+    ? `id\0${request.principal ?? ''}\0${request.format}\0${JSON.stringify(request.instance) ?? ''}\0${request.audience}`
     : `access\0${request.principal ?? ''}\0${request.scopes.join(' ')}`
 }
 

@@ -5,7 +5,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { GCLOUD_CLIENT_ID } from '../core/google.ts'
-import type { Token, TokenRequest, TokenSource } from '../core/token.ts'
+import type { InstanceClaim, Token, TokenRequest, TokenSource } from '../core/token.ts'
 import { createAccessToken } from './access-token.ts'
 import { accountId } from './account-id.ts'
 import { LIFETIME_SECONDS, type SigningKeys } from './keys.ts'
@@ -19,7 +19,9 @@ export interface LocalOptions {
 }
 
 /** Whom a token speaks for: a service account, or a person, whose token has gcloud's own audience. */
-type IssuedFor = { principal: string; audience: string; format: 'standard' | 'full' } | { user: string }
+type IssuedFor =
+  | { principal: string; audience: string; format: 'standard' | 'full'; instance?: InstanceClaim }
+  | { user: string }
 
 export type IssueOptions = IssuedFor & {
   /** Replaces claims that the token would have; undefined removes one. */
@@ -59,11 +61,12 @@ export function createLocalSource({ keys, issuer, now }: LocalOptions): LocalSou
   return { mint, issue }
 }
 
-function accountClaims({ principal, audience, format }: Extract<IssuedFor, { principal: string }>) {
+function accountClaims({ principal, audience, format, instance }: Extract<IssuedFor, { principal: string }>) {
   return {
     aud: audience,
     azp: accountId(principal),
     ...(format === 'full' ? { email: principal, email_verified: true } : {}),
+    ...(instance === undefined ? {} : { google: { compute_engine: instance } }),
     sub: accountId(principal),
   }
 }

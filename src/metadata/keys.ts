@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto'
 import type { Settings } from '../config/settings.ts'
 import type { Identity } from '../identity/identity.ts'
+import { describeInstance } from './instance-claim.ts'
 import { accessLeaf, identityLeaf } from './leaves.ts'
 import { type Directory, type Leaf, overlay } from './tree.ts'
 
@@ -15,12 +16,15 @@ export interface Place extends Pick<Settings, 'platform' | 'region' | 'zone' | '
   now: () => number
 }
 
+type Describe = Parameters<typeof identityLeaf>[1]
+
 const SCOPES = ['https://www.googleapis.com/auth/cloud-platform', 'https://www.googleapis.com/auth/userinfo.email']
 
 /** Everything under `/`. */
 export function createTreeData(identity: Identity | undefined, place: Place): Directory {
+  const describe = place.platform === 'gce' ? (licenses: boolean) => describeInstance(v1, licenses) : undefined
   const base: Directory = {
-    instance: { ...instance(place), 'service-accounts': serviceAccounts(identity, place) },
+    instance: { ...instance(place), 'service-accounts': serviceAccounts(identity, place, describe) },
     oslogin: {},
     project: {
       attributes: {},
@@ -29,43 +33,67 @@ export function createTreeData(identity: Identity | undefined, place: Place): Di
     },
     universe: { 'universe-domain': place.universe },
   }
-  return { '0.1': {}, computeMetadata: { v1: overlay(base, place.metadata), v1beta1: {} } }
+  const v1 = overlay(base, place.metadata)
+  return { '0.1': {}, computeMetadata: { v1, v1beta1: {} } }
 }
 
-function instance({ platform, project, projectNumber, region, zone }: Place): Directory {
+/**
+ * Cloud Run's own keys are `id`, `region` and `zone` (cloud.google.com/run/docs/container-contract#metadata-server). It
+ * is shown with a VM's name, machine type and the like too: without `K_SERVICE`, which an app on a laptop does not set,
+ * OpenTelemetry's detectors find Google's platform by the machine type alone
+ * (go.opentelemetry.io/contrib/detectors/gcp, internal/gce.go).
+ */
+function instance(place: Place): Directory {
+  const { platform, project, projectNumber, region, zone } = place
   const path = (rest: string) => `projects/${projectNumber}/${rest}`
   const digest = createHash('sha512').update(`instance of ${project}`).digest('hex')
+  const shared = {
+    attributes: {},
+    description: '',
+    hostname: `sidemint.c.${project}.internal`,
+    'machine-type': path('machineTypes/e2-standard-2'),
+    'maintenance-event': 'NONE',
+    name: 'sidemint',
+    preempted: false,
+    scheduling: { 'automatic-restart': true, 'on-host-maintenance': 'MIGRATE', preemptible: false },
+    tags: [],
+  }
   if (platform === 'cloud-run') {
     return {
-      attributes: {},
+      ...shared,
       id: `00${digest.slice(0, 62)}`,
       region: path(`regions/${region}`),
       zone: path(`zones/${zone ?? `${region}-1`}`),
     }
   }
   return {
-    attributes: {},
+    ...shared,
     'cpu-platform': 'Intel Broadwell',
-    description: '',
     disks: [
       { 'device-name': 'persistent-disk-0', index: 0, interface: 'SCSI', mode: 'READ_WRITE', type: 'PERSISTENT' },
     ],
-    hostname: `sidemint.c.${project}.internal`,
     id: BigInt(`0x${digest.slice(0, 15)}`) + 10n ** 18n,
     image: 'projects/debian-cloud/global/images/debian-12-bookworm-v20260101',
     licenses: [{ id: '2147286739765738111' }],
-    'machine-type': path('machineTypes/e2-standard-2'),
-    'maintenance-event': 'NONE',
-    name: 'sidemint',
-    'network-interfaces': [
-      { ip: '10.128.0.2', mac: '42:01:0a:80:00:02', mtu: 1460, network: path('networks/default') },
-    ],
-    preempted: false,
+    'network-interfaces': [networkInterface(path('networks/default'))],
+    'partner-attributes': {},
     'remaining-cpu-time': -1,
-    scheduling: { 'automatic-restart': true, 'on-host-maintenance': 'MIGRATE', preemptible: false },
-    tags: [],
     'virtual-clock': { 'drift-token': 0 },
     zone: path(`zones/${zone ?? `${region}-a`}`),
+  }
+}
+
+/** Of a machine without an address of its own in the internet. */
+function networkInterface(network: string): Directory {
+  return {
+    'access-configs': [{ 'external-ip': '', type: 'ONE_TO_ONE_NAT' }],
+    'dns-servers': ['169.254.169.254'],
+    gateway: '10.128.0.1',
+    ip: '10.128.0.2',
+    mac: '42:01:0a:80:00:02',
+    mtu: 1460,
+    network,
+    subnetmask: '255.255.240.0',
   }
 }
 
@@ -75,11 +103,11 @@ function instance({ platform, project, projectNumber, region, zone }: Place): Di
  * takes no account without an email. Python asks for tokens by the email that it was shown, so that path means the
  * credential itself too.
  */
-function serviceAccounts(identity: Identity | undefined, place: Place): Directory {
+function serviceAccounts(identity: Identity | undefined, place: Place, describe: Describe): Directory {
   if (identity === undefined) return {}
   const { principal, email = `default@${place.project}.iam.gserviceaccount.com` } = identity
-  const accounts = identity.accounts.map((name) => [name, serviceAccount(name, name, place)] as const)
-  const own = serviceAccount(email, principal, place)
+  const accounts = identity.accounts.map((name) => [name, serviceAccount(name, name, place, describe)] as const)
+  const own = serviceAccount(email, principal, place, describe)
   return { [email]: own, ...Object.fromEntries(accounts), default: own }
 }
 
@@ -87,11 +115,12 @@ function serviceAccount(
   email: string,
   principal: string | undefined,
   place: Place,
+  describe: Describe,
 ): Record<string, string | string[] | Leaf> {
   return {
     aliases: ['default'],
     email,
-    identity: identityLeaf(principal),
+    identity: identityLeaf(principal, describe),
     scopes: SCOPES,
     token: accessLeaf(principal, place),
   }

@@ -1,6 +1,7 @@
 /** The two keys whose values are tokens: what their queries mean, and how the tokens are written. */
 
 import { failure } from '../core/errors.ts'
+import type { InstanceClaim } from '../core/token.ts'
 import { badRequest, createAnswer, TYPES } from '../http/wire.ts'
 import type { Leaf } from './tree.ts'
 
@@ -12,8 +13,11 @@ export function isTruthy(value: string | null): boolean {
 /** In bytes of UTF-8. Each audience is kept for a while, and no URL of a service is a tenth of this. */
 const LONGEST_AUDIENCE = 8_192
 
-/** `identity?audience=X&format=full`. `licenses` is ignored; an unknown format is `standard` (docs/wire.md, "ID tokens"). */
-export function identityLeaf(principal: string | undefined): Leaf {
+/**
+ * `identity?audience=X&format=full&licenses=TRUE`; an unknown format is `standard` (docs/wire.md, "ID tokens").
+ * `describe`: what a VM's full token says of it. Absent on Cloud Run, whose tokens say nothing and ignore `licenses`.
+ */
+export function identityLeaf(principal: string | undefined, describe?: (withLicenses: boolean) => InstanceClaim): Leaf {
   return (query) => {
     const audience = query.get('audience') ?? ''
     if (audience === '') throw badRequest('non-empty audience parameter required')
@@ -22,8 +26,9 @@ export function identityLeaf(principal: string | undefined): Leaf {
       throw failure('AUDIENCE_TOO_LONG', { bytes: String(bytes), most: String(LONGEST_AUDIENCE) })
     }
     const format = query.get('format')?.toLowerCase() === 'full' ? 'full' : 'standard'
+    const instance = format === 'full' ? describe?.(query.get('licenses')?.toLowerCase() === 'true') : undefined
     return {
-      request: { kind: 'id', principal, audience, format },
+      request: { kind: 'id', principal, audience, format, ...(instance === undefined ? {} : { instance }) },
       showsLife: false,
       answer: ({ value }) => createAnswer(200, TYPES.html, value),
     }

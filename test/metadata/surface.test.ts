@@ -87,7 +87,15 @@ const ON_CLOUD_RUN: Row[] = [
   { target: '/?recursive=true', status: 200, type: TEXT, body: '0.1/\ncomputeMetadata/\n' },
   { target: '/computeMetadata/', status: 200, type: TEXT, body: 'v1/\nv1beta1/\n' },
   text('/', 'instance/\noslogin/\nproject/\nuniverse/\n'),
-  text('/instance/', 'attributes/\nid\nregion\nservice-accounts/\nzone\n'),
+  text(
+    '/instance/',
+    'attributes/\ndescription\nhostname\nid\nmachine-type\nmaintenance-event\nname\npreempted\nregion\nscheduling/\n' +
+      'service-accounts/\ntags\nzone\n',
+  ),
+  text('/instance/machine-type', 'projects/739419398126/machineTypes/e2-standard-2'),
+  text('/instance/hostname', 'sidemint.c.acme-dev.internal'),
+  text('/instance/maintenance-event', 'NONE'),
+  json('/instance/tags', '[]'),
   text('/instance/attributes/', ''),
   text('/oslogin/', ''),
   text('/project/', 'attributes/\nnumeric-project-id\nproject-id\n'),
@@ -157,7 +165,10 @@ const ON_CLOUD_RUN: Row[] = [
   missing(`/instance/service-accounts/${OTHER}/token`),
   missing(`/instance/service-accounts/${OTHER}/identity?audience=https://a.example&format=full`),
   missing('/instance/attributes/cluster-name'),
-  missing('/instance/hostname'),
+  missing('/instance/cpu-platform'),
+  missing('/instance/network-interfaces/'),
+  ...['gce-workload-certificates/', 'workload-identities', 'credentials/'].map((key) => missing(`/instance/${key}`)),
+  missing('/oslogin/users'),
   missing('/project/Project-Id'),
   missing('/universe/universe_domain'),
   missing('/unknown/'),
@@ -200,7 +211,7 @@ const ON_A_VM: Row[] = [
   text(
     '/instance/',
     'attributes/\ncpu-platform\ndisks/\nhostname\nid\nimage\nlicenses/\nmachine-type\nmaintenance-event\nname\n' +
-      'network-interfaces/\npreempted\nremaining-cpu-time\nscheduling/\nservice-accounts/\ntags\nvirtual-clock/\nzone\n',
+      'network-interfaces/\npartner-attributes/\npreempted\nremaining-cpu-time\nscheduling/\nservice-accounts/\ntags\nvirtual-clock/\nzone\n',
   ),
   missing('/instance/description'),
   missing('/instance/region'),
@@ -213,6 +224,9 @@ const ON_A_VM: Row[] = [
   text('/instance/id', '5775171277418378001'),
   json('/instance/id?alt=json', '5775171277418378001'),
   text('/instance/remaining-cpu-time', '-1'),
+  text('/instance/network-interfaces/0/ip', '10.128.0.2'),
+  text('/instance/network-interfaces/0/access-configs/0/external-ip', ''),
+  text('/instance/network-interfaces/0/dns-servers', '169.254.169.254\n'),
   json('/instance/tags', '["bread","butter"]'),
   text('/instance/tags?alt=text', 'bread\nbutter\n'),
   text('/instance/disks/', '0/\n1/\n'),
@@ -339,6 +353,54 @@ for (const [query, hasEmail] of [
     t.is(claims?.google, undefined)
   })
 }
+
+const fullClaims = async (url: string, query: string) =>
+  readClaims((await ask(url, `${DEFAULT_ACCOUNT}/identity?audience=https://vm.example${query}`)).body)
+
+test("a VM's full token says which machine it is of, in the words of its tree, and its licenses where they are asked for", async (t) => {
+  const ofVm = {
+    project_id: 'acme-dev',
+    project_number: 739419398126,
+    zone: 'europe-west1-a',
+    instance_id: '5775171277418378001',
+    instance_name: 'sidemint',
+    instance_creation_timestamp: 1_767_225_600,
+  }
+  const withLicenses = { ...ofVm, license_id: ['2147286739765738111'] }
+  for (const [query, google] of [
+    ['', undefined],
+    ['&licenses=TRUE', undefined],
+    ['&format=standard&licenses=TRUE', undefined],
+    ['&format=full', { compute_engine: ofVm }],
+    ['&format=full&licenses=FALSE', { compute_engine: ofVm }],
+    ['&format=full&licenses=TRUE', { compute_engine: withLicenses }],
+    ['&format=full&licenses=true', { compute_engine: withLicenses }],
+  ] as const) {
+    t.deepEqual((await fullClaims(vm.url, query))?.google, google, query)
+  }
+})
+
+test('keys that the settings take away or give another form are not in the token of a VM', async (t) => {
+  await using server = await startSidemint({
+    platform: 'gce',
+    metadata: {
+      instance: {
+        id: null,
+        name: { first: 'a' },
+        licenses: [{ id: '1' }, { name: 'x' }, { id: 18446744073709551615n }],
+      },
+      project: { 'numeric-project-id': null },
+    },
+  })
+  t.deepEqual((await fullClaims(server.url, '&format=full&licenses=TRUE'))?.google, {
+    compute_engine: {
+      project_id: 'sidemint-local',
+      zone: 'us-central1-a',
+      instance_creation_timestamp: 1_767_225_600,
+      license_id: ['1', '18446744073709551615'],
+    },
+  })
+})
 
 test('an account named by its email gets the same token as by default', async (t) => {
   const byDefault = await ask(run.url, `${DEFAULT_ACCOUNT}/identity?audience=https://same.example`)

@@ -313,12 +313,24 @@ test('1,000 requests at once share one failure', async (t) => {
   t.is(calls.length, 1)
 })
 
+const INSTANCE = {
+  project_id: 'acme-dev',
+  project_number: 739419398126,
+  zone: 'us-central1-a',
+  instance_id: '5775171277418378001',
+  instance_name: 'sidemint',
+  instance_creation_timestamp: 1_767_225_600,
+  license_id: undefined,
+}
+
 test('requests that differ in any field are different tokens', async (t) => {
   const { cache, calls } = setUp()
   const requests: TokenRequest[] = [
     id('a'),
     id('b'),
     { kind: 'id', principal: EMAIL, audience: 'a', format: 'full' },
+    { kind: 'id', principal: EMAIL, audience: 'a', format: 'full', instance: INSTANCE },
+    { kind: 'id', principal: EMAIL, audience: 'a', format: 'full', instance: { ...INSTANCE, license_id: ['1'] } },
     { kind: 'id', principal: 'other@acme-dev.iam.gserviceaccount.com', audience: 'a', format: 'standard' },
     access(),
     access('a'),
