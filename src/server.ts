@@ -6,11 +6,13 @@ import { failure } from './core/errors.ts'
 import { createEvents, type Events } from './core/events.ts'
 import { reachable } from './core/host.ts'
 import type { Token } from './core/token.ts'
+import { NO_GATES, openFront } from './gate/front.ts'
+import type { OpenGates } from './gate/server.ts'
 import { createGuard } from './http/guard.ts'
 import { type Listener, listen } from './http/listener.ts'
 import type { Inbound, Surface } from './http/target.ts'
 import { HEADERS } from './http/wire.ts'
-import { createCallers } from './identity/callers.ts'
+import { type Callers, createCallers } from './identity/callers.ts'
 import { createSystemNames } from './identity/dns.ts'
 import { createIdentities, type Identities } from './identity/identities.ts'
 import type { Identity } from './identity/identity.ts'
@@ -35,6 +37,8 @@ export interface ServerOptions {
   events?: Events
   /** How long mints may take. */
   bounds?: Bounds
+  /** Whether the settings' gates are fronted too. Default: no. */
+  frontGates?: boolean
 }
 
 export interface RunningServer {
@@ -57,6 +61,8 @@ export interface RunningServer {
   project: string
   /** The ports of the identities that have a listener of their own. */
   ports: ReadonlyMap<Identity, number>
+  /** The gates that it fronts, and where they are reached from this host. */
+  front: Pick<OpenGates, 'gates' | 'urls'>
   events: Events
   /** Signs an ID token with any claims. */
   issueToken(options: IssueOptions): Promise<Token>
@@ -97,13 +103,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     onDate: readiness.compareClock,
     ...(bounds === undefined ? {} : { bounds }),
   })
-  const { source, credentials, inherited, advice, all, primary, local, tokens } = identities
+  const { source, credentials, inherited, advice, all, primary, project, local, tokens } = identities
   if (local === undefined) lintAudiences({ events, accepted: settings.gates.flatMap(({ audience }) => audience), now })
   const injected = createInjectedFailures()
   const byPort = new Map<number, Identity>()
-  const { handler, ...surfaces } = await createHandler(common, identities, byPort, injected)
+  const callers = createCallers(createSystemNames())
+  const identify = createIdentify(identities, callers, byPort)
+  const { handler, ...surfaces } = await createHandler(common, identities, identify, injected)
   metadata = surfaces.metadata
-  const ports = await openPorts(settings, handler, all, byPort)
+  const front = { settings, events, now, callerOf: callers.labelOf, keys: local?.keys }
+  const openGates = async (at: string) => (options.frontGates ? openFront(at, front) : NO_GATES)
+  const ports = await openPorts(settings, handler, all, byPort, openGates)
   url = ports.url
 
   return {
@@ -116,24 +126,32 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     advice,
     identities: all,
     primary,
-    project: identities.project,
+    project,
     ports: new Map([...byPort].map(([port, identity]) => [identity, port])),
+    front: ports.front,
     events,
-    async issueToken(asked) {
-      if (local === undefined) throw failure('LOCAL_SOURCE_ONLY', { what: 'issueToken', source: source.name })
-      return local.source.issue(asked)
-    },
-    async rotateKeys() {
-      if (local === undefined) throw failure('LOCAL_SOURCE_ONLY', { what: 'rotateKeys', source: source.name })
-      const kid = await local.keys.rotate()
-      tokens.clear()
-      return kid
-    },
+    ...createSigner(identities),
     failNext: injected.inject,
     async close(graceMs = 0) {
       waiting.close()
       await ports.close(graceMs, () => tokens.close())
       tokens.close()
+    },
+  }
+}
+
+/** What only a server that signs its tokens itself can do. */
+function createSigner({ local, source, tokens }: Identities): Pick<RunningServer, 'issueToken' | 'rotateKeys'> {
+  const signer = (what: string) => {
+    if (local === undefined) throw failure('LOCAL_SOURCE_ONLY', { what, source: source.name })
+    return local
+  }
+  return {
+    issueToken: async (asked) => signer('issueToken').source.issue(asked),
+    async rotateKeys() {
+      const kid = await signer('rotateKeys').keys.rotate()
+      tokens.clear()
+      return kid
     },
   }
 }
@@ -149,7 +167,7 @@ function credentialsChanged({ readiness, waiting, events, now }: Common): void {
 async function createHandler(
   { settings, events, now, readiness, waiting, issuer }: Common,
   identities: Identities,
-  byPort: ReadonlyMap<number, Identity>,
+  identify: Identify,
   injected: InjectedFailures,
 ): Promise<{ handler: RequestListener; metadata: Surface }> {
   // Koa loads while the signing key is made on a thread.
@@ -160,7 +178,7 @@ async function createHandler(
     project,
     projectNumber,
     universe,
-    identify: createIdentify(identities, byPort),
+    identify,
     injected,
     waiting,
     events,
@@ -177,24 +195,30 @@ async function createHandler(
   return { handler, metadata }
 }
 
+type Identify = (inbound: Inbound) => IdentifiedCaller | Promise<IdentifiedCaller>
+
 /** Who sent a request; waits for the caller's name only where an identity is bound to names. */
-function createIdentify({ find, needNames }: Identities, byPort: ReadonlyMap<number, Identity>) {
-  const callers = createCallers(createSystemNames())
-  return ({ socket, host }: Inbound): IdentifiedCaller | Promise<IdentifiedCaller> => {
+function createIdentify(
+  { find, needNames }: Identities,
+  callers: Callers,
+  byPort: ReadonlyMap<number, Identity>,
+): Identify {
+  return ({ socket, host }) => {
     const caller = callers.of(socket)
     const identified = () => ({ caller, identity: find({ caller, host, listener: byPort.get(socket.localPort ?? 0) }) })
     return needNames && caller.naming !== undefined ? caller.naming.then(identified) : identified()
   }
 }
 
-/** Listens for everybody, then on each identity's own port, which it enters into `byPort`. */
+/** Listens for everybody, then on each identity's own port, which it enters into `byPort`, then for the gates. */
 async function openPorts(
   { host, port }: Settings,
   handler: RequestListener,
   identities: readonly Identity[],
   byPort: Map<number, Identity>,
-): Promise<{ url: string; close: Listener['close'] }> {
-  const open: Listener[] = []
+  openGates: (url: string) => Promise<OpenGates>,
+): Promise<{ url: string; front: OpenGates; close: Listener['close'] }> {
+  const open: Pick<Listener, 'close'>[] = []
   const openPort = async (wanted: number) => {
     const listener = await listen({ host, port: wanted, handler, headers: HEADERS })
     open.push(listener)
@@ -208,7 +232,9 @@ async function openPorts(
     for (const identity of identities) {
       if (identity.port !== undefined) byPort.set(await openPort(identity.port), identity)
     }
-    return { url, close }
+    const front = await openGates(url)
+    open.push(front)
+    return { url, front, close }
   } catch (error) {
     await close(0)
     throw error

@@ -8,7 +8,7 @@ import { METADATA_ADDRESS, METADATA_URL, METADATA_VARIABLES } from '../core/goog
 import { version } from '../core/version.ts'
 import { createClientEnv } from '../env/client.ts'
 import type { GateOptions } from '../gate/options.ts'
-import type { RunningGates } from '../gate/server.ts'
+import type { OpenGates, RunningGates } from '../gate/server.ts'
 import { type Identity, identityLabel } from '../identity/identity.ts'
 import type { Log } from '../observe/log.ts'
 import type { RunningServer } from '../server.ts'
@@ -42,6 +42,7 @@ export function announce(server: RunningServer, log: Log, { host, logFormat, all
       ...(server.inherited === undefined ? {} : { inherited: server.inherited }),
       issuer,
       identities: server.identities.map((identity) => recordOf(identity, server.ports.get(identity))),
+      ...(server.front.gates.length === 0 ? {} : { gateUrls: server.front.urls, gates: server.front.gates }),
       needed,
     })
     return
@@ -56,6 +57,7 @@ export function announce(server: RunningServer, log: Log, { host, logFormat, all
     ...server.identities
       .map((identity) => describeIdentity(identity, server.ports.get(identity)))
       .map((email, index) => `${index === 0 ? 'identity' : '        '} ${email}`),
+    ...describeFront(server.front),
     `apps     ${Object.entries(needed)
       .map(([name, value]) => `${name}=${value}`)
       .join(' ')}`,
@@ -97,6 +99,10 @@ export function announceGates({ gates, urls, adminUrl }: RunningGates, log: Log,
     `health   ${adminUrl}/_sidemint/health, /_sidemint/metrics`,
   ]
   for (const line of lines) log.say('info', line)
+}
+
+function describeFront({ gates, urls }: Pick<OpenGates, 'gates' | 'urls'>): string[] {
+  return gates.length === 0 ? [] : [`gates    at ${urls.join(', ')}`, ...gates.flatMap(describeGate)]
 }
 
 function describeGate({ host = 'any host', port, upstream, invokers, policy, audiences, trust, mode }: GateOptions) {

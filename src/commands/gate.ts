@@ -1,9 +1,8 @@
 /** `sidemint gate`: Cloud Run's front door before services, until it is told to stop. */
 
-import type { Socket } from 'node:net'
 import { checkGates } from '../gate/options.ts'
 import { startGates } from '../gate/server.ts'
-import { callerLabel, createCallers } from '../identity/callers.ts'
+import { createCallers } from '../identity/callers.ts'
 import { createSystemNames } from '../identity/dns.ts'
 import { type CommandShape, helpFor, readArguments } from './arguments.ts'
 import { announceGates } from './banner.ts'
@@ -28,18 +27,8 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const { settings } = await readArguments(SHAPE, { argv, env: io.env })
   const { events, log } = createLoggedEvents(settings, io)
   return runUntilSignal(io, log, async () => {
-    const running = await startGates({ settings, events, callerOf: createCallerNames() })
+    const running = await startGates({ settings, events, callerOf: createCallers(createSystemNames()).labelOf })
     announceGates(running, log, settings.logFormat)
     return running
   })
-}
-
-/** Names callers as the metadata server does. */
-function createCallerNames(): (socket: Socket) => Promise<string> {
-  const callers = createCallers(createSystemNames())
-  return async (socket) => {
-    const caller = callers.of(socket)
-    await caller.naming
-    return callerLabel(caller)
-  }
 }

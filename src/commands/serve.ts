@@ -1,6 +1,7 @@
 /** `sidemint serve`: the metadata server until it is told to stop. */
 
 import { clientGcloudDirectory, forgetGcloud } from '../env/directory.ts'
+import { checkFronted } from '../gate/options.ts'
 import { startServer } from '../server.ts'
 import { type CommandShape, helpFor, readArguments } from './arguments.ts'
 import { announce } from './banner.ts'
@@ -10,9 +11,11 @@ import { createLoggedEvents, runUntilSignal } from './lifetime.ts'
 const SHAPE: CommandShape = {
   name: 'serve',
   usage: '[serve] [flags]',
-  summary: 'Runs the metadata server that Google client libraries expect.',
+  summary: `Runs the metadata server that Google client libraries expect. Where sidemint.yaml lists \`gates:\`, it stands
+before those services too, as Cloud Run's front door, on --gate-port: see sidemint gate --help.`,
   flags: {},
   takes: 'nothing',
+  check: checkFronted,
 }
 
 export const help = () => helpFor(SHAPE)
@@ -22,7 +25,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const { settings } = await readArguments(SHAPE, { argv, env })
   const { events, log } = createLoggedEvents(settings, io)
   return runUntilSignal(io, log, async () => {
-    const server = await startServer({ settings, env, events })
+    const server = await startServer({ settings, env, events, frontGates: true })
     forgetGcloud(clientGcloudDirectory(env, server.url))
     announce(server, log, settings)
     return server

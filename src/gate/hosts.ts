@@ -10,6 +10,7 @@ import { gateEvent } from './event.ts'
 import { type Exchange, hostOf, refuse, takeOrigin } from './exchange.ts'
 import type { GateOptions } from './options.ts'
 import { spellingOf } from './origin.ts'
+import type { OwnIssuer } from './own-issuer.ts'
 import { createPolicy } from './policy.ts'
 import type { PolicyFile } from './policy-file.ts'
 import { createGate, type Gate } from './request.ts'
@@ -25,9 +26,11 @@ export interface GatesOptions {
   now?: () => number
   /** Who is at the other end: a name where one is known. Never rejects. Default: the address. */
   callerOf?: (socket: Socket) => Promise<string>
+  /** The issuer in this process, whose keys are not fetched where a gate trusts it. */
+  own?: OwnIssuer | undefined
 }
 
-type Shared = Required<GatesOptions>
+type Shared = Required<Omit<GatesOptions, 'own'>>
 
 interface Parts extends Shared {
   verifierFor: (trust: readonly string[]) => Verifier
@@ -47,10 +50,10 @@ export interface GatesListener {
 /** Throws SETTINGS_INVALID with all that is wrong with the gates' policies. */
 export async function createGates(
   list: readonly GateOptions[],
-  { events, now = Date.now, callerOf = async (socket) => peerAddress(socket.remoteAddress) }: GatesOptions,
+  { events, now = Date.now, callerOf = async (socket) => peerAddress(socket.remoteAddress), own }: GatesOptions,
 ): Promise<GatesListener[]> {
   const shared = { events, now, callerOf }
-  const parts = { ...shared, verifierFor: createVerifiers(now), readPolicy: await policyReader(list) }
+  const parts = { ...shared, verifierFor: createVerifiers(now, own), readPolicy: await policyReader(list) }
   const byPort = new Map<number | undefined, Map<string, Gate>>()
   const problems: string[] = []
   for (const options of list) {
@@ -79,11 +82,11 @@ export async function createGates(
 }
 
 /** One verifier for all gates that trust the same issuers, so that their keys are fetched once. */
-function createVerifiers(now: () => number): (trust: readonly string[]) => Verifier {
+function createVerifiers(now: () => number, own: OwnIssuer | undefined): (trust: readonly string[]) => Verifier {
   const verifiers = new Map<string, Verifier>()
   return (trust) => {
     const key = trust.join(' ')
-    const verifier = verifiers.get(key) ?? createVerifier({ trust, now })
+    const verifier = verifiers.get(key) ?? createVerifier({ trust, own, now })
     verifiers.set(key, verifier)
     return verifier
   }

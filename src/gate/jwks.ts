@@ -19,7 +19,7 @@ const RSA_BITS = { least: 2048, most: 16_384 }
 /** A key that an issuer publishes, or why it cannot be used. */
 export type PublishedKey = { key: KeyObject; unusable?: never } | { key?: never; unusable: string }
 
-export interface RemoteKeys {
+export interface IssuerKeys {
   /**
    * The key of that id; undefined where the issuer publishes none. `failed` is a key that did not do: an issuer that
    * was restarted may keep the id and change the key, so another one is looked for. Throws an Error where the keys
@@ -29,7 +29,7 @@ export interface RemoteKeys {
 }
 
 /** `locate` answers the JWKS URL and is asked before each fetch; `now` in epoch ms. */
-export function createRemoteKeys(locate: () => Promise<string>, now: () => number): RemoteKeys {
+export function createRemoteKeys(locate: () => Promise<string>, now: () => number): IssuerKeys {
   let keys: Map<string, PublishedKey> | undefined
   let freshUntilMs = 0
   let triedAtMs = Number.NEGATIVE_INFINITY

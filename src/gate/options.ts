@@ -52,6 +52,27 @@ export function checkGates({ upstream, audience, invoker, policy, port, gates }:
   return [...problems, ...[...twice].map((name) => `gates: two of them are ${name}`)]
 }
 
+/** The settings of a server that fronts gates beside its own work. */
+export interface FrontSettings extends GateSettings {
+  readonly identities: readonly { readonly port?: number | undefined }[]
+}
+
+/** The same of gates that a server fronts: there may be none, and its own ports are not theirs. */
+export function checkFronted(settings: FrontSettings): string[] {
+  const { port, gatePort, identities, gates } = settings
+  if (gates.length === 0) return []
+  const own = new Set([port, ...identities.map((identity) => identity.port)])
+  const wanted = new Set(gates.map((gate) => gate.port ?? gatePort))
+  const clashes = [...wanted].filter((one) => one !== 0 && own.has(one))
+  return [
+    ...checkGates({ ...settings, port: gatePort }),
+    ...clashes.map(
+      (one) =>
+        `gates: the port ${one} is already the server's or an identity's: choose another, or run \`sidemint gate\` elsewhere`,
+    ),
+  ]
+}
+
 interface One {
   audience: readonly string[]
   invoker: readonly string[]
@@ -93,6 +114,16 @@ export function gatesOf(settings: GateSettings): GateOptions[] {
       gcloudAudiences,
     }
   })
+}
+
+/** The gates that a server fronts beside its own work. They trust its `issuer` too, where it has one. */
+export function frontedGates(settings: FrontSettings, issuer: string | undefined): GateOptions[] {
+  if (settings.gates.length === 0) return []
+  const own = issuer === undefined ? [] : [issuer]
+  return gatesOf({ ...settings, port: settings.gatePort }).map((gate) => ({
+    ...gate,
+    trust: [...new Set([...gate.trust, ...own])],
+  }))
 }
 
 function groupsOf(pairs: readonly string[]): Record<string, string[]> {

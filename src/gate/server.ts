@@ -1,4 +1,4 @@
-/** The wiring of `sidemint gate`: the gates on their ports, health and metrics on a port of their own. */
+/** Gates on their ports, and the wiring of `sidemint gate`, whose health and metrics have a port of their own. */
 
 import type { Events } from '../core/events.ts'
 import { reachable } from '../core/host.ts'
@@ -22,6 +22,44 @@ const TIMES = { keepAliveMs: 620_000, requestMs: 3_600_000 }
 /** Whoever may read these is on this machine, or in the gate's container. */
 const ADMIN_HOST = '127.0.0.1'
 
+/** Where gates listen. */
+export interface Place {
+  host: string
+  /** Of the gates without a port of their own. */
+  port: number
+  /** How that port is set, for the fix where it is taken. */
+  setting: string
+}
+
+export interface OpenGates {
+  gates: readonly GateOptions[]
+  /** Where they are reached from this host; the first is that of the gates without a port, where there are such. */
+  urls: readonly string[]
+  /** Stops accepting, gives what is in flight `graceMs` (default 0), then cuts it off. */
+  close(graceMs?: number): Promise<void>
+}
+
+/** Throws SETTINGS_INVALID for policies that cannot be used, PORT_TAKEN and ADDRESS_UNAVAILABLE. */
+export async function openGates(
+  gates: readonly GateOptions[],
+  { host, port: shared, setting }: Place,
+  options: GatesOptions,
+): Promise<OpenGates> {
+  const open: Listener[] = []
+  const close = async (graceMs = 0) => void (await Promise.all(open.map((listener) => listener.close(graceMs))))
+  const listeners = await createGates(gates, options)
+  try {
+    for (const { port, ...listener } of listeners.toSorted((a, b) => (a.port ?? 0) - (b.port ?? 0))) {
+      const place = port === undefined ? { port: shared, setting } : { port, setting: '`port:` under `gates:`' }
+      open.push(await listen({ host, ...place, ...listener, ...TIMES, headers: [] }))
+    }
+    return { gates, urls: open.map(({ port }) => `http://${reachable(host)}:${port}`), close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
 export interface GateServerOptions {
   settings: GateSettings & { host: string }
   events: Events
@@ -30,17 +68,12 @@ export interface GateServerOptions {
   callerOf?: GatesOptions['callerOf']
 }
 
-export interface RunningGates {
-  gates: readonly GateOptions[]
-  /** Where they are reached from this host; the first is that of the gates without a port, where there are such. */
-  urls: readonly string[]
+export interface RunningGates extends OpenGates {
   /** Where health and metrics are. */
   adminUrl: string
-  /** Stops accepting, gives what is in flight `graceMs` (default 0), then cuts it off. */
-  close(graceMs?: number): Promise<void>
 }
 
-/** Throws SETTINGS_INVALID for policies that cannot be used, PORT_TAKEN and ADDRESS_UNAVAILABLE. */
+/** Throws as `openGates` does. */
 export async function startGates({
   settings,
   events,
@@ -48,31 +81,21 @@ export async function startGates({
   callerOf,
 }: GateServerOptions): Promise<RunningGates> {
   const named = callerOf === undefined ? {} : { callerOf }
-  const { host, port: sharedPort, adminPort } = settings
+  const { host, port, adminPort } = settings
   const ops = createOps({ readiness: createReadiness(events, now), metrics: createMetrics(events) })
-  const gates = gatesOf(settings)
-  const admin = createApp({
+  const handler = createApp({
     guard: createGuard({ metadata: () => undefined, allowHost: [], events, now }),
     routes: [ops],
   })
-  const open: Listener[] = []
-  const close = async (graceMs = 0) => void (await Promise.all(open.map((listener) => listener.close(graceMs))))
+  const place = { host, port, setting: '--port or --host' }
+  const front = await openGates(gatesOf(settings), place, { events, now, ...named })
   try {
-    for (const { port = sharedPort, ...listener } of await createGates(gates, { events, now, ...named })) {
-      open.push(await listen({ host, port, ...listener, ...TIMES, headers: [] }))
-    }
-    const urls = open.map(({ port }) => `http://${reachable(host)}:${port}`)
-    const own = await listen({
-      host: ADMIN_HOST,
-      port: adminPort,
-      setting: '--admin-port',
-      handler: admin,
-      headers: HEADERS,
-    })
-    open.push(own)
-    return { gates, urls, adminUrl: `http://${ADMIN_HOST}:${own.port}`, close }
+    const setting = '--admin-port'
+    const admin = await listen({ host: ADMIN_HOST, port: adminPort, setting, handler, headers: HEADERS })
+    const close = async (graceMs = 0) => void (await Promise.all([front.close(graceMs), admin.close(graceMs)]))
+    return { ...front, adminUrl: `http://${ADMIN_HOST}:${admin.port}`, close }
   } catch (error) {
-    await close()
+    await front.close()
     throw error
   }
 }

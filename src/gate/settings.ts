@@ -146,11 +146,19 @@ export const GATE_SETTINGS = settingsTable({
     takenBy: ['gate'],
     default: 8081,
   },
+  gatePort: {
+    kind: 'number',
+    value: 'N',
+    schema: whole(0, 65535),
+    help: 'the port that `gates:` of the file without one share; 0 takes a free one',
+    takenBy: ['serve'],
+    default: 8080,
+  },
   gates: {
     kind: 'tree',
     schema: listOf(entry),
     help: 'several gates in one process, chosen by Host',
-    takenBy: ['gate'],
+    takenBy: ['serve', 'gate'],
     default: [],
   },
 })

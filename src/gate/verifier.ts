@@ -6,7 +6,8 @@
 import type { KeyObject } from 'node:crypto'
 import jsonwebtoken, { type VerifyOptions } from 'jsonwebtoken'
 import { failure } from '../core/errors.ts'
-import { createRemoteKeys, discoverKeysUrl, type RemoteKeys } from './jwks.ts'
+import { createRemoteKeys, discoverKeysUrl, type IssuerKeys } from './jwks.ts'
+import { keysOf, type OwnIssuer } from './own-issuer.ts'
 
 /** What `google` stands for: both spellings are in tokens of today. developers.google.com/identity/openid-connect */
 const GOOGLE_ISSUERS = ['https://accounts.google.com', 'accounts.google.com']
@@ -44,15 +45,18 @@ export interface Verifier {
 export interface VerifierOptions {
   /** `google`, or the URL of an issuer with a discovery document. */
   trust: readonly string[]
+  /** Where it is among those that are trusted, its keys are read where they are. */
+  own?: OwnIssuer | undefined
   /** Epoch ms. Default: the clock. */
   now?: () => number
 }
 
-export function createVerifier({ trust, now = Date.now }: VerifierOptions): Verifier {
-  const issuers = new Map<string, { keys: RemoteKeys; trusted: string }>()
+export function createVerifier({ trust, own, now = Date.now }: VerifierOptions): Verifier {
+  const issuers = new Map<string, { keys: IssuerKeys; trusted: string }>()
   for (const trusted of trust) {
     const google = trusted === 'google'
-    const keys = createRemoteKeys(google ? async () => GOOGLE_KEYS_URL : () => discoverKeysUrl(trusted), now)
+    const locate = google ? async () => GOOGLE_KEYS_URL : () => discoverKeysUrl(trusted)
+    const keys = own?.issuer === trusted ? keysOf(own) : createRemoteKeys(locate, now)
     for (const issuer of google ? GOOGLE_ISSUERS : [trusted]) issuers.set(issuer, { keys, trusted })
   }
 
@@ -70,7 +74,7 @@ export function createVerifier({ trust, now = Date.now }: VerifierOptions): Veri
   }
 }
 
-async function keyOf(keys: RemoteKeys, kid: string, iss: string, failed?: KeyObject): Promise<KeyObject> {
+async function keyOf(keys: IssuerKeys, kid: string, iss: string, failed?: KeyObject): Promise<KeyObject> {
   const found = await keys.find(kid, failed).catch((error: Error) => {
     throw failure('KEYS_UNAVAILABLE', { issuer: iss, reason: error.message })
   })

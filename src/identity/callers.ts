@@ -31,6 +31,8 @@ export interface CallersOptions {
 export interface Callers {
   /** The same one for every request of a connection. */
   of(socket: Socket): Caller
+  /** For people: what `callerLabel` says once the name was looked up. Never rejects. */
+  labelOf(socket: Socket): Promise<string>
 }
 
 export function createCallers({ reverse, ownAddresses }: CallersOptions): Callers {
@@ -56,14 +58,21 @@ export function createCallers({ reverse, ownAddresses }: CallersOptions): Caller
     return reverse(address).catch(() => [])
   }
 
+  function of(socket: Socket): Caller {
+    const before = known.get(socket)
+    if (before !== undefined) return before
+    const caller: Caller = { address: peerAddress(socket.remoteAddress) }
+    if (!isLoopback(caller.address)) caller.naming = lookUp(caller)
+    known.set(socket, caller)
+    return caller
+  }
+
   return {
-    of(socket) {
-      const before = known.get(socket)
-      if (before !== undefined) return before
-      const caller: Caller = { address: peerAddress(socket.remoteAddress) }
-      if (!isLoopback(caller.address)) caller.naming = lookUp(caller)
-      known.set(socket, caller)
-      return caller
+    of,
+    async labelOf(socket) {
+      const caller = of(socket)
+      await caller.naming
+      return callerLabel(caller)
     },
   }
 }

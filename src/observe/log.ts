@@ -130,9 +130,9 @@ function describeGate({ type, at: _, ...event }: GateEvent): Line {
     decision
   ]
   const answered = upstreamStatus === undefined ? '' : `, answered ${upstreamStatus}`
-  const asked = `gate ${printable(host)} ${printable(method)} ${printable(path, FIELD_LIMIT)} ${printable(caller)}`
+  const asked = `gate ${printable(caller)} -> ${printable(host)} ${printable(method)} ${printable(path, FIELD_LIMIT)}`
   return {
-    text: `${asked} -> ${outcome}${as}${answered} ${code}${reason === '' ? '' : `: ${printable(reason, FIELD_LIMIT)}`}`,
+    text: `${asked} ${outcome}${as}${answered} ${code}${reason === '' ? '' : `: ${printable(reason, FIELD_LIMIT)}`}`,
     fields: {
       event: type,
       ...event,

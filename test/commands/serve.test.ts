@@ -43,6 +43,21 @@ test('the banner is one record in JSON', async (t) => {
   t.is(record.needed.GCE_METADATA_HOST, new URL(url).host)
 })
 
+test('serve says which gates stand where, and each decision with who called whom', async (t) => {
+  const config = join(scratch, 'gates.yaml')
+  const gate = { host: 'billing', upstream: 'http://127.0.0.1:1', audience: ['http://billing:8080'] }
+  const invoker = [`serviceAccount:${EMAIL}`]
+  writeFileSync(config, JSON.stringify({ gates: [{ ...gate, invoker, trust: ['google'] }] }))
+  const served = await serve(['--config', config, '--gate-port=0'])
+  const [, front = ''] = await served.said(/gates +at (http:\/\/127\.0\.0\.1:\d+)\n/)
+  await ask(front, '/entries', { headers: { Host: 'billing' } })
+  await served.said(/gate 127\.0\.0\.1 -> billing GET \/entries refused 403 TOKEN_MISSING: /)
+  served.stop()
+  const { err } = await served.ended
+  t.regex(err, /fronts +billing -> http:\/\/127\.0\.0\.1:1\n/)
+  t.true(err.includes(`with tokens for http://billing:8080 of google, ${served.url}`))
+})
+
 test('a port that is taken is said in one line with a fix, and exit code 1', async (t) => {
   await using other = await startSidemint()
   const { port } = new URL(other.url)

@@ -153,6 +153,10 @@ const SAMPLES: Record<string, [first: [string, unknown], second: [string, unknow
     ['8082', 8082],
     ['0', 0],
   ],
+  gatePort: [
+    ['8090', 8090],
+    ['0', 0],
+  ],
   logFormat: [
     ['json', 'json'],
     ['text', 'text'],

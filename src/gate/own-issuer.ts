@@ -1,0 +1,21 @@
+/** The issuer in this very process, whose keys need not be fetched. */
+
+import type { SigningKeys } from '../issuer/keys.ts'
+import type { IssuerKeys } from './jwks.ts'
+
+export interface OwnIssuer {
+  /** The `iss` claim of its tokens. */
+  issuer: string
+  keys: Pick<SigningKeys, 'signing' | 'published'>
+}
+
+export function keysOf({ keys }: OwnIssuer): IssuerKeys {
+  return {
+    async find(kid) {
+      // Asked first and alone: whoever asks for all that are published has the next one made.
+      const signing = await keys.signing()
+      const found = signing.kid === kid ? signing : (await keys.published()).find((key) => key.kid === kid)
+      return found && { key: found.publicKey }
+    },
+  }
+}
