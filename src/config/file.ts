@@ -6,8 +6,8 @@ import { isPathLike, plainly } from '../core/schemas.ts'
 const DEFAULT_PATH = 'sidemint.yaml'
 
 /**
- * The file's data, or undefined where none is named and none is there. What is wrong is added to the problems, but for
- * a name that is not a path, which is left to the setting's own check.
+ * The file's data; undefined where none is named and the default one does not exist. Adds what is wrong to the problems,
+ * except a name that is not a path: the setting's own check reports that.
  */
 export async function readSettingsFile(
   named: string,

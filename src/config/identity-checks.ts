@@ -1,4 +1,4 @@
-/** What cannot be said of identities together; each alone is checked by its schema. */
+/** Checks of identities against each other; a schema checks each by itself. */
 
 interface Checked {
   serviceAccount?: string | undefined
@@ -14,7 +14,7 @@ interface CheckedIdentity {
   delegates: readonly string[]
 }
 
-/** The identity of everybody whom no other entry names. */
+/** Whether this identity is for everybody whom no other entry names. */
 export function isDefault({ callers, hosts, port }: CheckedIdentity): boolean {
   return callers.length === 0 && hosts.length === 0 && port === undefined
 }

@@ -7,15 +7,15 @@ import type { SettingName } from './settings.ts'
 import { SETTINGS } from './table.ts'
 
 /**
- * In draft 7, the one that the YAML language server reads, with its keyword `patternErrorMessage`. What settings must
- * be together is beyond a schema.
+ * In draft 7, which the YAML language server reads, with its keyword `patternErrorMessage`. It has no rules about
+ * several settings together.
  */
 export function settingsJsonSchema(): JsonSchema {
   const entries = Object.entries(SETTINGS).map(([name, { schema }]) => [name, v.optional(schema)] as const)
   const { properties = {}, ...form } = toJsonSchema(v.strictObject(Object.fromEntries(entries)), {
     typeMode: 'input',
     overrideSchema: ({ valibotSchema }) =>
-      // JSON writes it as a whole number, however long.
+      // In JSON a bigint is a whole number, however long.
       valibotSchema.type === 'bigint' ? { type: 'integer' } : (valibotSchema as Partial<WithJsonForm>).json,
     overrideAction: ({ valibotAction, jsonSchema }) => {
       const own = formOf(valibotAction as Partial<WithJsonForm & v.RegexAction<string, string>>)
@@ -27,7 +27,7 @@ export function settingsJsonSchema(): JsonSchema {
     const value = property as JsonSchema
     return [name, { description: help, ...(kind === 'list' ? { anyOf: [value, inOneText(value)] } : value) }]
   })
-  // A file of comments is data of null.
+  // A file that holds only comments is null.
   return {
     ...form,
     title: 'sidemint.yaml',
@@ -36,13 +36,13 @@ export function settingsJsonSchema(): JsonSchema {
   }
 }
 
-/** Of a check that is written as a function its own form; of a pattern the message too. */
+/** The form of a check by a function, and the message of a pattern. */
 function formOf({ json, requirement, message }: Partial<WithJsonForm & v.RegexAction<string, string>>) {
   if (json !== undefined) return json
   return requirement instanceof RegExp ? { pattern: requirement.source, patternErrorMessage: message } : undefined
 }
 
-/** A list may be one text with commas: then what its elements must be holds for each between them. */
+/** A list may also be one text with commas; its elements' rule then holds for each part. */
 function inOneText({ items }: JsonSchema): JsonSchema {
   const { pattern } = items as JsonSchema
   if (pattern === undefined) return { type: 'string' }

@@ -1,6 +1,6 @@
 /**
- * One set of settings out of its layers: flags win over `SIDEMINT_*` variables, these over the file, the file over the
- * defaults. A setting has one name in three spellings, and every problem is reported at once.
+ * Makes one set of settings from its layers: flags win over `SIDEMINT_*` variables, these over the file, the file over
+ * the defaults. A setting has one name in three spellings. All problems are reported at once.
  */
 
 import { dirname } from 'node:path'
@@ -26,21 +26,21 @@ const NAMES = Object.keys(SETTINGS) as SettingName[]
 
 /** Whose settings these are. */
 export interface Wants {
-  /** Whose defaults hold, and whose options. Default: those that everybody shares, and any. */
+  /** Whose defaults and options these are. Default: the shared defaults, and any option. */
   taker?: Taker
-  /** What it cannot do with the settings, as problems. */
+  /** Its own problems with the settings. */
   check?: (settings: Settings) => string[]
 }
 
 /**
- * One settled set of settings. `problems` found elsewhere (unknown flags, a half-written file) are reported with
+ * One set of settings. `problems` that were found before (unknown flags, a half-written file) are reported together with
  * those found here. Throws SETTINGS_INVALID.
  */
 export function settle(layers: Layers, problems: readonly string[] = [], wants: Wants = {}): Settings {
   return settleLayers(layers, problems, wants).settings
 }
 
-/** The same, and the names of the settings that some layer chose, so that they are not the defaults. */
+/** The same, and the names of the settings that some layer set, so that they are not the defaults. */
 export function settleLayers(
   layers: Layers,
   problems: readonly string[],
@@ -125,8 +125,8 @@ function fromOptions(options: Readonly<Record<string, unknown>>, taker: Taker | 
 }
 
 /**
- * Reads and checks each value; a problem names the setting as this layer spells it. A value that is not even of its
- * type is undefined.
+ * Reads and checks each value; a problem names the setting as this layer spells it. A value of the wrong type is
+ * undefined.
  */
 function collect<E extends readonly [string, unknown]>(
   given: readonly E[],
@@ -170,7 +170,7 @@ function readText(value: string, kind: Setting['kind']): unknown {
   return value
 }
 
-/** Without the quotes around it, which `docker run --env-file` keeps. */
+/** Takes off quotes, which `docker run --env-file` keeps. */
 export function unquoted(value: string): string {
   return value.replace(/^(["'])((?:(?!\1).)*)\1$/s, '$2')
 }

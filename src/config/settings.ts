@@ -10,13 +10,13 @@ type TakenBy<T extends Taker> = {
   [N in SettingName]: T extends Table[N]['takenBy'][number] ? N : never
 }[SettingName]
 
-/** What was set, wherever it was set. */
+/** The settings that some layer set. */
 export type Chosen = ChosenOf<Table>
 
 /** All settings; the ones without a default may be absent. */
 export type Settings = SettledOf<Table>
 
-/** What the library's callers may say. `StartOptions` writes it out for them, and a test compares the two. */
+/** The library's options. `StartOptions` writes them out for its users, and a test compares the two. */
 export type LibrarySettings = { [N in TakenBy<'library'>]?: v.InferInput<Table[N]['schema']> }
 
 const ROWS = Object.entries(SETTINGS) as [SettingName, Setting][]
@@ -31,7 +31,7 @@ export function settingsOf(taker: Taker): SettingName[] {
   return ROWS.flatMap(([name, { kind }]) => (kind !== 'tree' && isTakenBy(name, taker) ? [name] : []))
 }
 
-/** What holds where nobody says anything: for everybody, for one taker, or for one in the container image. */
+/** The defaults: those that all share, or those of one taker, or of one in the container image. */
 export function defaultsOf(taker?: Taker, inImage = false): Partial<Settings> {
   const values = ROWS.map(([name, row]) => {
     const own =

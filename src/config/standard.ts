@@ -1,6 +1,6 @@
 /**
- * Google's own variables that name accounts and projects, read as people and env files write them. What none can be
- * read from is a wrong setting, and never sent to Google as it is.
+ * Google's own variables that name accounts and projects, read as people and env files write them. A value that holds
+ * none is reported as a wrong setting and never sent to Google.
  */
 
 import { emailIn, projectIn } from '../core/accounts.ts'
@@ -23,7 +23,7 @@ export function standardProject(env: NodeJS.ProcessEnv): string | undefined {
   return readProject('GOOGLE_CLOUD_PROJECT', env) ?? readProject('GCLOUD_PROJECT', env)
 }
 
-/** The project that calls are counted for, where the environment names it. Throws SETTINGS_INVALID. */
+/** The quota project that the environment names (docs/minting.md, "Quota project"). Throws SETTINGS_INVALID. */
 export function standardQuotaProject(env: NodeJS.ProcessEnv): string | undefined {
   return readProject('GOOGLE_CLOUD_QUOTA_PROJECT', env)
 }

@@ -1,6 +1,6 @@
 /**
- * Every setting, one entry each: its check, its sentence of help, who takes it and what it is where nobody says. Flags,
- * variables, keys of the file, help, the reference's table, JSON Schema and types are all made from this.
+ * Every setting, one entry each: its check, its help, who takes it and its default. Flags, variables, keys of the file,
+ * help, the reference's table, JSON Schema and types are all made from this.
  */
 
 import * as v from 'valibot'
@@ -69,7 +69,7 @@ export const SETTINGS = settingsTable({
     help: 'who mints: auto, google, metadata[=HOST] or local',
     takenBy: [...SERVERS, ...CLIENTS],
     default: 'auto',
-    // What runs tests is local, what serves people looks for credentials.
+    // Tests get local tokens; a server for people looks for credentials.
     defaultOf: { exec: 'local', library: 'local' },
   },
   impersonateServiceAccount: {
@@ -185,5 +185,5 @@ export const SETTINGS = settingsTable({
   },
 })
 
-/** `SIDEMINT_*` variables that no flag and no key of the file has: secrets, and what tells us where we run. */
+/** `SIDEMINT_*` variables without a flag or a key of the file: secrets, and where we run. */
 export const OTHER_VARIABLES = ['SIDEMINT_CREDENTIALS', 'SIDEMINT_HOST_CLOUDSDK_CONFIG', 'SIDEMINT_IMAGE']

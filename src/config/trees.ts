@@ -1,4 +1,4 @@
-/** What the file alone can say: who is who, and what is laid over the metadata tree. */
+/** Settings that only the file can have: identities, and values of the metadata tree. */
 
 import * as v from 'valibot'
 import { email, listOf, objectOf, text, whole } from '../core/schemas.ts'
@@ -6,9 +6,9 @@ import { email, listOf, objectOf, text, whole } from '../core/schemas.ts'
 const key = v.pipe(v.string(), v.regex(/^[^/\0]+$/, 'must be a key without a slash'))
 const scalar = v.union([v.string(), v.number(), v.bigint(), v.boolean()])
 type Scalar = v.InferOutput<typeof scalar>
-/** A value of the metadata tree. A bigint is a number beyond 2^53, an instance id for one. */
+/** A value of the metadata tree. A bigint is a number beyond 2^53, as an instance id is. */
 export type Value = Scalar | readonly Scalar[]
-/** What a user lays over the tree, in Google's own key names; null removes a key. */
+/** A user's values for the tree, by Google's own key names; null removes a key. */
 export type Overlay = { readonly [key: string]: Value | null | Overlay | readonly Overlay[] }
 
 export const overlay: v.GenericSchema<Overlay> = v.record(

@@ -1,10 +1,10 @@
 /**
- * Every failure of our own: a stable code, the status it is answered with, what failed and what to type.
- * This is the one catalogue; the table of docs/reference.md is printed from it. Failures that Google's server has too
- * are in wire.ts, in Google's words.
+ * Every failure of our own: a stable code, its HTTP status, what failed and what to type. The table of docs/reference.md
+ * is printed from it. Failures that Google's server has too are in wire.ts, in Google's words.
  *
- * Statuses follow what Google's clients do with them: 400 and 403 reach the developer at once with the body,
- * 404 loses the body in Go, Java and Ruby, and 503 is retried, so it is only for what passes by itself.
+ * The statuses follow what Google's clients do with them (docs/wire.md, "Failures of our own"): 400 and 403 show the
+ * body to the developer at once, 404 loses it in Go, Java and Ruby, and 503 is retried, so it is only for what passes by
+ * itself.
  */
 
 import { parseJson } from './json.ts'
@@ -402,13 +402,13 @@ export class SidemintError extends Error {
     this.fix = fix
   }
 
-  /** True where the same request may succeed a little later with nothing changed by hand. */
+  /** True where the same request may succeed a little later, with nothing changed by hand. */
   get transient(): boolean {
     return this.status === 503
   }
 }
 
-/** The failure of that code, its sentence and fix filled in with the values. */
+/** The failure of that code; the values fill in its sentence and its fix. */
 export function failure<C extends Code>(
   code: C,
   values: Values<C>,
@@ -426,7 +426,7 @@ export function failure<C extends Code>(
   )
 }
 
-/** Anything thrown, as a failure with a code. An unexpected error keeps only its code or class: its message may quote a secret. */
+/** Anything thrown, as a failure with a code. Of an unexpected error only its code or class is kept: its message may contain a secret. */
 export function asFailure(thrown: unknown): SidemintError {
   if (thrown instanceof SidemintError) return thrown
   const { code, name } = (thrown ?? {}) as { code?: unknown; name?: unknown }
@@ -434,7 +434,7 @@ export function asFailure(thrown: unknown): SidemintError {
   return failure('INTERNAL', { reason: String(reason) }, { cause: thrown })
 }
 
-/** An unexpected error by its code and place, without its message. */
+/** An unexpected error by its code and place in the code, without its message. */
 export function describeFault(thrown: unknown): string {
   const stack = thrown instanceof Error ? (thrown.stack?.replace(thrown.message, '') ?? '') : ''
   const places = stack.match(/^ +at .*$/gm) ?? []
@@ -448,14 +448,15 @@ export function withFix({ message, fix }: { message: string; fix: string }): str
   return `${message}${FIX}${fix}`
 }
 
-/** The longest error body in bytes; PHP shows only the first 240, so the sentence comes first. */
+/** Bytes of the longest error body. PHP shows only the first 240, so the sentence comes first (docs/wire.md, "Failures of our own"). */
 const BODY_LIMIT = 1000
-/** However long the sentence is, its fix has up to this much of that. */
+/** Bytes that the fix may have of those, however long the sentence is. */
 const FIX_LIMIT = 500
 
 /**
- * The failure as an OAuth error object, one line of ASCII: the only form that .NET shows, and what the others print
- * verbatim. `<`, `>` and `&` are escaped, since Google's Content-Type for short errors is text/html.
+ * The failure as an OAuth error object, in one line of ASCII: .NET shows no other form, and the other clients print it as
+ * it is (docs/wire.md, "Failures of our own"). `<`, `>` and `&` are escaped, since Google's Content-Type for short errors
+ * is text/html.
  */
 export function errorBody(error: SidemintError): string {
   const head = `{"error":"${error.code}","error_description":"`

@@ -1,6 +1,6 @@
 /**
- * What happened, as one stream: the log, the metrics, readiness and the test API's `requests` read it.
- * No event holds a token.
+ * What happened, as one stream that the log, the metrics, readiness and the test API's `requests` read. No event holds a
+ * token.
  */
 
 /** A request for a token, answered. */
@@ -19,7 +19,7 @@ export interface RequestEvent {
   caller: string
   result: 'hit' | 'mint' | 'stale' | 'error'
   status: number
-  /** The failure's code; absent for a failure that Google's server has too. */
+  /** The failure's code; absent where Google's server has the same failure. */
   code?: string | undefined
   /** What failed and its fix, for the log. */
   reason?: string | undefined
@@ -38,30 +38,30 @@ export interface MintEvent {
   audience: string
   scopes: readonly string[]
   identity: string
-  /** True where it ran behind an answer, so no request event tells of it. */
+  /** True where it ran behind an answer, so that no request event reports it. */
   behind: boolean
   /** The failure, where it failed. */
   code?: string
   reason?: string
   /** What to type. */
   fix?: string
-  /** True where the failure passes by itself. */
+  /** True where the failure may pass by itself. */
   transient?: boolean
   tookMs: number
   expiresAtMs?: number
 }
 
-/** What a gate decided about one request, told once the head of its answer is on its way. */
+/** What a gate decided about one request. Recorded once the head of its answer is on its way. */
 export interface GateEvent {
   type: 'gate'
   at: number
-  /** `report`: it would have been refused, and the gate was told only to say so. */
+  /** `report`: the gate runs in mode report and would otherwise have refused it. */
   decision: 'allow' | 'refuse' | 'report'
-  /** Status of the refusal, or what it would have been; absent on `allow`. */
+  /** Status of the refusal, or the status that it would have had; absent on `allow`. */
   status?: number
-  /** What the upstream answered, 502 where it failed; absent where it was not asked or the caller left before. */
+  /** The upstream's status, 502 where it failed; absent where it was not asked, or the caller left before. */
   upstreamStatus?: number
-  /** A code of the catalogue; of an admitted request `INVOKER` or `PUBLIC`. */
+  /** A code of the catalogue, or `INVOKER` or `PUBLIC` for an admitted request. */
   code: string
   /** Who asked: a name where one is known, else the address. */
   caller: string
@@ -79,7 +79,7 @@ export interface GateEvent {
   tookMs: number
 }
 
-/** Something the operator should read: a warning, a change of state. */
+/** A warning or a change of state that the operator should read. */
 export interface NoticeEvent {
   type: 'notice'
   at: number

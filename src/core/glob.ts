@@ -1,6 +1,6 @@
 /**
- * A matcher for patterns in which `*` is any run of characters; the whole string must match one of them. By search
- * and not by a regular expression: the text is a caller's, and a few asterisks would let it take minutes.
+ * A matcher for patterns in which `*` is any run of characters; the whole text must match one of them. It searches and
+ * builds no regular expression: the text is a caller's, and with a few asterisks an expression could take minutes.
  */
 export function createGlob(patterns: readonly string[]): (text: string) => boolean {
   const matchers = patterns.map(createMatcher)

@@ -1,17 +1,17 @@
-/** Names that Google has chosen, and that several rooms need. */
+/** Google's names that several rooms need. */
 
-/** How clients reach the metadata server where no variable says it. */
+/** Where clients look for the metadata server by default (docs/wire.md, "Addresses and Host"). */
 export const METADATA_NAME = 'metadata.google.internal'
 export const METADATA_URL = `http://${METADATA_NAME}`
 export const METADATA_ADDRESS = '169.254.169.254'
 
-/** The variables that point clients at another metadata server; host and port, without a scheme. */
+/** The variables that point clients at another metadata server: host and port, without a scheme (docs/wire.md, "Variables"). */
 export const METADATA_VARIABLES = ['GCE_METADATA_HOST', 'GCE_METADATA_IP', 'GCE_METADATA_ROOT'] as const
 
-/** The project of gcloud's own OAuth client, and the client's id: the audience of `gcloud auth print-identity-token`. */
+/** gcloud's own project, and its OAuth client's id: the audience of `gcloud auth print-identity-token` (docs/wire.md, "gcloud"). */
 export const GCLOUD_PROJECT = '32555940559'
 export const GCLOUD_CLIENT_ID = `${GCLOUD_PROJECT}.apps.googleusercontent.com`
 
-/** The same for the client of `gcloud auth application-default login`. */
+/** The same of `gcloud auth application-default login` (docs/gate.md, "Audiences"). */
 export const ADC_PROJECT = '764086051850'
 export const ADC_CLIENT_ID = `${ADC_PROJECT}-6qr4p6gpi6hn506pt8ejuq83di341hur.apps.googleusercontent.com`

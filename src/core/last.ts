@@ -1,4 +1,4 @@
-/** The last of many, oldest first. */
+/** The newest items of many, oldest first. */
 
 export interface Last<T> {
   add(item: T): void
@@ -11,7 +11,7 @@ export function createLast<T>(most: number): Last<T> {
   return {
     add(item) {
       items.push(item)
-      // Only once there are twice as many: moving them all for every item costs more than the item.
+      // Only once there are twice as many: moving them all for every new item would cost more than the item.
       if (items.length >= 2 * most) items.splice(0, most)
     },
     all: () => items.slice(-most),

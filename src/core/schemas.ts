@@ -5,9 +5,9 @@ import * as v from 'valibot'
 import { emailIn, projectIn, WRITTEN_EMAIL, WRITTEN_PROJECT } from './accounts.ts'
 import { visible } from './visible.ts'
 
-/** What runs a server or looks at one; `library` is `startSidemint` in a program. */
+/** Who runs a server or checks one; `library` is `startSidemint` in a program. */
 export const SERVERS = ['serve', 'exec', 'doctor', 'library'] as const
-/** What mints in its own process where no server answers. */
+/** Who mints in its own process where no server answers. */
 export const CLIENTS = ['token', 'curl'] as const
 /** Every command that has settings as flags. */
 export const COMMANDS = ['serve', 'exec', 'doctor', 'token', 'curl', 'env', 'gate'] as const
@@ -17,19 +17,19 @@ export type Taker = (typeof COMMANDS)[number] | 'library'
 
 /** One setting of the table. */
 export interface Setting {
-  /** How a flag's or a variable's text is read. `tree` is for the file alone. */
+  /** How a flag's or a variable's text is read. Only the file has a `tree`. */
   kind: 'text' | 'list' | 'number' | 'boolean' | 'tree'
   /** What the flag's value is called in the help. */
   value?: string
   schema: v.GenericSchema
-  /** A default that is one text or number is added to it. */
+  /** In `--help` a default that is one text or number is added. */
   help: string
   takenBy: readonly Taker[]
-  /** Absent: without a word about it, the setting is absent. */
+  /** Absent: where nobody sets it, the setting is absent. */
   default?: unknown
-  /** What one taker has in its place. */
+  /** One taker's own default. */
   defaultOf?: Readonly<Partial<Record<Taker, unknown>>>
-  /** And what it has in our container image. */
+  /** One taker's own default in our container image. */
   imageDefault?: Readonly<Partial<Record<Taker, unknown>>>
 }
 
@@ -39,7 +39,7 @@ type Defaults<Value> = {
   imageDefault?: Partial<Record<Taker, Value>>
 }
 
-/** The rows as they are; the compiler holds each default to its row's check. */
+/** Returns the rows as they are; the compiler checks each default against its row's schema. */
 export function settingsTable<const T extends Record<string, Setting>>(
   rows: T & { [N in keyof T]: Defaults<Readonly<v.InferOutput<T[N]['schema']>>> },
 ): T {
@@ -48,7 +48,7 @@ export function settingsTable<const T extends Record<string, Setting>>(
 
 type Table = Record<string, Setting>
 
-/** What was set of a table's rows, wherever it was set. */
+/** The settings that some layer set. */
 export type ChosenOf<T extends Table> = { [N in keyof T]?: v.InferOutput<T[N]['schema']> }
 
 /** Those that have a default, so that they are always there. */
@@ -57,12 +57,12 @@ type Defaulted<T extends Table> = { [N in keyof T]: T[N] extends { default: unkn
 /** All of a table's settings; the ones without a default may be absent. */
 export type SettledOf<T extends Table> = Readonly<ChosenOf<T> & Required<Pick<ChosenOf<T>, Defaulted<T>>>>
 
-/** What the converter to JSON Schema cannot read, with the form that it has there. */
+/** A check that the converter to JSON Schema cannot read, with its form there. */
 export interface WithJsonForm {
   json: Readonly<Record<string, unknown>>
 }
 
-/** A check by a function, and its form in JSON Schema, which may let pass what only the function can tell. */
+/** A check by a function, and its form in JSON Schema, which may accept what only the function can refuse. */
 export function holds(rule: (value: string) => boolean, message: string, json: WithJsonForm['json']) {
   return sound((value) => (rule(value) ? undefined : message), json)
 }
@@ -115,14 +115,14 @@ export function whole(least: number, most: number) {
 export const oneOf = <const T extends readonly string[]>(...options: T) =>
   v.picklist(options, `must be ${options.slice(0, -1).join(', ')} or ${options.at(-1)}`)
 
-/** An object with these keys alone. */
+/** An object that has no keys but these. */
 export const objectOf = <const T extends v.ObjectEntries>(entries: T) =>
   v.strictObject(entries, ({ expected, input }) => {
     if (expected === 'never') return `unknown key${suggest(String(input), Object.keys(entries))}`
     return expected === 'Object' ? 'must be an object of values' : 'is missing'
   })
 
-/** The closest of the names in brackets, where one is close. */
+/** ` (did you mean NAME?)` where one of the names is close, else nothing. */
 export function suggest(wrong: string, names: readonly string[]): string {
   const closest = closestMatch(wrong, [...names], { maxDistance: 3 })
   return closest === undefined ? '' : ` (did you mean ${closest}?)`
@@ -135,12 +135,12 @@ const LONGEST_NAME = 255
 const HIDDEN_CONTENT = /^\s*%7B|PRIVATE(?: |%20|\+)KEY/i
 /** JSON, PEM, base64 of a DER key, and how Google's refresh and access tokens begin. */
 const CONTENT = /^\s*["']?\s*(\{|-----BEGIN|MII[\w+/=-]{60}|1\/\/0|ya29\.)/
-/** Looks further than a brace, since the base64 of one begins as `examples/` does. */
+/** More than a brace, since `examples/` read as base64 begins with one. */
 const ENCODED_CONTENT = /^\s*(\{\s*["}]|-----BEGIN)/
 
 /**
- * Whether a text may be a file's path. It is not where the file's content stands in its place (a JSON credential, a
- * PEM key, a token, or base64 of one): such a value may be a secret, and is never shown.
+ * Whether a text may be the path of a file. It is not one where somebody put the file's content there (a JSON
+ * credential, a PEM key, a token, or base64 of one): such a value may be a secret, and is never shown.
  */
 export function isPathLike(text: string): boolean {
   const [encoded = ''] = /^[\w+/-]*/.exec(text.replace(/^\s*["']?\s*/, '')) ?? []
@@ -158,7 +158,7 @@ export const path = v.pipe(
 
 const MOST_SHOWN = 100
 
-/** What somebody gave, as an error may quote it: one short line, without what may be a secret or a URL's password. */
+/** A value as an error may quote it: one short line, without possible secrets and without a URL's password. */
 export function quoted(given: string): string {
   if (!isPathLike(given)) return '(a value that is not shown, since it may be a secret)'
   const open = given.replace(/\/\/[^/@\s]*@/g, '//***@')

@@ -1,4 +1,4 @@
-/** What is asked for and what is minted. Nothing here knows HTTP, and nothing here knows who mints. */
+/** What is asked for and what is minted. Knows neither HTTP nor who mints. */
 
 import { parseJson } from './json.ts'
 
@@ -6,7 +6,7 @@ import { parseJson } from './json.ts'
 export type TokenRequest =
   | {
       kind: 'id'
-      /** Email of the service account that the token speaks for; undefined: the credential itself, whoever that is. */
+      /** Email of the service account that the token is for; undefined: the credential's own account, whichever that is. */
       principal: string | undefined
       /** The `aud` claim, exactly as asked. */
       audience: string
@@ -44,21 +44,21 @@ export interface Token {
   value: string
   /** Epoch ms after which receivers refuse it. */
   expiresAtMs: number
-  /** How it came: a source mints; the cache turns it into a hit, or into a stale one where no fresh one was to be had. */
+  /** A source says `mint`; the cache says `hit`, or `stale` where it could not get a fresh one. */
   served: 'mint' | 'hit' | 'stale'
-  /** True once a stored token: the first time that it is served from the cache. */
+  /** True the first time that a stored token is served from the cache. */
   first?: boolean
 }
 
-/** Whoever can answer a request for a token: a credential, the local issuer, the cache around either. */
+/** Answers requests for tokens: a credential, the local issuer, or the cache around either. */
 export interface TokenSource {
   /** Throws a SidemintError. `signal` ends a mint that nobody waits for any more. */
   mint(request: TokenRequest, signal?: AbortSignal): Promise<Token>
 }
 
 /**
- * The request as one string, every field of it. The free text comes last and nothing before it can hold a NUL,
- * so two requests never share a key; no principal is the empty text.
+ * Every field of the request in one string. The free text comes last and nothing before it can contain a NUL, so two
+ * requests never share a key. Without a principal that field is empty.
  */
 export function cacheKey(request: TokenRequest): string {
   return request.kind === 'id'

@@ -1,4 +1,4 @@
-/** A text that somebody sent, harmless for a terminal and for whoever reads line by line: what cannot be seen is escaped. */
+/** A text from outside with its invisible characters escaped, so that it harms no terminal and makes no second line. */
 export function visible(text: string): string {
   return text.replace(
     /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,

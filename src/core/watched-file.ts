@@ -1,19 +1,19 @@
-/** Whether a file has changed: asked of the file system by stat, since bind mounts on Macs report no changes. */
+/** Whether a file has changed, by stat: bind mounts on Macs report no changes. */
 
 import { statSync } from 'node:fs'
 
-/** How often the file system is asked at most. */
+/** The file system is asked at most once in this time. */
 export const LOOK_EVERY_MS = 1_000
 
 export interface WatchedFile {
   /**
-   * A text that is another one once the file was written, replaced, removed or made readable. It is at most
-   * `LOOK_EVERY_MS` old, so it may be asked for with every request. Never throws.
+   * A text that changes when the file is written, replaced, removed or made readable. It is at most `LOOK_EVERY_MS` old, so
+   * calling it with every request is cheap. Never throws.
    */
   version(): string
 }
 
-/** `paths`: files that count as one. `now`: epoch ms; a clock that is set back causes a new look. */
+/** `paths`: several files count as one. `now`: epoch ms; after the clock is set back, the file is looked at again. */
 export function createWatchedFile(paths: string | readonly string[], now: () => number): WatchedFile {
   let lookedAtMs = Number.NEGATIVE_INFINITY
   let seen = ''
@@ -29,7 +29,7 @@ export function createWatchedFile(paths: string | readonly string[], now: () => 
   }
 }
 
-/** `ctime` tells what `cp -p` and `touch -r` hide, and a file whose mode was changed. */
+/** `ctime` shows changes that `cp -p` and `touch -r` hide, and a changed mode. */
 function fingerprint(path: string): string {
   try {
     const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true })

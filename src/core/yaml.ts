@@ -1,23 +1,23 @@
-/** YAML as data. A file of its own so that the library is loaded only where there is YAML to read. */
+/** YAML as data. In a file of its own, so that the library is loaded only where there is YAML. */
 
 import { isAlias, isCollection, isNode, isPair, parseDocument } from 'yaml'
 import { parseJson } from './json.ts'
 
-/** A generated compose file repeats one anchor for each service; a stack of a thousand services is some 200,000. */
+/** A generated compose file repeats an anchor for each service: a thousand services come to some 200,000 values. */
 const MOST_VALUES = 500_000
 
-/** Digits enough to be a number that JSON.parse would round. */
+/** So many digits that JSON.parse may round the number. */
 const LONG_NUMBER = /\d{16}/
 
 /**
  * The data, or what is wrong with the text. Merge keys (`<<`) are merged, as Compose does. Whole numbers beyond 2^53
- * come as bigint and keep their digits.
+ * are bigint and keep their digits.
  */
 export function parseYaml(text: string): { data: unknown } | { problems: string[] } {
   return parseFast(text) ?? parseSlowly(text)
 }
 
-/** JSON is YAML too, and is read a hundred times as fast: a large policy would keep a gate's callers waiting. */
+/** JSON is YAML too, and JSON.parse is a hundred times as fast (measured): a large policy would keep a gate's callers waiting. */
 function parseFast(text: string): { data: unknown } | undefined {
   const data = /^\s*[{[]/.test(text) && !LONG_NUMBER.test(text) ? parseJson(text) : undefined
   return data === undefined ? undefined : { data }
@@ -29,14 +29,14 @@ function parseSlowly(text: string): { data: unknown } | { problems: string[] } {
     return { problems: document.errors.map(({ message }) => message.split('\n')[0] ?? message) }
   try {
     if (weigh(document.contents, new Map()) > MOST_VALUES) throw new RangeError('more values than anybody means')
-    // The library's own limit counts aliases and not what they stand for.
+    // The library's own limit counts aliases, not what they expand to.
     return { data: withNumbers(document.toJS({ maxAliasCount: -1 })) }
   } catch {
     return { problems: ['an alias is unknown, refers to itself, or is used too often'] }
   }
 }
 
-/** How many nodes there are once each alias is written out; `anchors` holds those of the anchors so far. */
+/** How many nodes there are with every alias expanded; `anchors` has the counts of the anchors so far. */
 function weigh(node: unknown, anchors: Map<string, number>): number {
   if (isAlias(node)) return anchors.get(node.source) ?? 1
   const parts = isPair(node) ? [node.key, node.value] : isCollection(node) ? node.items : []

@@ -1,6 +1,6 @@
 /**
- * The variables that point every Google client at a metadata server. A login on the laptop outranks any metadata
- * server (measured: with one, Node and Python never ask), so gcloud's directory is set to an empty one of ours.
+ * The variables that point every Google client at a metadata server (docs/wire.md, "Variables"). Clients that find a
+ * login on the laptop never ask a metadata server, so CLOUDSDK_CONFIG is an empty directory of ours.
  */
 
 import { existsSync } from 'node:fs'
@@ -19,7 +19,7 @@ export type ClientEnv = Record<string, string | undefined>
 export const VARIABLES_UNREAD_BY =
   "PHP, Ruby's googleauth before 1.8, Rust's yup-oauth2 and gcp_auth, and openai (Node.js, Python)"
 
-/** Clients reach the server by these too, where a network gives them to it. */
+/** Clients may also reach the server by these, on a network that gives it that name or address. */
 const OUR_HOSTS = [METADATA_NAME, METADATA_ADDRESS]
 
 export interface ClientEnvOptions {
@@ -46,24 +46,24 @@ export function createClientEnv({ url, emptyDirectory, env, project }: ClientEnv
   }
 }
 
-/** The block for a compose service, which reaches the server by its alias and has no login to hide. */
+/** The block for a compose service: it reaches the server by its alias, and has no login to hide. */
 export function createComposeEnv(project: string | undefined): ClientEnv {
   const noProxy = withHosts(undefined, METADATA_NAME)
   return { ...addresses(METADATA_URL), ...projectEnv(project), NO_PROXY: noProxy, no_proxy: noProxy }
 }
 
-/** Without it Node's library runs gcloud for the project, for seconds each time (measured with 11.3 and gcloud 528). */
+/** Without it Node's library runs gcloud for seconds to learn the project (docs/wire.md, "Variables"). */
 function projectEnv(project: string | undefined): ClientEnv {
   return project === undefined ? {} : { GOOGLE_CLOUD_PROJECT: project }
 }
 
-/** A login that hides the server from clients which look under HOME only: Go, and Node's library before 10.9. */
+/** A login that some clients find whatever the variables say: Go, and Node's library before 10.9 (docs/wire.md, "Variables"). */
 export function loginUnderHome(env: NodeJS.ProcessEnv): string | undefined {
   const path = join(env.HOME || homedir(), '.config', 'gcloud', 'application_default_credentials.json')
   return existsSync(path) ? path : undefined
 }
 
-/** Host and port without a scheme: most clients put `http://` before it themselves. Node prefers the IP, gcloud and C++ know only the ROOT. */
+/** Host and port without a scheme: most clients add `http://` themselves. Node prefers the IP; gcloud and C++ read only the ROOT (docs/wire.md, "Variables"). */
 function addresses(url: string): ClientEnv {
   const { host } = new URL(url)
   return {
@@ -72,7 +72,7 @@ function addresses(url: string): ClientEnv {
   }
 }
 
-/** An asterisk means every host, but only where it stands alone. */
+/** `*` means every host, but only by itself. */
 function withHosts(current: string | undefined, hostname: string): string {
   const hosts = (current ?? '').split(/[\s,]+/)
   if (hosts.includes('*')) return '*'

@@ -1,4 +1,4 @@
-/** Where sidemint keeps what outlives a process. */
+/** Where sidemint keeps files between processes. */
 
 import { rmSync } from 'node:fs'
 import { homedir } from 'node:os'
@@ -10,16 +10,16 @@ export function cacheDirectory(env: NodeJS.ProcessEnv): string {
 }
 
 /**
- * The directory without a login that clients' gcloud is pointed at: one for each server, since gcloud remembers what a
- * server told it.
+ * The directory without a login for the gcloud of clients. Each server has its own, since gcloud remembers there what a
+ * server answered (docs/wire.md, "gcloud").
  */
 export function clientGcloudDirectory(env: NodeJS.ProcessEnv, url: string): string {
   return join(cacheDirectory(env), 'cloudsdk', new URL(url).host.replace(/[^\w.-]/g, '-'))
 }
 
 /**
- * Removes what gcloud remembers there: for ten minutes whether there is a metadata server, and access tokens until they
- * end, also those of a server that has been started anew (measured with gcloud 528). What cannot be removed stays.
+ * Removes what gcloud remembers there: whether there is a metadata server, and access tokens, also those that a server
+ * gave before it was restarted (docs/wire.md, "gcloud"). What cannot be removed stays.
  */
 export function forgetGcloud(directory: string): void {
   for (const name of ['gce', 'access_tokens.db']) {

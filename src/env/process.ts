@@ -1,6 +1,6 @@
 /**
- * Variables of this process, laid over one another: several servers of a test suite may be applied and closed in any
- * order, and the last one that is still there counts. The state is the module's because process.env is the process's.
+ * Variables of this process in layers: a test suite may apply and close several servers in any order, and the last one
+ * that is still there counts. The layers belong to the module, as process.env belongs to the process.
  */
 
 /** A value of undefined unsets the variable. */

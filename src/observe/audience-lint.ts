@@ -1,6 +1,6 @@
 /**
- * Audiences that are valid but rarely intended: each is reported once, and never refused. Wrong ones are noticed only in the
- * cloud, where the answer is a 401 without a reason.
+ * Audiences that are valid but rarely intended: each is reported once and never refused. Without this they are noticed
+ * only in the cloud, by a 401 without a reason.
  */
 
 import type { Events } from '../core/events.ts'
@@ -13,7 +13,7 @@ export interface AudienceLintOptions {
   now: () => number
 }
 
-/** Beyond this many the first are forgotten, and may be said again. */
+/** Beyond this many, all are forgotten and may be reported again. */
 const REMEMBERED = 1_000
 
 export function lintAudiences({ events, accepted, now }: AudienceLintOptions): void {

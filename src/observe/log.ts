@@ -1,6 +1,6 @@
 /**
- * Events as log lines: one short line for people, or one JSON record. What is logged at which level is decided
- * here. A hit is worth a line only the first time; a line that repeats is held back for a while.
+ * Events as log lines: a short line for people, or a JSON record. This file decides what is logged at which level. A hit
+ * gets a line only the first time; a line that repeats is held back for a while.
  */
 
 import pino from 'pino'
@@ -33,7 +33,7 @@ interface Line {
   repeat?: string
 }
 
-/** A failing service retries several times a second; one line in this time tells as much. */
+/** A failing service retries several times a second; one line in this time says as much. */
 const REPEAT_MS = 10_000
 const REPEATS_KEPT = 1_000
 /** Longer audiences are cut in a line; the JSON record has them up to FIELD_LIMIT. */
@@ -81,7 +81,7 @@ function asText(record: string, colour: boolean): string {
   return `${time.slice(11, 19)} ${paint}${label}${msg}${paint === '' ? '' : '\x1b[0m'}\n`
 }
 
-/** Decided before a line is made: most events are hits, and no line at `info`. Undefined where another event tells of it. */
+/** Decided before a line is made: most events are hits, which are not logged at `info`. Undefined where another event reports the same. */
 function levelOf(event: SidemintEvent): Level | undefined {
   if (event.type === 'notice') return event.level
   if (event.type === 'gate') return event.decision === 'allow' ? 'info' : 'warn'
@@ -122,7 +122,7 @@ function describeRefresh(event: MintEvent): Line {
   return failed ? { ...line, repeat: `refresh ${event.code} ${event.identity} ${subject(event)}` } : line
 }
 
-/** Every decision is a line: whoever counts them must find them all. */
+/** Every decision gets a line, so that they can be counted. */
 function describeGate({ type, at: _, ...event }: GateEvent): Line {
   const { decision, code, status, upstreamStatus, caller, host, method, path, audience, principal, reason } = event
   const as = principal === '' ? '' : ` as ${shortEmail(principal)} for ${printable(audience)}`
@@ -177,7 +177,7 @@ function outcome(event: Pick<RequestEvent, 'result' | 'code' | 'reason' | 'tookM
   return `${event.result} ${event.tookMs}ms exp ${minutes}m`
 }
 
-/** Nothing where nobody knows: a user's email is in no credential file. */
+/** Empty where the email is unknown: a user's credential file does not have it. */
 function asWhom({ identity }: { identity: string }): string {
   return identity === '' ? '' : ` as ${shortEmail(identity)}`
 }
@@ -186,7 +186,7 @@ function shortEmail(email: string): string {
   return printable(email).replace(/(?:\.iam)?\.gserviceaccount\.com$/, '')
 }
 
-/** What a caller sent, as a line may have it. */
+/** A caller's text as a log line may contain it. */
 function printable(text: string, limit = TEXT_LIMIT): string {
   return visible(text.length > limit ? `${text.slice(0, limit)}…` : text)
 }

@@ -1,6 +1,6 @@
 /**
- * What happened, as numbers: counted from the event stream since the start, put into Prometheus' words at a scrape.
- * Labels come from closed lists only; never an audience, a path or a caller.
+ * Counts of events since the start, in Prometheus' form at a scrape. Labels come from closed lists only: never an
+ * audience, a path or a caller.
  */
 
 import type { Events, SidemintEvent } from '../core/events.ts'
@@ -39,7 +39,7 @@ export function createMetrics(events: Events): Metrics {
   }
 }
 
-/** Counted along a path of label values, where one key of all of them would be made at every hit. */
+/** Counts along a path of label values: one key of all of them would have to be made at every hit. */
 function createCount(name: string, help: string, labels: readonly string[]) {
   const tally: Tally = { count: 0, by: new Map() }
   return {

@@ -1,4 +1,4 @@
-/** Our own paths under `/_sidemint/`: whether the process is alive, whether its last mint failed for good, its metrics. */
+/** Our own paths under `/_sidemint/`: health, readiness and metrics. */
 
 import type { Routes } from '../http/app.ts'
 import type { Metrics } from './metrics.ts'

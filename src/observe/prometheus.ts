@@ -1,4 +1,4 @@
-/** Counts in Prometheus' text format. A file of its own so that prom-client is loaded only by the first scrape. */
+/** Counts in Prometheus' text format. In a file of its own, so that only a scrape loads prom-client. */
 
 import { Counter, Registry } from 'prom-client'
 

@@ -1,18 +1,18 @@
-/** Whether the last mint failed for good or the clock is off. Known from events and answers, so asking never mints. */
+/** Whether the last mint failed for good, or the clock is off. Known from events and responses: asking never mints. */
 
 import { failure, type SidemintError, withFix } from '../core/errors.ts'
 import type { Events } from '../core/events.ts'
 
 export interface Readiness {
-  /** What stands in the way, or undefined. No sentence of what failed: it may name the path of a credential. */
+  /** The failure's code and fix, or undefined. Not its sentence, which may name the path of a credential. */
   failing(): { code: string; fix: string } | undefined
-  /** Other credentials are there: what failed before says nothing any more. */
+  /** Forgets what failed, once there are other credentials. */
   reset(): void
-  /** Compares our clock with the one of whoever mints, epoch ms. */
+  /** Compares our clock with the minter's, epoch ms. */
   compareClock(theirMs: number): void
 }
 
-/** Python accepts no skew at all, and Google's verifiers accept five minutes. */
+/** Python's verifier accepts no skew, Google's others five minutes (docs/minting.md, "The local issuer"). */
 export const SKEW_WARNED_MS = 5_000
 export const SKEW_REFUSED_MS = 30_000
 
