@@ -1,7 +1,7 @@
 /** `sidemint exec` as the README shows it, with the examples, and gcloud itself. */
 
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -17,8 +17,18 @@ const scratch = mkdtempSync(join(tmpdir(), 'sidemint-clients-'))
 
 test.after.always(() => rmSync(scratch, { recursive: true, force: true }))
 
-const exec = (command: readonly string[], cwd: string) =>
-  run(process.execPath, [CLI, 'exec', '--', ...command], { cwd, env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' } })
+/** Where a developer has logged in, which is no reason to ask Google in a test. */
+const HOME = join(scratch, 'home')
+const GCLOUD = join(HOME, '.config', 'gcloud')
+mkdirSync(GCLOUD, { recursive: true })
+const LOGIN = { type: 'authorized_user', client_id: 'c', client_secret: 's', refresh_token: 'r' }
+writeFileSync(join(GCLOUD, 'application_default_credentials.json'), JSON.stringify(LOGIN))
+
+const exec = (command: readonly string[], cwd: string, env: NodeJS.ProcessEnv = {}) =>
+  run(process.execPath, [CLI, 'exec', '--', ...command], {
+    cwd,
+    env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1', HOME, ...env },
+  })
 
 testWith(['python3'], 'sidemint exec -- pytest: google-auth gets ID tokens and default credentials', async (t) => {
   t.timeout(240_000)
@@ -31,7 +41,8 @@ testWith(['python3'], 'sidemint exec -- pytest: google-auth gets ID tokens and d
 
 testWith(['go'], 'sidemint exec -- go test: the Go library gets an ID token', async (t) => {
   t.timeout(480_000)
-  const { stdout } = await exec(['go', 'test', '-count=1', './...'], join(ROOT, 'examples/go-test'))
+  const { stdout: caches } = await run('go', ['env', '-json', 'GOCACHE', 'GOMODCACHE'])
+  const { stdout } = await exec(['go', 'test', '-count=1', './...'], join(ROOT, 'examples/go-test'), JSON.parse(caches))
   t.regex(stdout, /^ok\s/m)
 })
 
