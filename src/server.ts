@@ -104,7 +104,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     ...(bounds === undefined ? {} : { bounds }),
   })
   const { source, credentials, inherited, advice, all, primary, project, local, tokens } = identities
-  if (local === undefined) lintAudiences({ events, accepted: settings.gates.flatMap(({ audience }) => audience), now })
+  lintAudiences({ events, gates: settings.gates, isLocal: local !== undefined, now })
   const injected = createInjectedFailures()
   const byPort = new Map<number, Identity>()
   const callers = createCallers(createSystemNames())

@@ -7,8 +7,10 @@ import type { Events } from '../core/events.ts'
 
 export interface AudienceLintOptions {
   events: Events
-  /** Audiences that a gate accepts, so they are meant. */
-  accepted: readonly string[]
+  /** What a gate accepts is meant. */
+  gates: readonly { audience: readonly string[] }[]
+  /** Tokens are signed here, so names that only this stack knows are meant too. */
+  isLocal: boolean
   /** Epoch ms. */
   now: () => number
 }
@@ -16,11 +18,12 @@ export interface AudienceLintOptions {
 /** Beyond this many, all are forgotten and may be reported again. */
 const REMEMBERED = 1_000
 
-export function lintAudiences({ events, accepted, now }: AudienceLintOptions): void {
+export function lintAudiences({ events, gates, isLocal, now }: AudienceLintOptions): void {
+  const accepted = gates.flatMap(({ audience }) => audience)
   const said = new Set<string>()
   events.subscribe((event) => {
     if (event.type !== 'request' || event.kind !== 'id' || event.result !== 'mint' || said.has(event.audience)) return
-    const advice = accepted.includes(event.audience) ? undefined : adviseOn(event.audience)
+    const advice = accepted.includes(event.audience) ? undefined : adviseOn(event.audience, isLocal)
     if (advice === undefined) return
     if (said.size >= REMEMBERED) said.clear()
     said.add(event.audience)
@@ -29,14 +32,26 @@ export function lintAudiences({ events, accepted, now }: AudienceLintOptions): v
   })
 }
 
-/** What is odd about an audience, or undefined. */
-export function adviseOn(audience: string): string | undefined {
+/** What a program makes of a value that is not there, and of one that is not a text: JavaScript, Python, Go, Java. */
+const NO_TEXT = /\b(undefined|null|NaN|None)\b|\[object \w+\]|%!\w\(|<nil>/
+/** Of a shell or Compose, a template engine, and GitHub's and Terraform's files. */
+const UNFILLED = /\$\{|\$[A-Z_]{2,}|\{\{|%[A-Z_]{2,}%/
+
+/** What is odd about an audience, or undefined. `isLocal`: who asks is served by this stack alone. */
+export function adviseOn(audience: string, isLocal: boolean): string | undefined {
+  const [missing] = NO_TEXT.exec(audience) ?? []
+  if (missing !== undefined) return `holds ${missing}: the variable that it is made of has no text`
+  if (UNFILLED.test(audience)) return 'holds a variable that nobody has filled in'
+  if (/^["'`]|["'`]$/.test(audience))
+    return 'has quotes around it, which belong to a shell or a file and not to the value'
+  if (/\s/.test(audience)) return 'has a space in it: no receiver expects one'
   const url = URL.parse(audience)
   if (url === null || !/^https?:$/.test(url.protocol)) return undefined
   const { hostname, pathname, protocol } = url
   if (/(^|\.)googleapis\.com$/.test(hostname)) return 'is a Google API, which takes access tokens, not ID tokens'
-  if (isLocalName(hostname)) return 'is a local name: no Google service accepts it'
-  if (protocol === 'http:') return 'begins with http://: Cloud Run and IAP know it by https://'
+  const isOurs = isLocalName(hostname)
+  if (isOurs && !isLocal) return 'is a local name: no Google service accepts it'
+  if (protocol === 'http:' && !isOurs) return 'begins with http://: Cloud Run and IAP know it by https://'
   if (/\.run\.app$/.test(hostname) && pathname !== '/') {
     return 'has a path: Cloud Run expects the origin alone (Functions of the first generation want the path)'
   }

@@ -16,10 +16,45 @@ for (const [audience, advice] of [
   ['https://storage.googleapis.com', /access tokens/],
   ['https://evilgoogleapis.com', undefined],
   ['32555940559.apps.googleusercontent.com', undefined],
-  ['anything at all', undefined],
+  ['anything', undefined],
+  ['https://billing-undefined-uc.a.run.app', /holds undefined: the variable/],
+  ['undefined', /holds undefined/],
+  ['https://null', /holds null/],
+  ['None', /holds None/],
+  ['[object Object]', /holds \[object Object\]/],
+  ['https://%!s(<nil>)', /holds %!s\(/],
+  ['https://nullable.example', undefined],
+  [`\${BILLING_URL}`, /nobody has filled in/],
+  ['$BILLING_URL', /nobody has filled in/],
+  [`https://\${{ vars.HOST }}`, /nobody has filled in/],
+  ['https://{{ host }}', /nobody has filled in/],
+  ['%BILLING_URL%', /nobody has filled in/],
+  ['https://billing.acme.com/%41B', undefined],
+  ['"https://billing.acme.com"', /quotes/],
+  ["'https://billing.acme.com", /quotes/],
+  ["https://billing.acme.com/o'neill", undefined],
+  [' https://billing.acme.com', /space/],
+  ['https://billing.acme.com\n', /space/],
+  ['anything at all', /space/],
 ] as const) {
-  test(`the audience ${audience} is ${advice === undefined ? 'not remarked upon' : `remarked upon: ${advice.source}`}`, (t) => {
-    const found = adviseOn(audience)
+  test(`the audience ${JSON.stringify(audience)} is ${advice === undefined ? 'not remarked upon' : `remarked upon: ${advice.source}`}`, (t) => {
+    const found = adviseOn(audience, false)
+    if (advice === undefined) t.is(found, undefined)
+    else t.regex(found ?? '', advice)
+  })
+}
+
+for (const [audience, advice] of [
+  ['http://billing:8080', undefined],
+  ['http://localhost:8080', undefined],
+  ['http://billing:8080/', /ends in a slash/],
+  ['http://undefined:8080', /holds undefined/],
+  ['http://billing.acme.com', /http:\/\//],
+  ['https://billing-x.a.run.app/v1/pay', /has a path/],
+  ['https://storage.googleapis.com', /access tokens/],
+] as const) {
+  test(`where tokens are signed locally, ${audience} is ${advice === undefined ? 'meant' : `remarked upon: ${advice.source}`}`, (t) => {
+    const found = adviseOn(audience, true)
     if (advice === undefined) t.is(found, undefined)
     else t.regex(found ?? '', advice)
   })
@@ -29,7 +64,7 @@ test('an odd audience is said once, when it is minted; a failed request and a ga
   const events = createEvents()
   const notices: SidemintEvent[] = []
   events.subscribe((event) => event.type === 'notice' && notices.push(event))
-  lintAudiences({ events, accepted: ['http://ledger:8080'], now: () => 1 })
+  lintAudiences({ events, gates: [{ audience: ['http://ledger:8080'] }], isLocal: false, now: () => 1 })
   const asked = (audience: string, result: RequestEvent['result'] = 'mint'): RequestEvent => ({
     type: 'request',
     at: 1,
