@@ -78,6 +78,6 @@ const takerName = (taker: string) => (taker === 'library' ? 'test API' : taker)
 const spaced = (value: string | undefined) => (value === undefined ? '' : ` ${value}`)
 
 if (process.argv[1] === import.meta.filename) {
-  writeFileSync(REFERENCE, await withParts(readFileSync(REFERENCE, 'utf8')))
   writeFileSync(SCHEMA, schemaText())
+  void withParts(readFileSync(REFERENCE, 'utf8')).then((text) => writeFileSync(REFERENCE, text))
 }

@@ -1,4 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
+import { mkdtempSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,7 +11,7 @@ import { SETTINGS } from '../../src/config/table.ts'
 import { SidemintError } from '../../src/core/errors.ts'
 import type { Taker } from '../../src/core/schemas.ts'
 
-const root = await mkdtemp(join(tmpdir(), 'sidemint-settings-'))
+const root = mkdtempSync(join(tmpdir(), 'sidemint-settings-'))
 test.after.always(() => rm(root, { recursive: true, force: true }))
 
 const shapeOf = (name: Taker): CommandShape => ({ name, usage: '', summary: '', flags: {}, takes: 'nothing' })

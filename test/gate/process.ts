@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { startSidemint } from '../../src/index.ts'
+import { type Sidemint, startSidemint } from '../../src/index.ts'
 import { startCli } from '../command-line.ts'
 
 export const BILLING = 'billing@acme-dev.iam.gserviceaccount.com'
@@ -16,7 +16,10 @@ export const scratch = mkdtempSync(join(tmpdir(), 'sidemint-gate-'))
 
 /** The key that the server and `--user` share. */
 export const keyFile = join(scratch, 'key.pem')
-export const metadata = await startSidemint({ serviceAccount: BILLING, keyFile })
+export let metadata: Sidemint
+test.before(async () => {
+  metadata = await startSidemint({ serviceAccount: BILLING, keyFile })
+})
 
 test.after.always(async () => {
   await metadata.close()

@@ -17,9 +17,9 @@ const SUB = '113774264463038321964'
 
 interface Row {
   name: string
-  gate?: Partial<GateOptions>
-  /** By turns. */
-  headers?: string[]
+  gate?: () => Partial<GateOptions>
+  /** Alternating names and values. */
+  headers?: () => string[] | Promise<string[]>
   method?: string
   status: number
   code: string
@@ -28,241 +28,252 @@ interface Row {
 /** How Cloud Run's front end decides: one row for each kind of credential, audience, header and identity. */
 const TABLE: Row[] = [
   { name: 'no credential', status: 403, code: 'TOKEN_MISSING' },
-  { name: 'a Basic credential', headers: ['Authorization', 'Basic YTpi'], status: 403, code: 'TOKEN_MISSING' },
-  { name: 'a malformed token', headers: ['Authorization', 'Bearer junk'], status: 401, code: 'TOKEN_INVALID' },
+  { name: 'a Basic credential', headers: () => ['Authorization', 'Basic YTpi'], status: 403, code: 'TOKEN_MISSING' },
+  { name: 'a malformed token', headers: () => ['Authorization', 'Bearer junk'], status: 401, code: 'TOKEN_INVALID' },
   {
     name: 'a bad signature',
-    headers: ['Authorization', `${bearer().replace(/[^.]*$/, '')}${'A'.repeat(342)}`],
+    headers: () => ['Authorization', `${bearer().replace(/[^.]*$/, '')}${'A'.repeat(342)}`],
     status: 401,
     code: 'TOKEN_INVALID',
   },
   {
     name: 'an expired token',
-    headers: ['Authorization', bearer({ iat: nowSeconds - 4200, exp: nowSeconds - 600 })],
+    headers: () => ['Authorization', bearer({ iat: nowSeconds - 4200, exp: nowSeconds - 600 })],
     status: 401,
     code: 'TOKEN_EXPIRED',
   },
   {
     name: 'a token of an issuer that is not trusted',
-    headers: ['Authorization', bearer({ iss: 'https://accounts.google.com' })],
+    headers: () => ['Authorization', bearer({ iss: 'https://accounts.google.com' })],
     status: 401,
     code: 'ISSUER_NOT_TRUSTED',
   },
   {
     name: 'a token signed by a key that nobody publishes',
-    headers: ['Authorization', `Bearer ${issuer.sign({ aud: RUN, email: BILLING }, { key: await newKey() })}`],
+    headers: async () => [
+      'Authorization',
+      `Bearer ${issuer.sign({ aud: RUN, email: BILLING }, { key: await newKey() })}`,
+    ],
     status: 401,
     code: 'KEY_UNKNOWN',
   },
-  { name: 'an access token', headers: ['Authorization', 'Bearer ya29.a0AfH6'], status: 401, code: 'TOKEN_INVALID' },
+  {
+    name: 'an access token',
+    headers: () => ['Authorization', 'Bearer ya29.a0AfH6'],
+    status: 401,
+    code: 'TOKEN_INVALID',
+  },
   {
     name: 'a token for another audience',
-    headers: ['Authorization', bearer({ aud: 'demo' })],
+    headers: () => ['Authorization', bearer({ aud: 'demo' })],
     status: 401,
     code: 'AUDIENCE_WRONG',
   },
   {
     name: 'several tokens in one header',
-    headers: ['Authorization', `${bearer()}, ${bearer()}`],
+    headers: () => ['Authorization', `${bearer()}, ${bearer()}`],
     status: 401,
     code: 'TOKENS_SEVERAL',
   },
   {
     name: 'several Authorization headers, though the first would do',
-    headers: ['Authorization', bearer(), 'Authorization', 'Bearer other'],
+    headers: () => ['Authorization', bearer(), 'Authorization', 'Bearer other'],
     status: 401,
     code: 'TOKENS_SEVERAL',
   },
   {
     name: 'a good token of somebody who may not invoke',
-    headers: ['Authorization', bearer({ email: 'orders@acme-dev.iam.gserviceaccount.com' })],
+    headers: () => ['Authorization', bearer({ email: 'orders@acme-dev.iam.gserviceaccount.com' })],
     status: 403,
     code: 'NOT_AN_INVOKER',
   },
-  { name: 'an invoker', headers: ['Authorization', bearer()], status: 200, code: 'INVOKER' },
+  { name: 'an invoker', headers: () => ['Authorization', bearer()], status: 200, code: 'INVOKER' },
   {
     name: 'an invoker who writes bearer in lower case',
-    headers: ['authorization', `bearer ${token()}`],
+    headers: () => ['authorization', `bearer ${token()}`],
     status: 200,
     code: 'INVOKER',
   },
   {
     name: 'TRACE by an invoker',
     method: 'TRACE',
-    headers: ['Authorization', bearer()],
+    headers: () => ['Authorization', bearer()],
     status: 405,
     code: 'METHOD_UNSUPPORTED',
   },
-  { name: 'allUsers without a token', gate: { invokers: ['allUsers'] }, status: 200, code: 'PUBLIC' },
+  { name: 'allUsers without a token', gate: () => ({ invokers: ['allUsers'] }), status: 200, code: 'PUBLIC' },
   {
     name: 'allUsers with a junk JWT',
-    gate: { invokers: ['allUsers'] },
-    headers: ['Authorization', 'Bearer a.b.c'],
+    gate: () => ({ invokers: ['allUsers'] }),
+    headers: () => ['Authorization', 'Bearer a.b.c'],
     status: 200,
     code: 'PUBLIC',
   },
   {
     name: 'the run.app URL with a trailing slash',
-    headers: ['Authorization', bearer({ aud: `${RUN}/` })],
+    headers: () => ['Authorization', bearer({ aud: `${RUN}/` })],
     status: 200,
     code: 'INVOKER',
   },
   {
     name: 'the run.app URL with a path, as Cloud Tasks sends it',
-    headers: ['Authorization', bearer({ aud: `${RUN}/tasks/1` })],
+    headers: () => ['Authorization', bearer({ aud: `${RUN}/tasks/1` })],
     status: 200,
     code: 'INVOKER',
   },
   {
     name: 'the second form of the run.app URL, where both are listed',
-    gate: { audiences: [RUN, 'https://ledger-1234567.europe-west1.run.app'] },
-    headers: ['Authorization', bearer({ aud: 'https://ledger-1234567.europe-west1.run.app' })],
+    gate: () => ({ audiences: [RUN, 'https://ledger-1234567.europe-west1.run.app'] }),
+    headers: () => ['Authorization', bearer({ aud: 'https://ledger-1234567.europe-west1.run.app' })],
     status: 200,
     code: 'INVOKER',
   },
   {
     name: 'the URL of a traffic tag',
-    headers: ['Authorization', bearer({ aud: RUN.replace('://', '://green---') })],
+    headers: () => ['Authorization', bearer({ aud: RUN.replace('://', '://green---') })],
     status: 401,
     code: 'AUDIENCE_WRONG',
   },
   {
     name: 'a custom audience to the letter',
-    gate: { audiences: ['http://ledger:8080'] },
-    headers: ['Authorization', bearer({ aud: 'http://ledger:8080' })],
+    gate: () => ({ audiences: ['http://ledger:8080'] }),
+    headers: () => ['Authorization', bearer({ aud: 'http://ledger:8080' })],
     status: 200,
     code: 'INVOKER',
   },
   {
     name: 'a custom audience with a trailing slash',
-    gate: { audiences: ['http://ledger:8080'] },
-    headers: ['Authorization', bearer({ aud: 'http://ledger:8080/' })],
+    gate: () => ({ audiences: ['http://ledger:8080'] }),
+    headers: () => ['Authorization', bearer({ aud: 'http://ledger:8080/' })],
     status: 401,
     code: 'AUDIENCE_WRONG',
   },
   {
     name: 'the full URL of a function',
-    gate: { audiences: ['https://region-p.cloudfunctions.net/ledger'] },
-    headers: ['Authorization', bearer({ aud: 'https://region-p.cloudfunctions.net/ledger' })],
+    gate: () => ({ audiences: ['https://region-p.cloudfunctions.net/ledger'] }),
+    headers: () => ['Authorization', bearer({ aud: 'https://region-p.cloudfunctions.net/ledger' })],
     status: 200,
     code: 'INVOKER',
   },
   {
     name: 'a function without its name',
-    gate: { audiences: ['https://region-p.cloudfunctions.net/ledger'] },
-    headers: ['Authorization', bearer({ aud: 'https://region-p.cloudfunctions.net' })],
+    gate: () => ({ audiences: ['https://region-p.cloudfunctions.net/ledger'] }),
+    headers: () => ['Authorization', bearer({ aud: 'https://region-p.cloudfunctions.net' })],
     status: 401,
     code: 'AUDIENCE_WRONG',
   },
   {
     name: 'an audience that is a list',
-    headers: ['Authorization', bearer({ aud: [RUN] })],
+    headers: () => ['Authorization', bearer({ aud: [RUN] })],
     status: 401,
     code: 'AUDIENCE_WRONG',
   },
   {
     name: "gcloud's own audience with a user who may invoke",
-    gate: { invokers: ['user:ann@acme.com'] },
-    headers: ['Authorization', bearer(ANN)],
+    gate: () => ({ invokers: ['user:ann@acme.com'] }),
+    headers: () => ['Authorization', bearer(ANN)],
     status: 200,
     code: 'INVOKER',
   },
   {
     name: "gcloud's own audience where the gate does not take it",
-    gate: { invokers: ['user:ann@acme.com'], gcloudAudiences: false },
-    headers: ['Authorization', bearer(ANN)],
+    gate: () => ({ invokers: ['user:ann@acme.com'], gcloudAudiences: false }),
+    headers: () => ['Authorization', bearer(ANN)],
     status: 401,
     code: 'AUDIENCE_WRONG',
   },
   {
     name: "a user's token for an OAuth client of one's own",
-    gate: { invokers: ['user:ann@acme.com'] },
-    headers: ['Authorization', bearer({ ...ANN, aud: '123-own.apps.googleusercontent.com' })],
+    gate: () => ({ invokers: ['user:ann@acme.com'] }),
+    headers: () => ['Authorization', bearer({ ...ANN, aud: '123-own.apps.googleusercontent.com' })],
     status: 401,
     code: 'AUDIENCE_WRONG',
   },
   {
     name: 'a good token in X-Serverless-Authorization beside a junk Authorization',
-    headers: ['X-Serverless-Authorization', bearer(), 'Authorization', 'Bearer junk'],
+    headers: () => ['X-Serverless-Authorization', bearer(), 'Authorization', 'Bearer junk'],
     status: 200,
     code: 'INVOKER',
   },
   {
     name: 'a bad token in X-Serverless-Authorization beside a good Authorization',
-    headers: ['X-Serverless-Authorization', 'Bearer junk', 'Authorization', bearer()],
+    headers: () => ['X-Serverless-Authorization', 'Bearer junk', 'Authorization', bearer()],
     status: 401,
     code: 'TOKEN_INVALID',
   },
   {
     name: 'a token without email and a gate that knows the subject',
-    gate: { subjects: { [SUB]: BILLING } },
-    headers: ['Authorization', bearer({ sub: SUB, email: undefined, email_verified: undefined })],
+    gate: () => ({ subjects: { [SUB]: BILLING } }),
+    headers: () => ['Authorization', bearer({ sub: SUB, email: undefined, email_verified: undefined })],
     status: 200,
     code: 'INVOKER',
   },
   {
     name: 'a token without email and a gate that does not know the subject',
-    headers: ['Authorization', bearer({ sub: SUB, email: undefined, email_verified: undefined })],
+    headers: () => ['Authorization', bearer({ sub: SUB, email: undefined, email_verified: undefined })],
     status: 403,
     code: 'NOT_AN_INVOKER',
   },
   {
     name: 'a subject that another issuer gives',
-    gate: { subjects: { [SUB]: BILLING }, trust: ['google', issuer.url] },
-    headers: ['Authorization', bearer({ sub: SUB, email: undefined, email_verified: undefined })],
+    gate: () => ({ subjects: { [SUB]: BILLING }, trust: ['google', issuer.url] }),
+    headers: () => ['Authorization', bearer({ sub: SUB, email: undefined, email_verified: undefined })],
     status: 403,
     code: 'NOT_AN_INVOKER',
   },
   {
     name: 'a user of the domain whose email is not verified',
-    gate: { invokers: ['domain:acme.com'] },
-    headers: ['Authorization', bearer({ ...ANN, email_verified: false })],
+    gate: () => ({ invokers: ['domain:acme.com'] }),
+    headers: () => ['Authorization', bearer({ ...ANN, email_verified: false })],
     status: 403,
     code: 'NOT_AN_INVOKER',
   },
   {
     name: 'an email of which nobody says that it is verified',
-    headers: ['Authorization', bearer({ email_verified: undefined })],
+    headers: () => ['Authorization', bearer({ email_verified: undefined })],
     status: 403,
     code: 'NOT_AN_INVOKER',
   },
   {
     name: 'an email that is not verified',
-    headers: ['Authorization', bearer({ email_verified: false })],
+    headers: () => ['Authorization', bearer({ email_verified: false })],
     status: 403,
     code: 'NOT_AN_INVOKER',
   },
   {
     name: 'any principal where allAuthenticatedUsers may invoke',
-    gate: { invokers: ['allAuthenticatedUsers'] },
-    headers: ['Authorization', bearer({ email: 'x@gmail.com' })],
+    gate: () => ({ invokers: ['allAuthenticatedUsers'] }),
+    headers: () => ['Authorization', bearer({ email: 'x@gmail.com' })],
     status: 200,
     code: 'INVOKER',
   },
   {
     name: 'nobody where allAuthenticatedUsers may invoke',
-    gate: { invokers: ['allAuthenticatedUsers'] },
+    gate: () => ({ invokers: ['allAuthenticatedUsers'] }),
     status: 403,
     code: 'TOKEN_MISSING',
   },
   {
     name: 'a member of a group',
-    gate: { invokers: ['group:eng@acme.com'], groups: { 'eng@acme.com': ['user:ann@acme.com'] } },
-    headers: ['Authorization', bearer(ANN)],
+    gate: () => ({ invokers: ['group:eng@acme.com'], groups: { 'eng@acme.com': ['user:ann@acme.com'] } }),
+    headers: () => ['Authorization', bearer(ANN)],
     status: 200,
     code: 'INVOKER',
   },
   {
     name: 'a user of the domain',
-    gate: { invokers: ['domain:acme.com'] },
-    headers: ['Authorization', bearer(ANN)],
+    gate: () => ({ invokers: ['domain:acme.com'] }),
+    headers: () => ['Authorization', bearer(ANN)],
     status: 200,
     code: 'INVOKER',
   },
   {
     name: 'a stranger to group and domain',
-    gate: { invokers: ['group:eng@acme.com', 'domain:acme.com'], groups: { 'eng@acme.com': ['user:ann@acme.com'] } },
-    headers: ['Authorization', bearer({ ...ANN, email: 'eve@gmail.com', hd: undefined })],
+    gate: () => ({
+      invokers: ['group:eng@acme.com', 'domain:acme.com'],
+      groups: { 'eng@acme.com': ['user:ann@acme.com'] },
+    }),
+    headers: () => ['Authorization', bearer({ ...ANN, email: 'eve@gmail.com', hd: undefined })],
     status: 403,
     code: 'NOT_AN_INVOKER',
   },
@@ -270,8 +281,9 @@ const TABLE: Row[] = [
 
 for (const row of TABLE) {
   test(`${row.name}: ${row.status}`, async (t) => {
-    const { send, reached, decisions } = await startGate(t, row.gate)
-    const answer = await send(row.headers, { method: row.method ?? 'GET' })
+    const { send, reached, decisions } = await startGate(t, row.gate?.())
+    const headers = await row.headers?.()
+    const answer = await send(headers, { method: row.method ?? 'GET' })
     t.is(answer.status, row.status)
     t.is(reached.length, row.status === 200 ? 1 : 0)
     const [decision, ...more] = decisions()
@@ -283,7 +295,7 @@ for (const row of TABLE) {
       host: 'ledger',
     })
     t.is(decision?.status, row.status === 200 ? undefined : row.status)
-    const credential = row.headers?.at(1)?.split(' ').at(-1)
+    const credential = headers?.at(1)?.split(' ').at(-1)
     if (credential) t.false(JSON.stringify(decision).includes(credential), 'the token is in the log')
     if (decision?.reason) t.false(answer.body.includes(decision.reason), 'the reason is in the body')
   })

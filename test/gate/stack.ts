@@ -4,13 +4,13 @@ import { once } from 'node:events'
 import http, { type IncomingMessage, type RequestListener } from 'node:http'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
-import type { ExecutionContext } from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { createEvents, type GateEvent, type NoticeEvent } from '../../src/core/events.ts'
 import { createGates, type GatesOptions } from '../../src/gate/hosts.ts'
 import type { GateOptions } from '../../src/gate/options.ts'
 import { listen as listenHttp } from '../../src/http/listener.ts'
 import { recordEvents } from '../recorder.ts'
-import { startIssuer } from './issuer.ts'
+import { type Issuer, startIssuer } from './issuer.ts'
 
 export const RUN = 'https://ledger-abc123-uc.a.run.app'
 export const BILLING = 'billing@acme-dev.iam.gserviceaccount.com'
@@ -21,7 +21,10 @@ export interface Answer {
   body: string
 }
 
-export const issuer = await startIssuer()
+export let issuer: Issuer
+test.before(async () => {
+  issuer = await startIssuer()
+})
 
 /** A good token of billing for the service, with claims changed. */
 export const token = (claims: Record<string, unknown> = {}) =>
@@ -79,7 +82,6 @@ export async function startRawService(t: ExecutionContext, bytes: string | Buffe
 const ORDINARY = {
   audiences: [RUN],
   invokers: [`serviceAccount:${BILLING}`],
-  trust: [issuer.url],
   groups: {},
   subjects: {},
   strip: 'both',
@@ -92,7 +94,7 @@ export type GateUnderTest = Partial<GateOptions> & { upstream: string }
 /** The gates on free ports: the ports by those that the gates name, or by 0 where they name none. */
 export async function listenGates(t: ExecutionContext, list: readonly GateUnderTest[], options: GatesOptions) {
   const gates = await createGates(
-    list.map((gate) => ({ ...ORDINARY, ...gate })),
+    list.map((gate) => ({ ...ORDINARY, trust: [issuer.url], ...gate })),
     options,
   )
   const ports = new Map<number, number>()

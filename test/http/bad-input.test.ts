@@ -2,11 +2,14 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { readClaims } from '../../src/core/token.ts'
-import { startSidemint } from '../../src/index.ts'
+import { type Sidemint, startSidemint } from '../../src/index.ts'
 import { ask, DEFAULT_ACCOUNT, parseReply, type Reply, sendRaw, V1 } from '../http-client.ts'
 
 const EMAIL = 'orders@acme-dev.iam.gserviceaccount.com'
-const server = await startSidemint({ serviceAccount: EMAIL })
+let server: Sidemint
+test.before(async () => {
+  server = await startSidemint({ serviceAccount: EMAIL })
+})
 test.after.always(async (t) => {
   t.is((await ask(server.url, '/_sidemint/health')).status, 200, 'it survived everything')
   await server.close()

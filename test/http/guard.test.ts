@@ -1,8 +1,11 @@
 import test from 'ava'
-import { startSidemint } from '../../src/index.ts'
+import { type Sidemint, startSidemint } from '../../src/index.ts'
 import { ask, DEFAULT_ACCOUNT, FLAVOR, parseReply, sendRaw, V1 } from '../http-client.ts'
 
-const server = await startSidemint({ allowHost: ['mds.corp.example', '*.Dev.Example', 'exact'] })
+let server: Sidemint
+test.before(async () => {
+  server = await startSidemint({ allowHost: ['mds.corp.example', '*.Dev.Example', 'exact'] })
+})
 test.after.always(() => server.close())
 
 const PROJECT = `${V1}/project/project-id`

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { createPrivateKey, createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto'
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtempSync } from 'node:fs'
+import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -11,7 +12,7 @@ import { certify } from '../../src/issuer/certificate.ts'
 import { generateSigningKey } from '../../src/issuer/key.ts'
 import { loadKeys } from '../../src/issuer/key-file.ts'
 
-const root = await mkdtemp(join(tmpdir(), 'sidemint-keys-'))
+const root = mkdtempSync(join(tmpdir(), 'sidemint-keys-'))
 test.after.always(() => rm(root, { recursive: true, force: true }))
 
 let made = 0

@@ -2,14 +2,17 @@ import test from 'ava'
 import { OAuth2Client } from 'google-auth-library'
 import { decodeProtectedHeader, errors, jwtVerify } from 'jose'
 import { readClaims } from '../../src/core/token.ts'
-import { startSidemint } from '../../src/index.ts'
+import { type Sidemint, startSidemint } from '../../src/index.ts'
 import { accountId } from '../../src/issuer/account-id.ts'
 import { createClock, HOUR, SECOND } from '../clock.ts'
 import { ask, DEFAULT_ACCOUNT, remoteKeys } from '../http-client.ts'
 
 const EMAIL = 'orders@acme-dev.iam.gserviceaccount.com'
 const AUDIENCE = 'https://billing.example/x?y=1'
-const server = await startSidemint({ serviceAccount: EMAIL })
+let server: Sidemint
+test.before(async () => {
+  server = await startSidemint({ serviceAccount: EMAIL })
+})
 test.after.always(() => server.close())
 
 const identity = async (url: string, query = '') =>

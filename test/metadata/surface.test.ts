@@ -1,6 +1,6 @@
 import test from 'ava'
 import { readClaims } from '../../src/core/token.ts'
-import { startSidemint } from '../../src/index.ts'
+import { type Sidemint, startSidemint } from '../../src/index.ts'
 import { Hit } from '../../src/metadata/hits.ts'
 import { accessLeaf } from '../../src/metadata/leaves.ts'
 import { createClock, MINUTE } from '../clock.ts'
@@ -16,24 +16,28 @@ const SETTINGS = {
   now: clock.now,
 } as const
 
-const run = await startSidemint({ ...SETTINGS, allowAudience: ['https://*', 'api'] })
-const vm = await startSidemint({
-  ...SETTINGS,
-  platform: 'gce',
-  region: 'europe-west1',
-  metadata: {
-    instance: {
-      id: 5775171277418378001n,
-      description: null,
-      tags: ['bread', 'butter'],
-      attributes: { 'ssh-keys': 'a\nb', stage_1: 'dev', 'Kebab-Case': '<&>' },
-      disks: [
-        { 'device-name': 'boot', index: 0 },
-        { 'device-name': 'data', index: 1 },
-      ],
+let run: Sidemint
+let vm: Sidemint
+test.before(async () => {
+  run = await startSidemint({ ...SETTINGS, allowAudience: ['https://*', 'api'] })
+  vm = await startSidemint({
+    ...SETTINGS,
+    platform: 'gce',
+    region: 'europe-west1',
+    metadata: {
+      instance: {
+        id: 5775171277418378001n,
+        description: null,
+        tags: ['bread', 'butter'],
+        attributes: { 'ssh-keys': 'a\nb', stage_1: 'dev', 'Kebab-Case': '<&>' },
+        disks: [
+          { 'device-name': 'boot', index: 0 },
+          { 'device-name': 'data', index: 1 },
+        ],
+      },
+      project: { attributes: { 'enable-oslogin': true } },
     },
-    project: { attributes: { 'enable-oslogin': true } },
-  },
+  })
 })
 test.after.always(() => Promise.all([run.close(), vm.close()]))
 
@@ -253,12 +257,13 @@ const ON_A_VM: Row[] = [
   json('/instance/?recursive=true', /^\{"attributes":.*"id":5775171277418378001,.*"tags":\["bread","butter"\]/),
 ]
 
-for (const [platform, server, rows] of [
-  ['Cloud Run', run, ON_CLOUD_RUN],
-  ['a VM', vm, ON_A_VM],
+for (const [platform, running, rows] of [
+  ['Cloud Run', () => run, ON_CLOUD_RUN],
+  ['a VM', () => vm, ON_A_VM],
 ] as const) {
   for (const { target, status, type, body } of rows) {
     test(`on ${platform} GET ${target} is ${status} ${type}, and HEAD the same without its body`, async (t) => {
+      const server = running()
       const reply = await ask(server.url, target)
       t.is(reply.status, status, reply.body)
       if (typeof body === 'string') t.is(reply.body, body)

@@ -43,7 +43,7 @@ export const SURVIVORS: readonly Patch[] = [
     file: 'src/mint/metadata-client.ts',
     find: 'signal, agent: false }',
     replace: 'signal }',
-    tests: ['test/mint/metadata-server.test.ts'],
+    tests: ['test/mint/metadata-server.alone.test.ts'],
   },
   {
     wrong: 'the audience http://x.run.app is taken for https://x.run.app',
@@ -92,7 +92,7 @@ export const SURVIVORS: readonly Patch[] = [
     file: 'src/core/watched-file.ts',
     find: 'Math.abs(atMs - lookedAtMs)',
     replace: '(atMs - lookedAtMs)',
-    tests: ['test/core/watched-file.test.ts', 'test/mint/credentials.test.ts'],
+    tests: ['test/core/watched-file.test.ts', 'test/mint/credentials.alone.test.ts'],
   },
   {
     wrong: 'a file that is replaced by one of the same size and time counts as the same',
@@ -106,7 +106,7 @@ export const SURVIVORS: readonly Patch[] = [
     file: 'src/mint/cache.ts',
     find: '!this.#inFlight.has(key) && this.#inFlight.size < MOST_MINTS',
     replace: '!this.#inFlight.has(key)',
-    tests: ['test/mint/cache.test.ts', 'test/server.test.ts'],
+    tests: ['test/mint/cache.test.ts', 'test/server.alone.test.ts'],
   },
   {
     wrong: 'the pattern ab*ba matches aba',
@@ -141,7 +141,7 @@ export const SURVIVORS: readonly Patch[] = [
     file: 'src/cli.ts',
     find: '      for (const name of signals) process.off(name, stop)\n',
     replace: '',
-    tests: ['test/cli.test.ts'],
+    tests: ['test/cli.alone.test.ts'],
   },
   {
     wrong: 'SIDEMINT_IMAGE=false takes the defaults of the image',
@@ -190,14 +190,14 @@ export const SURVIVORS: readonly Patch[] = [
     file: 'src/mint/google/thrown.ts',
     find: 'status === 408 || ',
     replace: '',
-    tests: ['test/mint/google/faults-keys.test.ts'],
+    tests: ['test/mint/google/faults-keys.alone.test.ts'],
   },
   {
     wrong: 'the project of gcloud auth login is taken for one of the user',
     file: 'src/mint/google/failures.ts',
     find: '[ADC_PROJECT, GCLOUD_PROJECT]',
     replace: '[ADC_PROJECT] as readonly string[]',
-    tests: ['test/mint/google/faults-keys.test.ts'],
+    tests: ['test/mint/google/faults-keys.alone.test.ts'],
   },
   {
     wrong: 'in two shared networks the project of the wrong one names the caller',

@@ -1,0 +1,30 @@
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+import { filesOf, TOGETHER } from './together.ts'
+
+const all = globSync('**/*.test.ts', { cwd: import.meta.dirname })
+const together = (Object.keys(TOGETHER) as (keyof typeof TOGETHER)[]).flatMap(filesOf)
+
+test('npm test runs every test file once', (t) => {
+  const entries = globSync('together/*.ts', { cwd: import.meta.dirname })
+  t.deepEqual(
+    entries.sort(),
+    Object.keys(TOGETHER)
+      .map((process) => `together/${process}.ts`)
+      .sort(),
+  )
+  t.deepEqual(together.toSorted(), all.filter((file) => !file.endsWith('.alone.test.ts')).sort())
+})
+
+/** Its variables, its working directory and its clock: what a process has once. */
+const CHANGES =
+  /\bapplyEnv\(|\bprocess\.env\.\w+ = |\bdelete process\.env|\bprocess\.chdir\(|workInEmptyDirectory\(|\bmock\./
+
+test('a file that changes its process for more than a serial test runs alone', (t) => {
+  for (const file of together) {
+    const statements = readFileSync(join(import.meta.dirname, file), 'utf8').split(/^(?=\S)/m)
+    const changing = statements.filter((statement) => CHANGES.test(statement) && !statement.startsWith('test.serial('))
+    t.deepEqual(changing, [], file)
+  }
+})
