@@ -36,5 +36,13 @@ export function runTogether(process: keyof typeof TOGETHER) {
   })
   // Not import(): ava starts once the stack is empty, and takes no further test. So no file of these awaits at its top.
   const require = createRequire(import.meta.url)
-  for (const file of filesOf(process)) require(join(import.meta.dirname, file))
+  for (const file of filesOf(process)) {
+    try {
+      require(join(import.meta.dirname, file))
+    } catch (error) {
+      test(`${file} is loaded`, () => {
+        throw error
+      })
+    }
+  }
 }

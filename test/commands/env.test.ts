@@ -95,7 +95,7 @@ test('env prints dotenv, compose and json, and warns of a login that some client
   t.is(json.err, '')
   t.like(JSON.parse(json.out), { GCE_METADATA_ROOT: '127.0.0.1:3', GOOGLE_APPLICATION_CREDENTIALS: null })
 
-  const compose = await run(['env', '--format=compose'])
+  const compose = await run(['env', '--format=compose', '--server', 'http://127.0.0.1:3'])
   t.is(
     compose.out,
     'GCE_METADATA_HOST: metadata.google.internal\nGCE_METADATA_IP: metadata.google.internal\nGCE_METADATA_ROOT: metadata.google.internal\n' +

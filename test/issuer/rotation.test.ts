@@ -1,4 +1,5 @@
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
+import { mkdtempSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,7 +14,7 @@ import { createClock, HOUR, MINUTE } from '../clock.ts'
 import { ask, DEFAULT_ACCOUNT, remoteKeys } from '../http-client.ts'
 
 const AUDIENCE = 'https://billing.example'
-const root = await mkdtemp(join(tmpdir(), 'sidemint-rotation-'))
+const root = mkdtempSync(join(tmpdir(), 'sidemint-rotation-'))
 test.after.always(() => rm(root, { recursive: true, force: true }))
 
 let made = 0

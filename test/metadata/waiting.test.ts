@@ -214,7 +214,7 @@ test('a server that stops answers what is held within its grace, with the value 
   t.deepEqual([status, body, headers.connection], [200, 'dev', 'close'])
 })
 
-test('another login wakes whoever waits for the account', async (t) => {
+test.serial('another login wakes whoever waits for the account', async (t) => {
   await using google = await startFakeGoogle()
   google.applyEnv()
   const clock = createClock()
