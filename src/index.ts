@@ -4,8 +4,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { settle } from './config/layers.ts'
-import { createEvents, type RequestEvent } from './core/events.ts'
-import { createLast } from './core/last.ts'
 import { createClientEnv } from './env/client.ts'
 import { applyVariables, withdrawVariables } from './env/process.ts'
 import { startServer } from './server.ts'
@@ -132,7 +130,10 @@ export interface Sidemint {
   readonly jwksUri: string
   /** The variables that point a child process at this server; undefined means: to be unset. */
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Every token request since the start, oldest first; the last 10,000 of them. */
+  /**
+   * Every token request since the start, oldest first; the last 10,000 of them. Without those for gcloud's own audience,
+   * which gcloud makes before every command.
+   */
   readonly requests: readonly RecordedRequest[]
   /**
    * Points this process at the server until `close`; after that it does nothing. Call it before a Google
@@ -156,8 +157,6 @@ export interface Sidemint {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-const REQUESTS_KEPT = 10_000
-
 /**
  * Starts a metadata server in this process, on a free port of 127.0.0.1, without credentials and without reading
  * variables or files. Several may run at once. Throws an error with a `code` for settings that are wrong.
@@ -165,15 +164,10 @@ const REQUESTS_KEPT = 10_000
 export async function startSidemint(options: StartOptions = {}): Promise<Sidemint> {
   const { now, ...chosen } = options
   const settings = settle({ options: chosen }, [], { taker: 'library' })
-  const events = createEvents()
-  const requests = createLast<RecordedRequest>(REQUESTS_KEPT)
-  events.subscribe((event) => {
-    if (event.type === 'request') requests.add(recorded(event))
-  })
   const server = await startServer({
     settings,
     env: settings.source === 'local' ? {} : process.env,
-    events,
+    keepHits: true,
     ...(now === undefined ? {} : { now }),
   })
   const emptyDirectory = mkdtempSync(join(tmpdir(), 'sidemint-'))
@@ -192,7 +186,7 @@ export async function startSidemint(options: StartOptions = {}): Promise<Sidemin
     jwksUri: server.jwksUri,
     env,
     get requests() {
-      return requests.all()
+      return server.record.requests()
     },
     applyEnv() {
       if (closing === undefined) applyVariables(env)
@@ -206,9 +200,4 @@ export async function startSidemint(options: StartOptions = {}): Promise<Sidemin
     close: () => (closing ??= close()),
     [Symbol.asyncDispose]: () => (closing ??= close()),
   }
-}
-
-function recorded(event: RequestEvent): RecordedRequest {
-  const { at, kind, audience, scopes, identity, caller, result, status } = event
-  return { at, kind, audience, scopes, identity, caller, result, status }
 }

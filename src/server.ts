@@ -2,11 +2,11 @@
 
 import type { RequestListener } from 'node:http'
 import type { Settings } from './config/settings.ts'
-import { failure } from './core/errors.ts'
+import { createOrders, type Orders } from './control/orders.ts'
 import { createEvents, type Events } from './core/events.ts'
 import { reachable } from './core/host.ts'
-import type { Token } from './core/token.ts'
 import { NO_GATES, openFront } from './gate/front.ts'
+import type { GateOptions } from './gate/options.ts'
 import type { OpenGates } from './gate/server.ts'
 import { createGuard } from './http/guard.ts'
 import { type Listener, listen } from './http/listener.ts'
@@ -16,9 +16,10 @@ import { type Callers, createCallers } from './identity/callers.ts'
 import { createSystemNames } from './identity/dns.ts'
 import { createIdentities, type Identities } from './identity/identities.ts'
 import type { Identity } from './identity/identity.ts'
+import { createInspector, type Inspector } from './inspector/inspector.ts'
+import { describeServer } from './inspector/state.ts'
 import { createDiscovery, JWKS_PATH } from './issuer/discovery.ts'
-import type { IssueOptions } from './issuer/local.ts'
-import { createInjectedFailures, type FailureOrder, type InjectedFailures } from './metadata/failures.ts'
+import { createInjectedFailures, type InjectedFailures } from './metadata/failures.ts'
 import { createMetadata } from './metadata/surface.ts'
 import type { IdentifiedCaller } from './metadata/token-request.ts'
 import { createWaiting, type Waiting } from './metadata/waiting.ts'
@@ -39,9 +40,11 @@ export interface ServerOptions {
   bounds?: Bounds
   /** Whether the settings' gates are fronted too. Default: no. */
   frontGates?: boolean
+  /** Whether the record has plain hits too. Default: they are counted. */
+  keepHits?: boolean
 }
 
-export interface RunningServer {
+export interface RunningServer extends Orders {
   /** Where it is reached from this host, without a final slash. */
   url: string
   /** The `iss` claim of locally signed tokens. */
@@ -64,17 +67,16 @@ export interface RunningServer {
   /** The gates that it fronts, and where they are reached from this host. */
   front: Pick<OpenGates, 'gates' | 'urls'>
   events: Events
-  /** Signs an ID token with any claims. */
-  issueToken(options: IssueOptions): Promise<Token>
-  /**
-   * A new key signs from now on, and every cached token is forgotten; receivers find the key before for as long as its
-   * tokens live. Answers the new key's id. Throws LOCAL_SOURCE_ONLY and KEY_FILE_UNREADABLE.
-   */
-  rotateKeys(): Promise<string>
-  /** The next `times` token requests are answered with this status and the code INJECTED. */
-  failNext(order: FailureOrder): void
+  record: Inspector['record']
   /** Stops accepting, gives requests in flight `graceMs` (default 0), aborts mints: those that wait get a 503. */
   close(graceMs?: number): Promise<void>
+}
+
+/** What is known once the ports are open. */
+interface Open {
+  url: string
+  byPort: Map<number, Identity>
+  gates: readonly GateOptions[]
 }
 
 /** What the parts have in common. */
@@ -85,17 +87,21 @@ interface Common {
   now: () => number
   readiness: Readiness
   waiting: Waiting
+  inspector: Inspector
+  open: Open
   /** The `iss` claim of locally signed tokens; known once the server listens. */
   issuer: () => string
 }
 
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { settings, env, now = Date.now, events = createEvents(), bounds } = options
-  let url = ''
+  const open: Open = { url: '', byPort: new Map(), gates: [] }
   const readiness = createReadiness(events, now)
+  const inspector = createInspector({ events, now, keepHits: options.keepHits ?? false })
   let metadata: Surface = () => undefined
   const waiting = createWaiting({ ask: (inbound) => metadata(inbound) })
-  const common: Common = { settings, events, now, readiness, waiting, issuer: () => settings.issuer ?? url }
+  const issuer = () => settings.issuer ?? open.url
+  const common: Common = { settings, events, now, readiness, waiting, inspector, open, issuer }
   const identities = await createIdentities({
     ...common,
     env,
@@ -106,15 +112,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { source, credentials, inherited, advice, all, primary, project, local, tokens } = identities
   lintAudiences({ events, gates: settings.gates, isLocal: local !== undefined, now })
   const injected = createInjectedFailures()
-  const byPort = new Map<number, Identity>()
   const callers = createCallers(createSystemNames())
-  const identify = createIdentify(identities, callers, byPort)
+  const identify = createIdentify(identities, callers, open.byPort)
   const { handler, ...surfaces } = await createHandler(common, identities, identify, injected)
   metadata = surfaces.metadata
   const front = { settings, events, now, callerOf: callers.labelOf, keys: local?.keys }
   const openGates = async (at: string) => (options.frontGates ? openFront(at, front) : NO_GATES)
-  const ports = await openPorts(settings, handler, all, byPort, openGates)
-  url = ports.url
+  const ports = await openPorts(settings, handler, all, open.byPort, openGates)
+  const { url } = Object.assign(open, { url: ports.url, gates: ports.front.gates })
 
   return {
     url,
@@ -127,31 +132,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     identities: all,
     primary,
     project,
-    ports: new Map([...byPort].map(([port, identity]) => [identity, port])),
+    ports: new Map([...open.byPort].map(([port, identity]) => [identity, port])),
     front: ports.front,
     events,
-    ...createSigner(identities),
-    failNext: injected.inject,
+    record: inspector.record,
+    ...createOrders({ identities, injected, record: inspector.record }),
     async close(graceMs = 0) {
       waiting.close()
+      inspector.close()
       await ports.close(graceMs, () => tokens.close())
       tokens.close()
-    },
-  }
-}
-
-/** What only a server that signs its tokens itself can do. */
-function createSigner({ local, source, tokens }: Identities): Pick<RunningServer, 'issueToken' | 'rotateKeys'> {
-  const signer = (what: string) => {
-    if (local === undefined) throw failure('LOCAL_SOURCE_ONLY', { what, source: source.name })
-    return local
-  }
-  return {
-    issueToken: async (asked) => signer('issueToken').source.issue(asked),
-    async rotateKeys() {
-      const kid = await signer('rotateKeys').keys.rotate()
-      tokens.clear()
-      return kid
     },
   }
 }
@@ -165,11 +155,12 @@ function credentialsChanged({ readiness, waiting, events, now }: Common): void {
 
 /** Every path that the server answers. */
 async function createHandler(
-  { settings, events, now, readiness, waiting, issuer }: Common,
+  common: Common,
   identities: Identities,
   identify: Identify,
   injected: InjectedFailures,
 ): Promise<{ handler: RequestListener; metadata: Surface }> {
+  const { settings, events, now, readiness, waiting, inspector, issuer } = common
   // Koa loads while the signing key is made on a thread.
   const { createApp } = await import('./http/app.ts')
   const { all, project, projectNumber, universe, local } = identities
@@ -184,11 +175,14 @@ async function createHandler(
     events,
     now,
   })
+  const appliedAt = now()
+  const state = () => describeServer({ ...common, identities, appliedAt })
   const allowHost = [...settings.allowHost, ...all.flatMap(({ hosts }) => hosts)]
   const handler = createApp({
     guard: createGuard({ metadata, allowHost, events, now }),
     routes: [
       createOps({ readiness, metrics: createMetrics(events) }),
+      inspector.routes(state, { project, region: settings.region }),
       ...(local === undefined ? [] : [createDiscovery({ keys: local.keys, issuer, now })]),
     ],
   })

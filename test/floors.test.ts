@@ -13,7 +13,7 @@ const FLOORS = [
   ['config'],
   ['mint'],
   ['identity'],
-  ['metadata', 'doctor'],
+  ['metadata', 'doctor', 'inspector', 'control'],
   ['server.ts'],
   ['commands', 'index.ts', 'cli.ts'],
 ]

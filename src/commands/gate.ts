@@ -4,6 +4,8 @@ import { checkGates } from '../gate/options.ts'
 import { startGates } from '../gate/server.ts'
 import { createCallers } from '../identity/callers.ts'
 import { createSystemNames } from '../identity/dns.ts'
+import { createInspector } from '../inspector/inspector.ts'
+import { describeGates } from '../inspector/state.ts'
 import { type CommandShape, helpFor, readArguments } from './arguments.ts'
 import { announceGates } from './banner.ts'
 import type { Io } from './command.ts'
@@ -27,8 +29,17 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const { settings } = await readArguments(SHAPE, { argv, env: io.env })
   const { events, log } = createLoggedEvents(settings, io)
   return runUntilSignal(io, log, async () => {
-    const running = await startGates({ settings, events, callerOf: createCallers(createSystemNames()).labelOf })
+    const inspector = createInspector({ events, now: Date.now, keepHits: false })
+    const appliedAt = Date.now()
+    const adminRoutes = [inspector.routes(() => describeGates({ settings, appliedAt }))]
+    const callerOf = createCallers(createSystemNames()).labelOf
+    const running = await startGates({ settings, events, callerOf, adminRoutes })
     announceGates(running, log, settings.logFormat)
-    return running
+    return {
+      async close(graceMs) {
+        inspector.close()
+        await running.close(graceMs)
+      },
+    }
   })
 }

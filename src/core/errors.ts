@@ -89,6 +89,11 @@ export const CATALOGUE = {
     what: 'cannot make the directory {path} ({reason})',
     fix: 'give this user a HOME that it can write to',
   },
+  STREAMS_TOO_MANY: {
+    status: 503,
+    what: '{most} streams of events are open already',
+    fix: 'close some of the pages that show this server',
+  },
   INJECTED: {
     status: 503,
     what: 'this failure was ordered by failNext ({left} more to come)',

@@ -28,6 +28,8 @@ export interface RequestEvent {
   expiresAtMs?: number | undefined
   /** The first hit on a stored token: logged at `info`, later ones only at `debug`. */
   first?: boolean | undefined
+  /** The ID token's fingerprint; absent on failure. */
+  fp?: string | undefined
 }
 
 /** A mint that ended, whoever waited for it. */
@@ -77,6 +79,23 @@ export interface GateEvent {
   /** What was wrong and its fix; empty on `allow`. */
   reason: string
   tookMs: number
+  /** What a token must have here; absent where no gate has the host. */
+  wants?: GateWants
+  /** The fingerprint of the token that came; absent where none was read. */
+  fp?: string
+  /** What that token says, verified or not; absent where it says nothing that can be read. */
+  claims?: Readonly<Record<string, unknown>> | undefined
+}
+
+/** What a gate asks of a token. */
+export interface GateWants {
+  audiences: readonly string[]
+  /** `google` or issuer URLs. */
+  trust: readonly string[]
+  /** Whether gcloud's own audiences are taken too. */
+  gcloudAudiences: boolean
+  /** Members in IAM's words, without those of a policy file. */
+  invokers: readonly string[]
 }
 
 /** A warning or a change of state that the operator should read. */

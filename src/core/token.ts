@@ -1,5 +1,6 @@
 /** What is asked for and what is minted. Knows neither HTTP nor who mints. */
 
+import { hash } from 'node:crypto'
 import { parseJson } from './json.ts'
 
 /** One token that somebody asks for. */
@@ -64,6 +65,20 @@ export function cacheKey(request: TokenRequest): string {
   return request.kind === 'id'
     ? `id\0${request.principal ?? ''}\0${request.format}\0${JSON.stringify(request.instance) ?? ''}\0${request.audience}`
     : `access\0${request.principal ?? ''}\0${request.scopes.join(' ')}`
+}
+
+/** What a `cacheKey` was made of; the scopes of an access token in one text. */
+export function readCacheKey(key: string): { kind: string; principal: string; wanted: string } {
+  const [kind = '', principal = '', ...others] = key.split('\0')
+  return { kind, principal, wanted: others.slice(kind === 'id' ? 2 : 0).join('\0') }
+}
+
+/**
+ * A JWT's name in events: the first 8 hex digits of SHA-256 over its head and payload. It gives nothing of the token
+ * away, and is the same once a front door has replaced the signature.
+ */
+export function fingerprint(jwt: string): string {
+  return hash('sha256', jwt.slice(0, jwt.lastIndexOf('.')), 'hex').slice(0, 8)
 }
 
 /** The claims of a JWT, unverified: for display and for `exp`. Undefined where it is not a JWT. */

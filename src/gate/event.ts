@@ -2,7 +2,9 @@
 
 import type { IncomingMessage } from 'node:http'
 import { type SidemintError, withFix } from '../core/errors.ts'
-import type { GateEvent } from '../core/events.ts'
+import type { GateEvent, GateWants } from '../core/events.ts'
+import { fingerprint, readClaims } from '../core/token.ts'
+import type { BearerToken } from './credential.ts'
 import { hostOf, pathOf } from './exchange.ts'
 
 export interface Outcome {
@@ -18,11 +20,15 @@ export interface Outcome {
   /** What the service answered; undefined where it was not asked or the caller left before. */
   upstreamStatus?: number | undefined
   tookMs: number
+  /** Absent where no gate has the host. */
+  wants?: GateWants
+  /** Absent where no token was read. */
+  credential?: BearerToken | undefined
 }
 
 /** `at` in epoch ms. */
 export function gateEvent(req: IncomingMessage, at: number, outcome: Outcome): GateEvent {
-  const { caller, refusal, enforced, audience, principal, upstreamStatus, tookMs } = outcome
+  const { caller, refusal, enforced, audience, principal, upstreamStatus, tookMs, wants, credential } = outcome
   return {
     type: 'gate',
     at,
@@ -38,6 +44,8 @@ export function gateEvent(req: IncomingMessage, at: number, outcome: Outcome): G
     principal,
     reason: refusal === undefined ? '' : withFix(refusal),
     tookMs,
+    ...(wants === undefined ? {} : { wants }),
+    ...(credential === undefined ? {} : { fp: fingerprint(credential.token), claims: readClaims(credential.token) }),
   }
 }
 

@@ -109,7 +109,19 @@ function gateFor(options: GateOptions, { events, now, callerOf, verifierFor, rea
     notice: (level, code, text) => events.record({ type: 'notice', at: now(), level, code, text }),
   })
   const rules = { audiences, gcloudAudiences, subjects, subjectsOf: trust[0] ?? '', spell }
-  return createGate({ upstream, rules, policy, verifier: verifierFor(trust), strip, mode, events, now, callerOf })
+  const wants = { audiences, trust, gcloudAudiences, invokers }
+  return createGate({
+    upstream,
+    rules,
+    wants,
+    policy,
+    verifier: verifierFor(trust),
+    strip,
+    mode,
+    events,
+    now,
+    callerOf,
+  })
 }
 
 /** The gates of a port as one that never rejects: a fault in one request must not end the others. */

@@ -3,7 +3,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { failure, withFix } from '../core/errors.ts'
-import type { Events } from '../core/events.ts'
+import type { Events, GateWants } from '../core/events.ts'
 import { type Strip, stripped } from './credential.ts'
 import { type Decision, decide, type Rules } from './decision.ts'
 import { gateEvent } from './event.ts'
@@ -17,6 +17,7 @@ import type { Verifier } from './verifier.ts'
 export interface GateParts {
   upstream: string
   rules: Rules
+  wants: GateWants
   policy: Policy
   verifier: Verifier
   strip: Strip
@@ -31,7 +32,7 @@ export interface GateParts {
 export type Gate = (exchange: Exchange) => Promise<void>
 
 export function createGate(parts: GateParts): Gate {
-  const { upstream: url, rules, policy, verifier, strip, mode, events, now, callerOf } = parts
+  const { upstream: url, rules, wants, policy, verifier, strip, mode, events, now, callerOf } = parts
   const warn = (code: string, text: string) => events.record({ type: 'notice', at: now(), level: 'warn', code, text })
   const watch = watchDifferences(now, (text) => warn('UNLIKE_CLOUD_RUN', text))
   const forward = createUpstream(url, (reason) => {
@@ -59,7 +60,8 @@ export function createGate(parts: GateParts): Gate {
       if (credential && !refusal) req.headers[credential.header] = stripped(credential, strip)
       upstreamStatus = await forward(exchange)
     }
-    const outcome = { ...decision, caller: await named, enforced: mode === 'enforce', upstreamStatus, tookMs }
+    const enforced = mode === 'enforce'
+    const outcome = { ...decision, caller: await named, enforced, upstreamStatus, tookMs, wants, credential }
     events.record(gateEvent(req, now(), outcome))
   }
 }

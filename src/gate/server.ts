@@ -2,7 +2,7 @@
 
 import type { Events } from '../core/events.ts'
 import { reachable } from '../core/host.ts'
-import { createApp } from '../http/app.ts'
+import { createApp, type Routes } from '../http/app.ts'
 import { createGuard } from '../http/guard.ts'
 import { type Listener, listen } from '../http/listener.ts'
 import { HEADERS } from '../http/wire.ts'
@@ -66,6 +66,8 @@ export interface GateServerOptions {
   /** Epoch ms. Default: the wall clock. */
   now?: () => number
   callerOf?: GatesOptions['callerOf']
+  /** Further paths beside health and metrics. */
+  adminRoutes?: readonly Routes[]
 }
 
 export interface RunningGates extends OpenGates {
@@ -79,13 +81,14 @@ export async function startGates({
   events,
   now = Date.now,
   callerOf,
+  adminRoutes = [],
 }: GateServerOptions): Promise<RunningGates> {
   const named = callerOf === undefined ? {} : { callerOf }
   const { host, port, adminPort } = settings
   const ops = createOps({ readiness: createReadiness(events, now), metrics: createMetrics(events) })
   const handler = createApp({
     guard: createGuard({ metadata: () => undefined, allowHost: [], events, now }),
-    routes: [ops],
+    routes: [ops, ...adminRoutes],
   })
   const place = { host, port, setting: '--port or --host' }
   const front = await openGates(gatesOf(settings), place, { events, now, ...named })

@@ -24,6 +24,8 @@ export interface Identities {
   source: Pick<Choice, 'name' | 'why'>
   /** The credentials in a few words, or what is wrong with them; only of the google source. */
   credentials: string | undefined
+  /** The same as it is now, without the path of a file; undefined where the source is another. */
+  login(): { about: string } | { code: string; fix: string } | undefined
   /** Whether gcloud's variable says who is the default, where it is set. */
   inherited: string | undefined
   /** What a user should know at start, in sentences with a fix. */
@@ -76,6 +78,7 @@ export async function createIdentities(options: IdentitiesOptions): Promise<Iden
   return {
     source: minting.choice,
     credentials: describeCredentials(minting.credentials),
+    login: () => loginOf(minting.credentials),
     inherited: describeInherited(settings, env),
     advice: advise({
       minting,
@@ -123,6 +126,13 @@ function findProject(
   const adc = credentials?.adc()
   const email = local === undefined ? (namedEmail ?? ownEmail()) : undefined
   return settings.project ?? standardProject(env) ?? adc?.project ?? adc?.quotaProject ?? projectOfEmail(email ?? '')
+}
+
+function loginOf(credentials: Credentials | undefined): ReturnType<Identities['login']> {
+  const { code, fix } = credentials?.broken() ?? {}
+  if (code !== undefined && fix !== undefined) return { code, fix }
+  const adc = credentials?.adc()
+  return adc && { about: describeAdc(adc) }
 }
 
 function describeCredentials(credentials: Credentials | undefined): string | undefined {

@@ -13,6 +13,8 @@ export interface InjectedFailures {
   /** Replaces what is left of an earlier order. Throws a RangeError for another status or number. */
   inject(order: FailureOrder): void
   /** The failure for this token request, and one fewer is left; undefined where none is. */
+  /** Calls off what is left. */
+  clear(): void
   next(): SidemintError | undefined
 }
 
@@ -27,6 +29,9 @@ export function createInjectedFailures(): InjectedFailures {
       }
       status = order.status
       left = order.times
+    },
+    clear() {
+      left = 0
     },
     next() {
       if (left === 0) return undefined

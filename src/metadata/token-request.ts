@@ -5,7 +5,7 @@ import { asFailure, failure, SidemintError, withFix } from '../core/errors.ts'
 import type { Events, RequestEvent } from '../core/events.ts'
 import { createGlob } from '../core/glob.ts'
 import { GCLOUD_CLIENT_ID } from '../core/google.ts'
-import type { Token, TokenRequest } from '../core/token.ts'
+import type { TokenRequest } from '../core/token.ts'
 import { type Answer, WireError } from '../http/wire.ts'
 import { type Caller, callerLabel } from '../identity/callers.ts'
 import type { Identity } from '../identity/identity.ts'
@@ -102,14 +102,14 @@ function asGcloudNeeds(thrown: unknown): unknown {
 
 const NO_SCOPES: readonly string[] = []
 
-type Outcome = Pick<RequestEvent, 'result' | 'status' | 'code' | 'reason' | 'expiresAtMs' | 'first'>
+type Outcome = Pick<RequestEvent, 'result' | 'status' | 'code' | 'reason' | 'expiresAtMs' | 'first' | 'fp'>
 
 function requestEvent(
   { caller, identity }: IdentifiedCaller,
   asked: Asked,
   startedAtMs: number,
   at: number,
-  { result, status, first, expiresAtMs, code, reason }: Outcome,
+  { result, status, first, expiresAtMs, code, reason, fp }: Outcome,
 ): RequestEvent {
   return {
     type: 'request',
@@ -126,11 +126,12 @@ function requestEvent(
     tookMs: at - startedAtMs,
     expiresAtMs,
     first,
+    fp,
   }
 }
 
-function resultOf({ served, first, expiresAtMs }: Token): Outcome {
-  return { result: served, status: 200, code: undefined, reason: undefined, expiresAtMs, first }
+function resultOf({ served, first, expiresAtMs, fp }: CachedToken): Outcome {
+  return { result: served, status: 200, code: undefined, reason: undefined, expiresAtMs, first, fp }
 }
 
 function failureOf(thrown: unknown): Outcome {

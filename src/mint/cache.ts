@@ -8,11 +8,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import NodeCache from 'node-cache'
 import { asFailure, failure, SidemintError } from '../core/errors.ts'
 import type { MintEvent } from '../core/events.ts'
-import { cacheKey, type Token, type TokenRequest, type TokenSource } from '../core/token.ts'
+import { cacheKey, fingerprint, type TokenRequest, type TokenSource } from '../core/token.ts'
 import { Eviction } from './eviction.ts'
 import { FailureMemory } from './failure-memory.ts'
 import { createSteadyClock, isDue, isFresh, isUsable, type Life } from './freshness.ts'
 import { mintEvent } from './mint-event.ts'
+import { type CachedToken, describeStored, type Entry, type StoredToken, serve } from './stored.ts'
+
+export type { CachedToken }
 
 /** Ruby, PHP and .NET give up after 500 ms. */
 const PATIENCE_MS = 300
@@ -20,21 +23,6 @@ const PATIENCE_MS = 300
 const MOST_MINTS = 10_000
 /** Half of 64 MB: one half for the keys of tokens, one for those of failures. */
 const MOST_KEY_BYTES = 32 * 1024 * 1024
-
-/** A token as the cache serves it. */
-export interface CachedToken extends Token {
-  /** When it ends by the cache's own clock, which is never set back. */
-  readonly endsAtMs: number
-}
-
-interface Entry {
-  /** As it is served from here on, so a hit makes no object. */
-  hit: CachedToken
-  /** When the mint was answered, by the cache's own clock. */
-  arrivedAtMs: number
-  /** Ways in which it was served before. */
-  seen: { hit: boolean; stale: boolean }
-}
 
 export interface CacheOptions {
   source: TokenSource
@@ -60,6 +48,8 @@ export interface CachedSource {
   mint(request: TokenRequest, key?: string): Promise<CachedToken>
   /** What is left of a token in ms; never more than when it arrived, whatever the wall clock says. */
   readonly leftMs: (token: CachedToken) => number
+  /** The youngest of the tokens that are kept, `most` of them, and how many there are. */
+  list(most: number): { stored: StoredToken[]; count: number }
   /** Forgets every token and every failure; a mint under way is answered but not stored. */
   clear(): void
   /** Aborts the mints under way, which fail with SERVER_STOPPING as later ones do, and stops the sweep. */
@@ -112,6 +102,16 @@ class TokenCache implements CachedSource {
   }
 
   readonly leftMs = ({ endsAtMs }: CachedToken): number => endsAtMs - this.#clock()
+
+  list(most: number): { stored: StoredToken[]; count: number } {
+    const keys = this.#stored.keys()
+    const stored = keys.slice(-most).flatMap((key) => {
+      const entry = this.#stored.get<Entry>(key)
+      if (entry === undefined) return []
+      return [describeStored(key, this.#lifeOf(entry))]
+    })
+    return { stored, count: keys.length }
+  }
 
   clear(): void {
     this.#inFlight.clear()
@@ -184,7 +184,8 @@ class TokenCache implements CachedSource {
     }
     const running: Promise<CachedToken> = source.mint(request, this.#closing.signal).then(
       (token) => {
-        const arrived = { ...token, endsAtMs: this.#clock() + token.expiresAtMs - now() }
+        const fp = request.kind === 'id' ? fingerprint(token.value) : undefined
+        const arrived = { ...token, endsAtMs: this.#clock() + token.expiresAtMs - now(), fp }
         ended(arrived)
         return arrived
       },
@@ -214,12 +215,4 @@ class TokenCache implements CachedSource {
     this.#stored.set(key, entry, leftMs / 1000)
     this.#eviction.renew(key)
   }
-}
-
-function serve(entry: Entry, served: 'hit' | 'stale'): CachedToken {
-  if (!entry.seen[served]) {
-    entry.seen[served] = true
-    return { ...entry.hit, served, first: true }
-  }
-  return served === 'hit' ? entry.hit : { ...entry.hit, served }
 }

@@ -123,7 +123,7 @@ function describeRefresh(event: MintEvent): Line {
 }
 
 /** Every decision gets a line, so that they can be counted. */
-function describeGate({ type, at: _, ...event }: GateEvent): Line {
+function describeGate({ type, at: _at, wants: _wants, claims: _claims, ...event }: GateEvent): Line {
   const { decision, code, status, upstreamStatus, caller, host, method, path, audience, principal, reason } = event
   const as = principal === '' ? '' : ` as ${shortEmail(principal)} for ${printable(audience)}`
   const outcome = { allow: 'admitted', refuse: `refused ${status}`, report: `admitted, would be refused ${status}` }[

@@ -466,7 +466,7 @@ test('expires_in is never below 1, even where the token has a moment left', (t) 
     ['text', /\nexpires_in 1\n/],
   ] as const) {
     const question = accessLeaf(EMAIL, { platform: 'gce' })(new URLSearchParams({ alt }))
-    const token = { value: 'a', expiresAtMs: 1_400, endsAtMs: 1_400, served: 'mint' } as const
+    const token = { value: 'a', expiresAtMs: 1_400, endsAtMs: 1_400, served: 'mint', fp: undefined } as const
     const hit = new Hit(question)
     for (const leftMs of [1_400, 400, 0, -400]) t.regex(hit.answer(token, () => leftMs).body, expected)
     t.regex(hit.answer({ ...token, value: 'other' }, () => 400).body, /other/, 'it follows the token')

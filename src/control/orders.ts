@@ -1,0 +1,56 @@
+/** What a test may order of a server: in process by the test API, over HTTP by the control API. */
+
+import { failure } from '../core/errors.ts'
+import type { Token } from '../core/token.ts'
+import type { Identities } from '../identity/identities.ts'
+import type { InspectorRecord } from '../inspector/record.ts'
+import type { IssueOptions } from '../issuer/local.ts'
+import type { FailureOrder, InjectedFailures } from '../metadata/failures.ts'
+
+export interface Orders {
+  /** Signs an ID token with any claims. Throws LOCAL_SOURCE_ONLY. */
+  issueToken(options: IssueOptions): Promise<Token>
+  /**
+   * A new key signs from now on, and every cached token is forgotten; receivers find the key before for as long as its
+   * tokens live. Answers the new key's id. Throws LOCAL_SOURCE_ONLY and KEY_FILE_UNREADABLE.
+   */
+  rotateKeys(): Promise<string>
+  /** The next token requests are answered with a failure and the code INJECTED. Throws a RangeError. */
+  failNext(order: FailureOrder): void
+  /** Empties requests, calls and their counts; grants are kept. */
+  clearRequests(): void
+  /** Empties requests, calls and their counts, grants, ordered failures and cached tokens. */
+  reset(): void
+}
+
+export interface OrdersParts {
+  identities: Identities
+  injected: InjectedFailures
+  record: InspectorRecord
+}
+
+export function createOrders({ identities, injected, record }: OrdersParts): Orders {
+  const { source, local, tokens } = identities
+
+  function demandLocal(what: string) {
+    if (local === undefined) throw failure('LOCAL_SOURCE_ONLY', { what, source: source.name })
+    return local
+  }
+
+  return {
+    issueToken: async (asked) => demandLocal('issueToken').source.issue(asked),
+    async rotateKeys() {
+      const kid = await demandLocal('rotateKeys').keys.rotate()
+      tokens.clear()
+      return kid
+    },
+    failNext: injected.inject,
+    clearRequests: () => record.clear(),
+    reset() {
+      record.clear()
+      record.clearGrants()
+      injected.clear()
+      tokens.clear()
+    },
+  }
+}

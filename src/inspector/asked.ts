@@ -1,0 +1,104 @@
+/** Who asked for which tokens, folded: plain hits are counted here and leave nothing else behind. */
+
+import type { RequestEvent } from '../core/events.ts'
+import type { Asked } from './rows.ts'
+import { shown } from './shown.ts'
+import { Table, type Versioned, type Versions } from './table.ts'
+
+interface AskedRow extends Asked, Versioned {
+  /** What was asked for, as it came. */
+  subject: string
+}
+
+const MOST_ROWS = 2_000
+
+export class AskedTable {
+  readonly rows: Table<AskedRow>
+  /** The rows by caller and then by subject: a key of both would be made at every hit. */
+  #index = new Map<string, Map<string, AskedRow[]>>()
+
+  constructor(versions: Versions) {
+    this.rows = new Table(MOST_ROWS, versions, (kept) => this.#reindex(kept))
+  }
+
+  add(event: RequestEvent): void {
+    const row = this.#find(event, subjectOf(event))
+    row.count += 1
+    row.lastAt = event.at
+    if (event.result === 'hit') row.hits += 1
+    if (event.expiresAtMs !== undefined) {
+      row.fp = event.fp
+      row.expiresAt = event.expiresAtMs
+    }
+    this.rows.touch(row)
+  }
+
+  /** When the caller last got an ID token for one of the audiences; undefined where it never did. */
+  lastAt(caller: string, audiences: readonly string[]): number | undefined {
+    const bySubject = this.#index.get(caller)
+    const got = audiences
+      .flatMap((audience) => bySubject?.get(audience) ?? [])
+      .filter(({ kind, status }) => kind === 'id' && status === 200)
+    return got.length === 0 ? undefined : Math.max(...got.map((row) => row.lastAt))
+  }
+
+  clear(): void {
+    this.rows.clear()
+    this.#index = new Map()
+  }
+
+  #find(event: RequestEvent, subject: string): AskedRow {
+    const known = this.#index
+      .get(event.caller)
+      ?.get(subject)
+      ?.find((row) => belongsTo(row, event))
+    if (known !== undefined) return known
+    const row = this.rows.add((id) => newRow(id, event, subject))
+    this.#enter(event.caller, row)
+    return row
+  }
+
+  #enter(caller: string, row: AskedRow): void {
+    const bySubject = this.#index.get(caller) ?? new Map<string, AskedRow[]>()
+    this.#index.set(caller, bySubject)
+    const rows = bySubject.get(row.subject)
+    if (rows === undefined) bySubject.set(row.subject, [row])
+    else rows.push(row)
+  }
+
+  #reindex(kept: readonly AskedRow[]): void {
+    this.#index = new Map()
+    for (const row of kept) this.#enter(row.caller, row)
+  }
+}
+
+function subjectOf({ kind, audience, scopes }: RequestEvent): string {
+  return kind === 'id' ? audience : scopes.length === 1 ? (scopes[0] as string) : scopes.join(' ')
+}
+
+function belongsTo(row: AskedRow, { kind, identity, status, code }: RequestEvent): boolean {
+  return row.kind === kind && row.identity === identity && row.status === status && row.code === code
+}
+
+function newRow(id: number, event: RequestEvent, subject: string): AskedRow {
+  const { at, caller, kind, audience, scopes, identity, status, code, reason } = event
+  return {
+    id,
+    version: 0,
+    at,
+    lastAt: at,
+    count: 0,
+    hits: 0,
+    caller,
+    kind,
+    audience: shown(audience),
+    scopes: scopes.map((scope) => shown(scope)),
+    identity,
+    status,
+    code,
+    reason: reason === undefined ? undefined : shown(reason),
+    fp: undefined,
+    expiresAt: undefined,
+    subject,
+  }
+}

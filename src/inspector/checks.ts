@@ -1,0 +1,51 @@
+/** What a gate looked at, step by step: how far it came, and what stopped it. */
+
+import type { GateEvent } from '../core/events.ts'
+import { acceptsAudience } from '../gate/audience.ts'
+import type { Check, Step } from './rows.ts'
+import { shownClaim } from './shown.ts'
+
+const STEPS = ['token', 'iss', 'exp', 'aud', 'email'] as const satisfies readonly Step[]
+
+/** The step at which each code refuses; other codes (HOST_UNKNOWN) come before the first. */
+const FAILED_AT: Readonly<Record<string, Step>> = {
+  TOKEN_MISSING: 'token',
+  TOKENS_SEVERAL: 'token',
+  TOKEN_INVALID: 'token',
+  ISSUER_NOT_TRUSTED: 'iss',
+  KEY_UNKNOWN: 'iss',
+  KEY_UNUSABLE: 'iss',
+  KEYS_UNAVAILABLE: 'iss',
+  TOKEN_EXPIRED: 'exp',
+  AUDIENCE_WRONG: 'aud',
+  NOT_AN_INVOKER: 'email',
+}
+
+export function failedAt({ code }: GateEvent): Step | undefined {
+  return FAILED_AT[code]
+}
+
+/** Empty where there is no token, or where nobody asks for one. */
+export function checksOf(event: GateEvent): Check[] {
+  const { claims, code } = event
+  if (claims === undefined || typeof claims !== 'object' || code === 'PUBLIC') return []
+  const failed = failedAt(event)
+  const last = failed === undefined ? STEPS.length : STEPS.indexOf(failed)
+  return STEPS.slice(1).map((claim) => {
+    const at = STEPS.indexOf(claim)
+    const good = at < last ? true : at === last ? false : beyond(claim, event)
+    return {
+      claim: claim as Check['claim'],
+      ...(claims[claim] === undefined ? {} : { value: shownClaim(claims[claim]) }),
+      ...(good === undefined ? {} : { good }),
+    }
+  })
+}
+
+/** What can be said of a claim that the gate did not come to. */
+function beyond(claim: Step, { at, claims, wants }: GateEvent): boolean | undefined {
+  const value = claims?.[claim]
+  if (claim === 'exp' && typeof value === 'number') return value * 1000 > at
+  if (claim !== 'aud' || wants === undefined) return undefined
+  return acceptsAudience(value, wants.audiences, wants.gcloudAudiences)
+}

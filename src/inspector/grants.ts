@@ -1,0 +1,43 @@
+/** The grants that calls needed, kept apart from what the page keeps: one row for each service and member. */
+
+import { isEmail } from '../core/accounts.ts'
+import type { GateEvent } from '../core/events.ts'
+import type { Grant } from './rows.ts'
+import { shown } from './shown.ts'
+import { KeyedTable, type Versioned, type Versions } from './table.ts'
+
+const MOST_GRANTS = 2_000
+
+type GrantRow = Grant & Versioned & { key: string }
+
+export class GrantTable {
+  readonly grants: KeyedTable<GrantRow>
+
+  constructor(versions: Versions) {
+    this.grants = new KeyedTable(MOST_GRANTS, versions)
+  }
+
+  /** `account`: whom the token speaks for, where it has no email. */
+  add(event: GateEvent, account: string | undefined): void {
+    const member = memberOf(event, account)
+    if (member === undefined) return
+    const { at, host: service, code } = event
+    const key = `${service}\0${member}`
+    const grant = this.grants.find(key, (id) => {
+      return { id, key, version: 0, at, lastAt: at, count: 0, service: shown(service), member, granted: true }
+    })
+    grant.count += 1
+    grant.lastAt = at
+    grant.granted = code !== 'NOT_AN_INVOKER'
+    this.grants.rows.touch(grant)
+  }
+}
+
+/** Undefined where the call ended before anybody asked for a grant, or nobody knows whose. */
+function memberOf({ code, principal }: GateEvent, account: string | undefined): string | undefined {
+  if (code === 'PUBLIC') return 'allUsers'
+  if (code !== 'INVOKER' && code !== 'NOT_AN_INVOKER') return undefined
+  const email = isEmail(principal) ? principal : account
+  if (email === undefined || email.length > 320 || !isEmail(email)) return undefined
+  return email.endsWith('.gserviceaccount.com') ? `serviceAccount:${email}` : `user:${email}`
+}

@@ -1,0 +1,106 @@
+/** Calls between services, folded, and the arrows that they amount to. */
+
+import type { GateEvent } from '../core/events.ts'
+import { checksOf, failedAt } from './checks.ts'
+import type { Arrow, Hop, TokenOrigin } from './rows.ts'
+import { shown, shownClaims } from './shown.ts'
+import { KeyedTable, type Versioned, type Versions } from './table.ts'
+
+type Kept<R> = R & Versioned & { key: string }
+
+/** What else is known about a call. */
+export interface Known {
+  token: TokenOrigin | undefined
+  askedAt: number | undefined
+}
+
+const MOST_HOPS = 2_000
+const MOST_ARROWS = 2_000
+
+export class HopTable {
+  readonly hops: KeyedTable<Kept<Hop>>
+  readonly arrows: KeyedTable<Kept<Arrow>>
+
+  constructor(versions: Versions) {
+    this.hops = new KeyedTable(MOST_HOPS, versions)
+    this.arrows = new KeyedTable(MOST_ARROWS, versions)
+  }
+
+  add(event: GateEvent, known: Known): void {
+    this.#addHop(event, known)
+    this.#addArrow(event)
+  }
+
+  clear(): void {
+    this.hops.clear()
+    this.arrows.clear()
+  }
+
+  #addHop(event: GateEvent, { token, askedAt }: Known): void {
+    const key = keyOf(event)
+    const hop = this.hops.find(key, (id) => newHop(id, key, event))
+    hop.count += 1
+    hop.lastAt = event.at
+    hop.askedAt = askedAt
+    hop.token = token
+    if (hop.count === 1 || hop.fp !== event.fp) {
+      hop.fp = event.fp
+      hop.claims = shownClaims(event.claims)
+      hop.checks = checksOf(event)
+    }
+    this.hops.rows.touch(hop)
+  }
+
+  #addArrow(event: GateEvent): void {
+    const { caller, host: service, at, decision, code } = event
+    const key = `${caller}\0${service}`
+    const arrow = this.arrows.find(key, (id) => {
+      return { id, key, version: 0, at, lastAt: at, count: 0, caller, service, refused: 0, status: undefined, code }
+    })
+    arrow.count += 1
+    arrow.lastAt = at
+    arrow.status = statusOf(event)
+    arrow.code = code
+    if (decision === 'refuse') arrow.refused += 1
+    this.arrows.rows.touch(arrow)
+  }
+}
+
+/** What the caller was answered. */
+function statusOf({ decision, status, upstreamStatus }: GateEvent): number | undefined {
+  return decision === 'refuse' ? status : upstreamStatus
+}
+
+function keyOf(event: GateEvent): string {
+  const { caller, host, method, path, decision, code, principal, audience } = event
+  return [caller, host, method, path, decision, statusOf(event), code, principal, audience].join('\0')
+}
+
+function newHop(id: number, key: string, event: GateEvent): Kept<Hop> {
+  const { at, caller, host, method, path, decision, code, reason, principal, audience, wants } = event
+  return {
+    id,
+    key,
+    version: 0,
+    at,
+    lastAt: at,
+    count: 0,
+    caller,
+    service: shown(host),
+    method,
+    path: shown(path),
+    decision,
+    status: statusOf(event),
+    code,
+    reason: shown(reason),
+    failed: failedAt(event),
+    account: shown(principal),
+    audience: shown(audience),
+    wants,
+    fp: undefined,
+    claims: undefined,
+    checks: [],
+    token: undefined,
+    askedAt: undefined,
+  }
+}

@@ -1,0 +1,33 @@
+/** The inspector as a whole: it listens to events from its making on, and answers once its routes are mounted. */
+
+import type { Events } from '../core/events.ts'
+import type { Routes } from '../http/app.ts'
+import { InspectorRecord } from './record.ts'
+import { createInspectorRoutes, type Place } from './routes.ts'
+import { Streams } from './streams.ts'
+
+export interface InspectorOptions {
+  events: Events
+  /** Epoch ms. */
+  now: () => number
+  /** Whether plain hits are kept too, and not only counted. */
+  keepHits: boolean
+}
+
+export interface Inspector {
+  record: InspectorRecord
+  /** `state`: what the server says of itself now. */
+  routes(state: () => object, place?: Place): Routes
+  /** Ends the streams of events. */
+  close(): void
+}
+
+export function createInspector({ events, now, keepHits }: InspectorOptions): Inspector {
+  const record = new InspectorRecord({ events, now, keepHits })
+  const streams = new Streams(record)
+  return {
+    record,
+    routes: (state, place = {}) => createInspectorRoutes({ record, streams, state, place, now }),
+    close: () => streams.close(),
+  }
+}

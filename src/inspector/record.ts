@@ -1,0 +1,168 @@
+/**
+ * What happened that is more than a plain hit, in one bounded record: calls between services as their gates saw them,
+ * and requests for tokens. A plain hit is counted. A gate's event and the request for its token are joined by the
+ * token's fingerprint, which finds the token and nothing else: the caller is who connected to the gate.
+ */
+
+import { randomUUID } from 'node:crypto'
+import type { Events, GateEvent, RequestEvent } from '../core/events.ts'
+import { GCLOUD_CLIENT_ID } from '../core/google.ts'
+import { createLast } from '../core/last.ts'
+import { AskedTable } from './asked.ts'
+import { GrantTable } from './grants.ts'
+import { HopTable } from './hops.ts'
+import { Origins } from './origins.ts'
+import type { Arrow, Asked, Grant, Hop, RecordedRequest } from './rows.ts'
+
+const MOST_REQUESTS = 10_000
+
+export interface RecordOptions {
+  events: Events
+  /** Epoch ms. */
+  now: () => number
+  /** Whether plain hits are among the requests. */
+  keepHits: boolean
+}
+
+/** Sums since the record was last emptied. */
+export interface Totals {
+  /** Of one service to another, as gates saw them. */
+  calls: number
+  refused: number
+  /** Requests for tokens, hits included. */
+  asked: number
+  hits: number
+  failed: number
+}
+
+/** Rows that changed, the last change at the end. */
+export interface Changes {
+  hops: Hop[]
+  asked: Asked[]
+  arrows: Arrow[]
+}
+
+/** Rows of one kind: how many are kept at the most, and how many have gone. */
+export interface Bound {
+  most: number
+  forgotten: number
+}
+
+/** Everything that is kept, emptied as a whole. */
+class Tables {
+  /** Another one once the record was emptied: versions of the one before mean nothing. */
+  readonly epoch = randomUUID().slice(0, 8)
+  readonly versions = { last: 0 }
+  readonly hops = new HopTable(this.versions)
+  readonly asked = new AskedTable(this.versions)
+  readonly requests = createLast<RecordedRequest>(MOST_REQUESTS)
+  readonly totals: Totals = { calls: 0, refused: 0, asked: 0, hits: 0, failed: 0 }
+  readonly since: number
+
+  constructor(since: number) {
+    this.since = since
+  }
+}
+
+export class InspectorRecord {
+  readonly #options: RecordOptions
+  readonly #origins = new Origins()
+  #tables: Tables
+  #grants = new GrantTable({ last: 0 })
+  #notices = 0
+
+  constructor(options: RecordOptions) {
+    this.#options = options
+    this.#tables = new Tables(options.now())
+    options.events.subscribe((event) => {
+      if (event.type === 'request') this.#addRequest(event)
+      else if (event.type === 'gate') this.#addCall(event)
+      else if (event.type === 'notice') this.#notices += 1
+    })
+  }
+
+  get epoch(): string {
+    return this.#tables.epoch
+  }
+
+  /** Counts the changes; a row was touched last by one of them. */
+  get version(): number {
+    return this.#tables.versions.last
+  }
+
+  /** Counts warnings and changes of state: what the server says of itself may have changed with the last. */
+  get notices(): number {
+    return this.#notices
+  }
+
+  get totals(): Readonly<Totals> {
+    return this.#tables.totals
+  }
+
+  /** When it was last emptied, epoch ms. */
+  get since(): number {
+    return this.#tables.since
+  }
+
+  changes(version = 0): Changes {
+    const { hops, asked } = this.#tables
+    return {
+      hops: hops.hops.rows.since(version).map(({ key: _key, version: _version, ...hop }) => hop),
+      asked: asked.rows.since(version).map(({ subject: _subject, version: _version, ...row }) => row),
+      arrows: hops.arrows.rows.since(version).map(({ key: _key, version: _version, ...arrow }) => arrow),
+    }
+  }
+
+  bounds(): Record<keyof Changes, Bound> {
+    const { hops, asked } = this.#tables
+    return { hops: boundOf(hops.hops.rows), asked: boundOf(asked.rows), arrows: boundOf(hops.arrows.rows) }
+  }
+
+  /** The last requests, oldest first. `all`: with those for gcloud's own audience, which gcloud makes before every command. */
+  requests(all = false): RecordedRequest[] {
+    return this.#tables.requests.all().filter(({ audience }) => all || audience !== GCLOUD_CLIENT_ID)
+  }
+
+  grants(): Bound & { grants: Grant[] } {
+    const { rows } = this.#grants.grants
+    return { grants: rows.since(0).map(({ key: _key, version: _version, ...grant }) => grant), ...boundOf(rows) }
+  }
+
+  /** Empties all but the grants. */
+  clear(): void {
+    this.#tables = new Tables(this.#options.now())
+  }
+
+  clearGrants(): void {
+    this.#grants = new GrantTable({ last: 0 })
+  }
+
+  #addRequest(event: RequestEvent): void {
+    const { totals, requests, asked } = this.#tables
+    const { result, fp } = event
+    totals.asked += 1
+    if (result === 'hit') totals.hits += 1
+    if (result === 'error') totals.failed += 1
+    asked.add(event)
+    if (result !== 'hit' || this.#options.keepHits) requests.add(recorded(event))
+    if (fp !== undefined && (result === 'mint' || event.first)) this.#origins.add(fp, event)
+  }
+
+  #addCall(event: GateEvent): void {
+    const { totals, hops, asked } = this.#tables
+    const token = event.fp === undefined ? undefined : this.#origins.get(event.fp)
+    totals.calls += 1
+    if (event.decision === 'refuse') totals.refused += 1
+    hops.add(event, { token, askedAt: asked.lastAt(event.caller, event.wants?.audiences ?? []) })
+    this.#grants.add(event, token?.identity)
+  }
+}
+
+function boundOf({ most, forgotten }: Bound): Bound {
+  return { most, forgotten }
+}
+
+function recorded(event: RequestEvent): RecordedRequest {
+  const { at, kind, audience, scopes, identity, caller, result, status } = event
+  return { at, kind, audience, scopes, identity, caller, result, status }
+}

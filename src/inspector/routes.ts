@@ -1,0 +1,63 @@
+/** What the page shows, as data. Read only; the control API empties it. */
+
+import type { Routes } from '../http/app.ts'
+import type { InspectorRecord } from './record.ts'
+import type { Streams } from './streams.ts'
+
+export interface InspectorParts {
+  record: InspectorRecord
+  streams: Streams
+  /** What the server says of itself. */
+  state: () => object
+  place: Place
+  /** Epoch ms. */
+  now: () => number
+}
+
+/** Where the services run that grants are for; absent where nothing says. */
+export interface Place {
+  project?: string
+  region?: string
+}
+
+/** Pages of other sites may neither read this nor embed it, and no proxy may keep it. */
+const HEADERS = {
+  'Cache-Control': 'no-store',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'X-Content-Type-Options': 'nosniff',
+}
+
+export function createInspectorRoutes({ record, streams, state, place, now }: InspectorParts): Routes {
+  return (router) => {
+    const answer = (path: string, data: (query: URLSearchParams) => object) =>
+      router.get(`/_sidemint/${path}`, (ctx) => {
+        ctx.set(HEADERS)
+        ctx.body = data(ctx.state.inbound.target.query)
+      })
+
+    answer('requests', (query) => ({
+      epoch: record.epoch,
+      version: record.version,
+      since: record.since,
+      now: now(),
+      totals: record.totals,
+      bounds: record.bounds(),
+      ...record.changes(),
+      requests: record.requests(query.get('all') === 'true'),
+    }))
+    answer('grants', () => ({ ...place, ...record.grants() }))
+    answer('state', () => ({ now: now(), ...state() }))
+
+    router.get('/_sidemint/events', (ctx) => {
+      ctx.set(HEADERS)
+      const since = ctx.get('Last-Event-ID') || (ctx.state.inbound.target.query.get('since') ?? undefined)
+      if (ctx.method === 'HEAD') {
+        ctx.type = 'text/event-stream'
+        ctx.body = ''
+        return
+      }
+      streams.add(ctx.res, since)
+      ctx.respond = false
+    })
+  }
+}

@@ -1,0 +1,117 @@
+/** The shapes of what is kept and shown. Times are epoch ms. No row holds a token, a signature or a query string. */
+
+import type { GateWants } from '../core/events.ts'
+
+interface Folded {
+  /** The same for as long as the row is kept. */
+  id: number
+  /** When it came first, and last. */
+  at: number
+  lastAt: number
+  count: number
+}
+
+/** Calls of one service to another that ended alike, as the gate before the called one saw them. */
+export interface Hop extends Folded {
+  /** Who connected to the gate. */
+  caller: string
+  /** The gate's host. */
+  service: string
+  method: string
+  path: string
+  /** `report`: it would have been refused. */
+  decision: 'allow' | 'refuse' | 'report'
+  /** What the caller was answered; absent where it left before. */
+  status?: number | undefined
+  /** Of the refusal, or `INVOKER` or `PUBLIC`. */
+  code: string
+  /** What was wrong, in words, with its fix; empty where nothing was. */
+  reason: string
+  /** The first check that failed. */
+  failed?: Step | undefined
+  /** Email or subject of the verified token. */
+  account: string
+  /** The verified token's audience. */
+  audience: string
+  wants?: GateWants | undefined
+  /** The last token's fingerprint and what it says, verified or not. */
+  fp?: string | undefined
+  claims?: Record<string, unknown> | undefined
+  /** Each claim that the gate looks at, beside what it wants. */
+  checks: readonly Check[]
+  /** Where the last token came from; absent where this server did not give it. */
+  token?: TokenOrigin | undefined
+  /** When this caller last got a token for an audience that the gate takes; absent where it never did. */
+  askedAt?: number | undefined
+}
+
+/** What a gate looks at, in its order. */
+export type Step = 'token' | 'iss' | 'exp' | 'aud' | 'email'
+
+export interface Check {
+  claim: Exclude<Step, 'token'>
+  /** As the token has it. */
+  value?: unknown
+  /** Absent where the gate did not come to it. */
+  good?: boolean
+}
+
+export interface TokenOrigin {
+  /** Whom it speaks for. */
+  identity: string
+  audience: string
+  /** Who asked for it first, and when. */
+  caller: string
+  at: number
+}
+
+/** Requests for one kind of token by one caller that ended alike. Where no gate stands, that is all that is known of a call. */
+export interface Asked extends Folded {
+  /** How many of them were answered from the cache. */
+  hits: number
+  caller: string
+  kind: 'id' | 'access'
+  /** Empty for an access token. */
+  audience: string
+  scopes: readonly string[]
+  /** Whom the token speaks for; empty where the caller has no identity. */
+  identity: string
+  status: number
+  code?: string | undefined
+  reason?: string | undefined
+  /** The last ID token's fingerprint. */
+  fp?: string | undefined
+  expiresAt?: number | undefined
+}
+
+/** All calls from one service to another. */
+export interface Arrow extends Folded {
+  caller: string
+  service: string
+  refused: number
+  /** Of the last call. */
+  status?: number | undefined
+  code: string
+}
+
+/** One request for a token. */
+export interface RecordedRequest {
+  at: number
+  kind: 'id' | 'access'
+  audience: string
+  scopes: readonly string[]
+  identity: string
+  caller: string
+  result: 'hit' | 'mint' | 'stale' | 'error'
+  status: number
+}
+
+/** A grant that calls needed: the member may invoke the service. */
+export interface Grant extends Folded {
+  /** The gate's host. */
+  service: string
+  /** In IAM's words. */
+  member: string
+  /** Whether the gate admitted it when it was last needed. */
+  granted: boolean
+}

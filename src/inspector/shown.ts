@@ -1,0 +1,28 @@
+/** What somebody sent, as a row may keep it: short, and harmless where it is shown. */
+
+import { visible } from '../core/visible.ts'
+
+const TEXT_LIMIT = 1_000
+const CLAIM_LIMIT = 300
+const MOST_CLAIMS = 30
+
+/** Cut by copying: a part of a text keeps the whole of it in memory. */
+export function shown(text: string, limit = TEXT_LIMIT): string {
+  const cut = text.length > limit ? Buffer.from(`${text.slice(0, limit)}…`).toString() : text
+  return visible(cut)
+}
+
+/** The claims as decoded; what is neither a text, a number nor a truth value is written as JSON. */
+export function shownClaims(claims: unknown): Record<string, unknown> | undefined {
+  if (typeof claims !== 'object' || claims === null || Array.isArray(claims)) return undefined
+  return Object.fromEntries(
+    Object.entries(claims)
+      .slice(0, MOST_CLAIMS)
+      .map(([name, value]) => [shown(name, CLAIM_LIMIT), shownClaim(value)]),
+  )
+}
+
+export function shownClaim(value: unknown): unknown {
+  if (typeof value === 'number' || typeof value === 'boolean' || value === null) return value
+  return shown(typeof value === 'string' ? value : JSON.stringify(value), CLAIM_LIMIT)
+}

@@ -1,0 +1,76 @@
+/** What a server says of itself: who mints and why, for whom, and how it fares. */
+
+import type { Settings } from '../config/settings.ts'
+import { version } from '../core/version.ts'
+import { type GateOptions, gatesOf } from '../gate/options.ts'
+import type { Identities } from '../identity/identities.ts'
+import type { Identity } from '../identity/identity.ts'
+import type { Readiness } from '../observe/readiness.ts'
+
+/** Tokens of the cache that are listed. */
+const MOST_LISTED = 200
+
+export interface ServerParts {
+  settings: Settings
+  identities: Identities
+  readiness: Readiness
+  open: {
+    url: string
+    /** Of identities that have a listener of their own. */
+    byPort: ReadonlyMap<number, Identity>
+    /** Those that this server fronts. */
+    gates: readonly GateOptions[]
+  }
+  issuer: () => string
+  /** When the settings were applied, epoch ms. */
+  appliedAt: number
+}
+
+export function describeServer({ settings, identities, readiness, open, issuer, appliedAt }: ServerParts): object {
+  const { source, login, advice, all, project, local, tokens } = identities
+  const portOf = new Map([...open.byPort].map(([port, identity]) => [identity, port]))
+  return {
+    version,
+    url: open.url,
+    source: source.name,
+    why: source.why,
+    login: login() ?? null,
+    issuer: local === undefined ? null : issuer(),
+    advice,
+    failing: readiness.failing() ?? null,
+    project,
+    region: settings.region,
+    settings: { file: settings.config ?? null, appliedAt },
+    identities: all.map((identity) => {
+      const { email = null, accounts, callers, hosts, isDefault } = identity
+      return { email, accounts, callers, hosts, port: portOf.get(identity) ?? null, isDefault }
+    }),
+    gates: open.gates.map(describeGate),
+    cache: tokens.list(MOST_LISTED),
+  }
+}
+
+/** A gate in a process of its own: it mints nothing. */
+export function describeGates({ settings, appliedAt }: Pick<ServerParts, 'settings' | 'appliedAt'>): object {
+  return {
+    version,
+    source: null,
+    settings: { file: settings.config ?? null, appliedAt },
+    gates: gatesOf(settings).map(describeGate),
+  }
+}
+
+/** Members of a policy file are left to the file, and a URL's password to its owner. */
+function describeGate({ host, port, upstream, audiences, invokers, policy, mode, trust }: GateOptions): object {
+  const { origin } = new URL(upstream)
+  return {
+    host: host ?? null,
+    port: port ?? null,
+    upstream: origin,
+    audiences,
+    invokers,
+    policy: policy ?? null,
+    mode,
+    trust,
+  }
+}

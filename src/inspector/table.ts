@@ -1,0 +1,85 @@
+/** Rows with a limit. */
+
+/** Counts the changes of all tables of a record, so that a reader can ask for what is new. */
+export interface Versions {
+  last: number
+}
+
+export interface Versioned {
+  /** Unique in its table, for as long as the row is kept. */
+  id: number
+  /** The change that touched it last. */
+  version: number
+}
+
+/** Beyond `most` rows the half goes that was touched longest ago. */
+export class Table<R extends Versioned> {
+  readonly most: number
+  readonly #versions: Versions
+  readonly #onForget: (kept: readonly R[]) => void
+  #rows: R[] = []
+  #added = 0
+  /** How many rows have gone. */
+  forgotten = 0
+
+  constructor(most: number, versions: Versions, onForget: (kept: readonly R[]) => void) {
+    this.most = most
+    this.#versions = versions
+    this.#onForget = onForget
+  }
+
+  add(make: (id: number) => R): R {
+    if (this.#rows.length >= this.most) this.#forget()
+    this.#added += 1
+    const row = make(this.#added)
+    this.#rows.push(row)
+    return row
+  }
+
+  touch(row: R): void {
+    this.#versions.last += 1
+    row.version = this.#versions.last
+  }
+
+  /** Those touched after that version, the last touched at the end. */
+  since(version: number): R[] {
+    return this.#rows.filter((row) => row.version > version).sort((a, b) => a.version - b.version)
+  }
+
+  clear(): void {
+    this.#rows = []
+    this.forgotten = 0
+  }
+
+  #forget(): void {
+    const kept = this.since(0).slice(-Math.floor(this.most / 2))
+    this.forgotten += this.#rows.length - kept.length
+    this.#rows = kept
+    this.#onForget(kept)
+  }
+}
+
+/** Rows that are found by one text. */
+export class KeyedTable<R extends Versioned & { key: string }> {
+  readonly rows: Table<R>
+  #byKey = new Map<string, R>()
+
+  constructor(most: number, versions: Versions) {
+    this.rows = new Table(most, versions, (kept) => {
+      this.#byKey = new Map(kept.map((row) => [row.key, row]))
+    })
+  }
+
+  find(key: string, make: (id: number) => R): R {
+    const known = this.#byKey.get(key)
+    if (known !== undefined) return known
+    const row = this.rows.add(make)
+    this.#byKey.set(key, row)
+    return row
+  }
+
+  clear(): void {
+    this.rows.clear()
+    this.#byKey.clear()
+  }
+}
