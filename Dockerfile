@@ -1,7 +1,7 @@
 FROM node:24-bookworm-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
-RUN npm ci --no-audit --no-fund
+RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY build.ts tsconfig.json ./
 COPY src src
 RUN npm run build && mkdir keys compiled

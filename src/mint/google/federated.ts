@@ -46,7 +46,8 @@ export function createFederatedClient(json: FederatedCredential, options: Client
       try {
         const client = construct(scopes)
         const token = await readSubject(client)
-        // STS builds a transport of its own, without any bound.
+        // STS builds a transport of its own, without any bound. The field is protected in google-auth-library (11.3.4,
+        // BaseExternalAccountClient), so package.json pins that version exactly.
         const { stsCredential } = client as unknown as { stsCredential: object }
         Object.assign(stsCredential, { transporter: transport.gaxios })
         Object.assign(client, { retrieveSubjectToken: async () => token })
