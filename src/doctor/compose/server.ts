@@ -1,7 +1,7 @@
 /** What is looked at in a service that is a sidemint. */
 
 import { basename } from 'node:path'
-import { defaultsOf, type Settings } from '../../config/settings.ts'
+import type { Settings } from '../../config/settings.ts'
 import { INHERITED } from '../../config/standard.ts'
 import { type Finding, fail, ok, warn } from '../finding.ts'
 import type { ComposeProject, Service } from './project.ts'
@@ -54,7 +54,7 @@ function ports(
 
 /** A gate gives no tokens, and lets in nobody without one. */
 function isGates(target: string, settings: Settings | undefined): boolean {
-  return settings?.gates.some(({ port = defaultsOf('gate').port }) => String(port) === target) ?? false
+  return settings?.gates.some(({ port = settings.gatePort }) => String(port) === target) ?? false
 }
 
 /** Of an address that a variable gives nothing is said. */
