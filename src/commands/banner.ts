@@ -5,6 +5,7 @@
 
 import { defaultsOf, type Settings } from '../config/settings.ts'
 import { METADATA_ADDRESS, METADATA_URL, METADATA_VARIABLES } from '../core/google.ts'
+import { listensEverywhere } from '../core/host.ts'
 import { version } from '../core/version.ts'
 import { createClientEnv } from '../env/client.ts'
 import type { GateOptions } from '../gate/options.ts'
@@ -19,11 +20,9 @@ const NEEDED = [...METADATA_VARIABLES, 'METADATA_SERVER_DETECTION']
 const USER_TOKENS =
   'a user login is served as it is (--allow-user-tokens): whoever can reach this server gets all rights of that user'
 
-/** Addresses that listen on every interface, as in a container, whose loopback its apps do not share. */
-const EVERYWHERE = ['0.0.0.0', '::']
-
 export function announce(server: RunningServer, log: Log, { host, logFormat, allowUserTokens }: Settings): void {
-  const everywhere = EVERYWHERE.includes(host)
+  // As in a container, whose loopback its apps do not share.
+  const everywhere = listensEverywhere(host)
   const url = everywhere ? `${METADATA_URL}:${new URL(server.url).port}` : server.url
   const all = createClientEnv({ url, emptyDirectory: '', env: {} })
   const elsewhere = server.url === defaultsOf().server ? '' : ` --server ${server.url}`

@@ -2,13 +2,13 @@
 
 import { get } from 'node:http'
 import { parseArgs } from 'node:util'
+import { listensEverywhere } from '../core/host.ts'
 import type { Io } from './command.ts'
 
 const TIMEOUT_MS = 2_000
 const DEFAULT_PORTS = ['16925']
 /** A container of the image runs the server or a gate; the gate's health is on its admin port. */
 const IMAGE_PORTS = ['80', '8081']
-const ANYWHERE = '0.0.0.0'
 
 export const help = () => `sidemint healthcheck [--ready] [--port N]
 
@@ -35,8 +35,8 @@ export async function run(argv: readonly string[], { env, stderr }: Io): Promise
   if (ports.some((port) => !/^\d+$/.test(port) || Number(port) > 65535)) {
     return misuse('--port: must be a whole number from 0 to 65535')
   }
-  const set = adminPort === undefined ? env.SIDEMINT_HOST || ANYWHERE : ANYWHERE
-  const host = /^(0\.0\.0\.0|::)$/.test(set) ? '127.0.0.1' : set
+  const set = (adminPort === undefined && env.SIDEMINT_HOST) || ''
+  const host = set === '' || listensEverywhere(set) ? '127.0.0.1' : set
   const path = values.ready === true ? '/_sidemint/ready' : '/_sidemint/health'
   const complaints: string[] = []
   for (const port of ports) {

@@ -307,7 +307,7 @@ export const CATALOGUE = {
   TOKEN_MISSING: {
     status: 403,
     what: 'the request carries no ID token ({found})',
-    fix: 'send `Authorization: Bearer TOKEN`; `sidemint token --audience {audience}` prints one',
+    fix: 'send `Authorization: Bearer TOKEN`; `sidemint token --audience {audience} --format full` prints one',
   },
   TOKENS_SEVERAL: {
     status: 401,
@@ -451,6 +451,11 @@ const FIX = '. Fix: '
 /** The failure in one sentence, with what to type. */
 export function withFix({ message, fix }: { message: string; fix: string }): string {
   return `${message}${FIX}${fix}`
+}
+
+/** The failure as one of several problems, whose list has a fix of its own at its end. */
+export function asProblem({ message, fix }: { message: string; fix: string }): string {
+  return `${message}; ${fix}`
 }
 
 /** Bytes of the longest error body. PHP shows only the first 240, so the sentence comes first (docs/wire.md, "Failures of our own"). */

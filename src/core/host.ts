@@ -8,9 +8,13 @@ export function peerAddress(remoteAddress: string | undefined): string {
   return (remoteAddress ?? '').replace(/^::ffff:/, '')
 }
 
+/** Whether an address to listen on stands for all of the host's. */
+export function listensEverywhere(host: string): boolean {
+  return host === '0.0.0.0' || host === '::'
+}
+
 /** The address by which this host reaches a listener: loopback where it listens on every interface. */
 export function reachable(host: string): string {
-  if (host === '0.0.0.0') return '127.0.0.1'
-  if (host === '::') return '[::1]'
+  if (listensEverywhere(host)) return host === '::' ? '[::1]' : '127.0.0.1'
   return host.includes(':') ? `[${host}]` : host
 }

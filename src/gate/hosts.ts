@@ -2,7 +2,7 @@
 
 import type { RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
-import { asFailure, failure, withFix } from '../core/errors.ts'
+import { asFailure, asProblem, failure, withFix } from '../core/errors.ts'
 import type { Events } from '../core/events.ts'
 import { peerAddress } from '../core/host.ts'
 import type { UpgradeListener } from '../http/listener.ts'
@@ -63,7 +63,7 @@ export async function createGates(
     try {
       gates.set(host, gateFor(options, parts))
     } catch (error) {
-      problems.push(`${host === ANY_HOST ? '' : `${host}: `}${withFix(asFailure(error))}`)
+      problems.push(`${host === ANY_HOST ? '' : `${host}: `}${asProblem(asFailure(error))}`)
     }
   }
   if (problems.length > 0) throw failure('SETTINGS_INVALID', { problems: problems.join('\n') })

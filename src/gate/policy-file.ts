@@ -1,6 +1,7 @@
 /** The IAM policy of a service in a file, as `gcloud run services get-iam-policy SERVICE` prints it. */
 
 import { readFileSync, statSync } from 'node:fs'
+import { encodingOf } from '../core/encoding.ts'
 import { failure, SidemintError } from '../core/errors.ts'
 import { parseYaml } from '../core/yaml.ts'
 import { whyUnusable } from './members.ts'
@@ -101,10 +102,7 @@ function readText(path: string): string {
     if (error instanceof SidemintError) throw error
     throw unusable(path, (error as NodeJS.ErrnoException).code ?? 'it cannot be read')
   }
-  const [first, second] = bytes
-  const encoding =
-    first === 0xff && second === 0xfe ? 'utf-16le' : first === 0xfe && second === 0xff ? 'utf-16be' : 'utf-8'
-  return new TextDecoder(encoding).decode(bytes)
+  return new TextDecoder(encodingOf(bytes)).decode(bytes)
 }
 
 /** What a file is that is not a policy. */

@@ -2,7 +2,7 @@
 
 import * as v from 'valibot'
 import { EMAIL, isEmail } from '../core/accounts.ts'
-import { type SidemintError, withFix } from '../core/errors.ts'
+import { asProblem, type SidemintError } from '../core/errors.ts'
 import { METADATA_URL } from '../core/google.ts'
 import {
   holds,
@@ -21,7 +21,7 @@ import {
 } from '../core/schemas.ts'
 import { MEMBER, whyNotInGroup, whyUnusable } from './members.ts'
 
-const told = (wrong: SidemintError | undefined) => wrong && withFix(wrong)
+const told = (wrong: SidemintError | undefined) => wrong && asProblem(wrong)
 const member = v.pipe(
   text,
   sound((one) => told(whyUnusable(one)), { pattern: `^(?:${MEMBER})$` }),

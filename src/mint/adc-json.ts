@@ -1,5 +1,6 @@
 /** The JSON of a credential file, and what is wrong with a text that is not: files are copied and encoded on their way. */
 
+import { encodingOf } from '../core/encoding.ts'
 import { failure } from '../core/errors.ts'
 import { parseJson } from '../core/json.ts'
 
@@ -13,7 +14,7 @@ export function readJson(name: string, bytes: Buffer): object {
   if (isUtf16(bytes)) {
     throw malformed(name, 'it is UTF-16, as PowerShell 5 writes it', 'write it as UTF-8: Out-File -Encoding utf8')
   }
-  const text = bytes.toString('utf8').replace(/^\uFEFF/, '')
+  const text = new TextDecoder().decode(bytes)
   const data = parseJson(text)
   if (data === undefined) throw malformed(name, ...describeText(text))
   if (typeof data === 'string' && parseJson(data) !== undefined) {
@@ -26,8 +27,7 @@ export function readJson(name: string, bytes: Buffer): object {
 /** By its mark, or by the zeros that every second byte of ASCII in UTF-16 is. */
 function isUtf16(bytes: Buffer): boolean {
   const [first, second] = bytes
-  const marked = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)
-  return marked || (bytes.length > 1 && (first === 0) !== (second === 0))
+  return encodingOf(bytes) !== 'utf-8' || (bytes.length > 1 && (first === 0) !== (second === 0))
 }
 
 function describeText(text: string): [reason: string, fix?: string] {

@@ -52,7 +52,15 @@ test('everything that is wrong is said at once, with exit code 2', async (t) => 
   writeFileSync(policy, '{"bindings":[{"role":"roles/run.invoker","members":["allUsers"],"condition":{"title":"x"}}]}')
   const refused = await runCli(['gate', '--upstream=http://a', '--audience=x', '--policy', policy])
   t.is(refused.code, 2)
-  t.regex(refused.stderr, /POLICY|condition/)
+  t.regex(
+    refused.stderr,
+    /condition.*; take that binding out of the file, and name whom it should admit in --invoker\. Fix: /,
+  )
+  for (const told of [
+    refused.stderr,
+    (await runCli(['gate', '--upstream=http://a', '--audience=x', '--invoker=bob'])).stderr,
+  ])
+    t.is(told.split('Fix: ').length, 2, told)
 })
 
 test('--help names what there is not, the defaults of this command, and no setting of another', (t) => {

@@ -1,5 +1,14 @@
 import test from 'ava'
-import { asFailure, CATALOGUE, type Code, errorBody, failure, SidemintError } from '../../src/core/errors.ts'
+import {
+  asFailure,
+  CATALOGUE,
+  type Code,
+  errorBody,
+  failure,
+  readErrorBody,
+  SidemintError,
+  withFix,
+} from '../../src/core/errors.ts'
 
 const codes = Object.keys(CATALOGUE) as Code[]
 
@@ -35,6 +44,14 @@ for (const [name, value] of VALUES) {
     }
   })
 }
+
+test('a body is read as it was written, also where its message quotes a failure with a fix of its own', (t) => {
+  const inner = withFix({ message: 'the policy /p.json is broken', fix: 'write it anew' })
+  const error = failure('UPSTREAM_REFUSED', { host: 'iam', status: '403', reason: inner })
+  t.deepEqual(readErrorBody(errorBody(error)), { code: error.code, message: error.message, fix: error.fix })
+  for (const other of ['', 'no JSON', '1', 'null', '{"error":"a"}', '{"error":"A","error_description":"no fix"}'])
+    t.is(readErrorBody(other), undefined, other)
+})
 
 test('every code is upper snake case, says what failed and what to do, in sentences that join', (t) => {
   for (const code of codes) {

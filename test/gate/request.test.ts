@@ -523,7 +523,7 @@ test('every policy that cannot be used is named at start', async (t) => {
   const list = [{ host: 'a', ...gate }, { host: 'b', ...gate, invokers: ['user:x@y.z'] }, gate]
   const error = await t.throwsAsync(listenGates(t, list, { events: createEvents() }))
   t.deepEqual(
-    error?.message.split('\n').map((line) => line.replace(/\. Fix:.*/, '')),
+    error?.message.split('\n').map((line) => line.replace(/; .*/, '')),
     [
       'a: the policy /nowhere/policy.json cannot be used: ENOENT',
       'b: the policy /nowhere/policy.json cannot be used: ENOENT',
