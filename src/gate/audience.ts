@@ -1,16 +1,16 @@
-/** For whom a token is meant: which `aud` a service takes. */
+/** Which `aud` a service accepts (docs/gate.md, "Audiences"). */
 
 import { ADC_CLIENT_ID, GCLOUD_CLIENT_ID } from '../core/google.ts'
 
 /**
- * The audiences of tokens that a person gets from gcloud: of `gcloud auth print-identity-token`, and of a login by
- * `gcloud auth application-default login`. Cloud Run takes both for every service.
+ * The audiences of people's tokens: of `gcloud auth print-identity-token`, and of a login by `gcloud auth
+ * application-default login`. Cloud Run accepts both for every service.
  */
 const GCLOUD_AUDIENCES = new Set<string>([GCLOUD_CLIENT_ID, ADC_CLIENT_ID])
 
 /**
- * A run.app URL is compared by its origin, since Cloud Tasks and others put the whole URL that they call there;
- * anything else, a cloudfunctions.net URL and a custom audience above all, to the letter. A list is never taken.
+ * A run.app URL is compared by its origin, since Cloud Tasks and others use the whole URL of a call as audience.
+ * Everything else, such as a cloudfunctions.net URL or a custom audience, must match to the letter. A list is refused.
  */
 export function acceptsAudience(aud: unknown, audiences: readonly string[], gcloudAudiences: boolean): boolean {
   if (typeof aud !== 'string') return false
@@ -19,7 +19,7 @@ export function acceptsAudience(aud: unknown, audiences: readonly string[], gclo
   return audiences.some((own) => own === aud || (origin !== undefined && origin === runAppOrigin(own)))
 }
 
-/** Read by hand: a URL parser mends spaces, backslashes and letters of other alphabets, and drops a user. */
+/** Not by a URL parser, which corrects spaces, backslashes and letters of other alphabets and drops a user name. */
 function runAppOrigin(audience: string): string | undefined {
   return /^https:\/\/[a-z0-9.-]+\.run\.app(?::\d+)?(?=$|[/?#][!-[\]-~]*$)/i
     .exec(audience)?.[0]
@@ -27,7 +27,7 @@ function runAppOrigin(audience: string): string | undefined {
     .replace(/:443$/, '')
 }
 
-/** True for the whole URL of a call, which Cloud Tasks and Cloud Scheduler put there by default. */
+/** Whether it is the whole URL of a call, as Cloud Tasks and Cloud Scheduler have it by default. */
 export function isCallUrl(audience: string): boolean {
   return /^https?:\/\/[^/?#]+(?:\/[^?#]|\/?\?)/.test(audience)
 }

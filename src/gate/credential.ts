@@ -1,4 +1,4 @@
-/** The one token of a request, as Cloud Run's front end looks for it, and what is left of it for the service. */
+/** Finds the token of a request as Cloud Run's front end does, and makes what the service gets of it. */
 
 import { failure } from '../core/errors.ts'
 
@@ -11,9 +11,9 @@ export interface BearerToken {
 }
 
 /**
- * `rawHeaders` as Node has them, alternating names and values: only there two headers of one name are still two. With
- * both headers X-Serverless-Authorization alone counts, and Authorization belongs to the service
- * (cloud.google.com/run/docs/authenticating/service-to-service). Throws TOKEN_MISSING or TOKENS_SEVERAL.
+ * `rawHeaders`: Node's alternating names and values, where two headers of one name are still two. Beside
+ * X-Serverless-Authorization, Authorization is not read and belongs to the service (docs/gate.md, "Headers and the
+ * signature"). Throws TOKEN_MISSING or TOKENS_SEVERAL.
  */
 export function readCredential(rawHeaders: readonly string[], audience: string): BearerToken {
   const serverless = valuesOf(rawHeaders, 'x-serverless-authorization')
@@ -29,7 +29,7 @@ export function readCredential(rawHeaders: readonly string[], audience: string):
   return { header, scheme, token }
 }
 
-/** The header's value for the service: the signature goes, so that the service cannot replay the token. */
+/** The header's value for the service, without the token's signature, so that the service cannot use the token (docs/gate.md, "Headers and the signature"). */
 export function stripped({ header, scheme, token }: BearerToken, strip: Strip): string {
   const keep = strip === 'never' || (strip === 'serverless-only' && header === 'authorization')
   const unsigned = `${token.slice(0, token.lastIndexOf('.'))}.SIGNATURE_REMOVED_BY_GOOGLE`

@@ -10,9 +10,9 @@ import type { Claims, Verified, Verifier } from './verifier.ts'
 export interface Rules {
   audiences: readonly string[]
   gcloudAudiences: boolean
-  /** Email by the subject of tokens that carry none: `sub` is enough for Cloud Run, which knows all accounts. */
+  /** Email by subject, for tokens without an email: for Cloud Run `sub` is enough (docs/gate.md, "Who may invoke"). */
   subjects: Readonly<Record<string, string>>
-  /** The entry of `trust` whose subjects these are: another issuer may give the same subject to somebody else. */
+  /** The entry of `trust` that the subjects belong to: another issuer may give the same subject to somebody else. */
   subjectsOf: string
   spell: Spelling
 }
@@ -20,16 +20,16 @@ export interface Rules {
 export interface Decision {
   /** Why not; absent where the request may pass. */
   refusal?: SidemintError
-  /** The token that was read; absent where none was, or where nobody asks for one. */
+  /** The request's token; absent where it has none, or where the service needs none. */
   credential?: BearerToken
-  /** Of the verified token, else empty. */
+  /** Of the verified token; else empty. */
   audience: string
   principal: string
 }
 
 /**
- * In Cloud Run's order: a public service takes all; then no token is 403, a bad one and one for another audience
- * 401, a good one of somebody who may not invoke 403.
+ * In Cloud Run's order (docs/gate.md, "The decision"): a public service admits everybody; then no token is 403, a bad one
+ * and one for another audience 401, a good one of somebody who may not invoke 403.
  */
 export async function decide(
   rawHeaders: readonly string[],
@@ -61,14 +61,14 @@ export async function decide(
   return decision
 }
 
-/** cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues.tasks#OidcToken */
+/** docs/gate.md, "Audiences" */
 const CALL_URL_HINT =
   '. The token is for the whole URL of a call, as Cloud Tasks and Cloud Scheduler have it by default (Cloud Run takes ' +
   'that at run.app only): set `oidcToken.audience` there'
 
 /**
- * An email counts only where its issuer says that it is verified. The subjects that are made from an account's email
- * are those of local issuers: Google's are other numbers.
+ * An email counts only where its issuer has verified it. Only a local issuer's subjects are compared with those that we
+ * make from emails: Google's are other numbers.
  */
 function principalOf({ claims, trusted }: Verified, rules: Rules, invokers: Invokers): Principal {
   const { email, email_verified: verified, sub, hd } = claims

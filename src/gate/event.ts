@@ -1,4 +1,4 @@
-/** What a gate decided about a request, as the event that log and metrics read. */
+/** The event of a gate's decision, which log and metrics read. */
 
 import type { IncomingMessage } from 'node:http'
 import { type SidemintError, withFix } from '../core/errors.ts'
@@ -10,14 +10,14 @@ import { hostOf, pathOf } from './exchange.ts'
 export interface Outcome {
   /** A name, or the address. */
   caller: string
-  /** Why it was refused, or would have been. */
+  /** Why it was, or would have been, refused. */
   refusal?: SidemintError
-  /** False where the gate lets pass what it would refuse. */
+  /** False in mode report, where the gate lets everything pass. */
   enforced: boolean
-  /** Of the verified token; absent where nobody asks for one. */
+  /** Of the verified token; empty where there is none. */
   audience: string
   principal: string
-  /** What the service answered; undefined where it was not asked or the caller left before. */
+  /** The service's status; undefined where it was not asked, or the caller left before. */
   upstreamStatus?: number | undefined
   tookMs: number
   /** Absent where no gate has the host. */
@@ -49,5 +49,5 @@ export function gateEvent(req: IncomingMessage, at: number, outcome: Outcome): G
   }
 }
 
-/** What a caller sends goes into the log. */
+/** A caller could otherwise fill the log. */
 const PATH_LIMIT = 200

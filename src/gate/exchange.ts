@@ -1,4 +1,4 @@
-/** One request at a gate: what is read off it, and how it is answered with a page. */
+/** One request at a gate: its path, host and address, and how it is answered with a page. */
 
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import { type Duplex, finished } from 'node:stream'
@@ -6,15 +6,15 @@ import { hostName, peerAddress } from '../core/host.ts'
 import { answerSocket } from '../http/raw.ts'
 import { type Page, pageFor } from './pages.ts'
 
-/** No name is longer (RFC 1035), and what a caller sends goes into the log. */
+/** No name is longer (RFC 1035), and a caller could otherwise fill the log. */
 const HOST_LIMIT = 255
 
 /** A plain request, or an upgrade. */
 export interface Exchange {
   req: IncomingMessage
-  /** Where the answer goes: of an upgrade Node leaves only the socket. */
+  /** Where the answer goes. For an upgrade Node gives only the socket. */
   to: ServerResponse | Duplex
-  /** Of an upgrade what came with its head; absent of a plain request. */
+  /** The first bytes after the head of an upgrade; absent for a plain request. */
   head?: Buffer
 }
 
@@ -34,8 +34,8 @@ export function hostOf(req: IncomingMessage): string {
 }
 
 /**
- * Takes a URL in the request line apart (RFC 9112 §3.2.2): its authority counts and not the Host header, and a service
- * expects a path.
+ * Splits a URL in the request line (RFC 9112 §3.2.2): its authority replaces the Host header, and the service gets its
+ * path.
  */
 export function takeOrigin(req: IncomingMessage): void {
   const [, authority, rest] = /^https?:\/\/([^/?#]*)(.*)$/i.exec(req.url ?? '') ?? []
@@ -44,7 +44,7 @@ export function takeOrigin(req: IncomingMessage): void {
   req.url = `${rest?.startsWith('/') ? '' : '/'}${rest}`
 }
 
-/** Answers with the page of a status, unless the caller has left. */
+/** Answers with the status's page, unless the caller has left. */
 export function refuse({ req, to }: Exchange, status: number): void {
   if (to.destroyed) return
   const page = pageFor(status, pathOf(req))
@@ -52,7 +52,7 @@ export function refuse({ req, to }: Exchange, status: number): void {
   else answerSocket(to, page)
 }
 
-/** Ends when the request has ended: a connection closed under an upload would take the answer with it. */
+/** Reads the request to its end first: closing a connection during an upload would lose the answer. */
 function answer(req: IncomingMessage, res: ServerResponse, { status, head, body }: Page): void {
   res.writeHead(status, [...head]).write(body)
   req.unpipe()

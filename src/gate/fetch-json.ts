@@ -17,10 +17,10 @@ export interface Document {
 }
 
 /**
- * The JSON object at a URL. Redirects are followed within its origin alone, since whoever answers elsewhere is not the
- * issuer. Throws an Error that says what is wrong in one line.
+ * The JSON object at a URL. Redirects are followed only within its origin: another host is not the issuer. Throws an
+ * Error that says what is wrong in one line.
  *
- * The proxy variables count for https alone: an issuer on plain http is a neighbour.
+ * The proxy variables count for https only: an issuer on plain http is on the same network.
  */
 export async function fetchJson(url: string): Promise<Document> {
   const timeout = AbortSignal.timeout(TIMEOUT_MS)

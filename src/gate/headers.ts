@@ -1,12 +1,12 @@
-/** What a gate takes off the headers of a message before it hands the message on, and what it adds. */
+/** The headers that a gate removes from a message before it passes it on, and those that it adds. */
 
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { addressOf } from './exchange.ts'
 
 /**
- * Headers of one connection (RFC 9110 §7.6.1), with two that only a proxy reads and HTTP2-Settings, which belongs to
- * an offer of HTTP/2. Trailer goes because trailer fields are not handed on, as §6.5.1 allows; Expect because Node has
- * answered it by then.
+ * Headers of one connection (RFC 9110 §7.6.1), two that only a proxy reads, and HTTP2-Settings, which belongs to an offer
+ * of HTTP/2. Trailer is removed because trailer fields are not passed on, as §6.5.1 allows; Expect because Node has
+ * already answered it.
  */
 const OF_ONE_CONNECTION = [
   'connection',
@@ -20,17 +20,17 @@ const OF_ONE_CONNECTION = [
   'trailer',
   'upgrade',
 ]
-/** Where a message ends and whom it is for: Connection cannot name these away. */
+/** These say where a message ends and which host it is for: Connection cannot remove them. */
 const FRAMING = ['content-length', 'host', 'transfer-encoding']
 const OWN = ['x-forwarded-for', 'x-forwarded-proto', 'x-serverless-authorization']
 
-/** An underscore counts as a hyphen for these, since WSGI and CGI cannot tell the two apart. */
+/** An underscore in these counts as a hyphen: WSGI and CGI cannot tell the two apart (docs/gate.md, "Headers and the signature"). */
 const KNOWN = new Set([...OF_ONE_CONNECTION, ...FRAMING, ...OWN])
 
-/** Only Identity-Aware Proxy may say who a user is. */
+/** Only Identity-Aware Proxy may send these (docs/gate.md, "Headers and the signature"). */
 const IDENTITY = /^x-goog-(authenticated-user-|iap-jwt-assertion$)/
 
-/** Makes a caller's headers ready for the service, as Cloud Run's front end hands them on. */
+/** Prepares a caller's headers for the service, as Cloud Run's front end does. */
 export function prepareForService(req: IncomingMessage): void {
   const { headers } = req
   dropConnection(headers)
@@ -43,7 +43,7 @@ export function prepareForService(req: IncomingMessage): void {
   headers['x-forwarded-proto'] ??= 'http'
 }
 
-/** Makes a service's headers ready for the caller; Node frames the body anew. */
+/** Prepares a service's headers for the caller; Node frames the body itself. */
 export function prepareForCaller(headers: IncomingHttpHeaders): IncomingHttpHeaders {
   dropConnection(headers)
   delete headers['transfer-encoding']

@@ -1,4 +1,4 @@
-/** Many gates in one process, each for one service, chosen by the Host that the caller asked for. */
+/** Several gates in one process, each for one service; the caller's Host chooses the gate. */
 
 import type { RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
@@ -24,7 +24,7 @@ export interface GatesOptions {
   events: Events
   /** Epoch ms. Default: the clock. */
   now?: () => number
-  /** Who is at the other end: a name where one is known. Never rejects. Default: the address. */
+  /** Names the caller where its name is known. Never rejects. Default: the address. */
   callerOf?: (socket: Socket) => Promise<string>
   /** The issuer in this process, whose keys are not fetched where a gate trusts it. */
   own?: OwnIssuer | undefined
@@ -39,15 +39,15 @@ interface Parts extends Shared {
 
 /** The gates of one port. */
 export interface GatesListener {
-  /** Absent: of the port that all gates without one share. */
+  /** Absent: the port that all gates without one share. */
   port?: number
   handler: RequestListener
   upgrade: UpgradeListener
-  /** Is told the bytes that were not a request. */
+  /** Called with bytes that were not a request. */
   unreadable: (bytes: Buffer) => void
 }
 
-/** Throws SETTINGS_INVALID with all that is wrong with the gates' policies. */
+/** Throws SETTINGS_INVALID with everything that is wrong with the gates' policies. */
 export async function createGates(
   list: readonly GateOptions[],
   { events, now = Date.now, callerOf = async (socket) => peerAddress(socket.remoteAddress), own }: GatesOptions,
@@ -92,7 +92,7 @@ function createVerifiers(now: () => number, own: OwnIssuer | undefined): (trust:
   }
 }
 
-/** Loaded only where there is a file: it brings the YAML parser. */
+/** Loaded only where there is a policy file: it brings the YAML parser. */
 async function policyReader(list: readonly GateOptions[]): Promise<Parts['readPolicy']> {
   return list.some(({ policy }) => policy !== undefined) ? (await import('./policy-file.ts')).readPolicyFile : undefined
 }
@@ -124,7 +124,7 @@ function gateFor(options: GateOptions, { events, now, callerOf, verifierFor, rea
   })
 }
 
-/** The gates of a port as one that never rejects: a fault in one request must not end the others. */
+/** The gates of a port as one gate. It never rejects: a fault in one request must not end the others. */
 function chooseByHost(gates: ReadonlyMap<string, Gate>, { events, now, callerOf }: Shared): Gate {
   async function refuseUnknown(exchange: Exchange): Promise<void> {
     const { req } = exchange

@@ -1,19 +1,19 @@
 /**
- * The public keys of one issuer, fetched when asked and kept: one fetch at a time whoever waits, a pause between
- * fetches, and keys that outlive a failing fetch. So a restarted issuer heals by itself and a flood of forged tokens
- * costs the issuer one request in five seconds.
+ * The public keys of one issuer, fetched at the first use and kept. There is one fetch at a time, with a pause between
+ * fetches, and a failed fetch leaves the old keys. So the keys of a restarted issuer are found by themselves, and a flood
+ * of forged tokens costs the issuer one request in five seconds.
  */
 
 import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { fetchJson } from './fetch-json.ts'
 
-/** A key id that is not there is looked for again, and a failed fetch repeated, only after this. */
+/** An unknown key id is looked for again, and a failed fetch repeated, only after this. */
 const COOLDOWN_MS = 5_000
-/** The same while there are no keys at all, so that a gate that starts before its issuer does not wait long. */
+/** The same while no keys were ever fetched, so that a gate which starts before its issuer does not wait long. */
 const FIRST_RETRY_MS = 1_000
-/** How long keys are good for by Cache-Control, within these bounds. */
+/** How long keys are fresh: what Cache-Control says, within these bounds. */
 const MAX_AGE_MS = { least: 60_000, default: 600_000, most: 24 * 3_600_000 }
-/** RFC 7518 §3.3, and OpenSSL's own bound (OPENSSL_RSA_MAX_MODULUS_BITS): it verifies nothing by a longer key. */
+/** The least by RFC 7518 §3.3, the most by OpenSSL (OPENSSL_RSA_MAX_MODULUS_BITS), which verifies nothing by a longer key. */
 const RSA_BITS = { least: 2048, most: 16_384 }
 
 /** A key that an issuer publishes, or why it cannot be used. */
@@ -21,14 +21,14 @@ export type PublishedKey = { key: KeyObject; unusable?: never } | { key?: never;
 
 export interface IssuerKeys {
   /**
-   * The key of that id; undefined where the issuer publishes none. `failed` is a key that did not do: an issuer that
-   * was restarted may keep the id and change the key, so another one is looked for. Throws an Error where the keys
-   * cannot be fetched.
+   * The key with that id; undefined where the issuer publishes none. `failed`: a key with that id that had not signed the
+   * token, so another is looked for: a restarted issuer may keep the id and change the key (docs/gate.md, "Verifying").
+   * Throws an Error where the keys cannot be fetched.
    */
   find(kid: string, failed?: KeyObject): Promise<PublishedKey | undefined>
 }
 
-/** `locate` answers the JWKS URL and is asked before each fetch; `now` in epoch ms. */
+/** `locate` returns the JWKS URL and is called before each fetch; `now`: epoch ms. */
 export function createRemoteKeys(locate: () => Promise<string>, now: () => number): IssuerKeys {
   let keys: Map<string, PublishedKey> | undefined
   let freshUntilMs = 0

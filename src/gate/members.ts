@@ -1,27 +1,27 @@
-/** Who may invoke: IAM's members, groups written out, as sets that one look decides. */
+/** Who may invoke: IAM's members and written-out groups, as sets. */
 
 import { EMAIL, isEmail } from '../core/accounts.ts'
 import { asFailure, failure, type SidemintError } from '../core/errors.ts'
 import { plainly, suggest } from '../core/schemas.ts'
 import { accountId } from '../issuer/account-id.ts'
 
-/** Everybody whom a list of members admits. Emails and domains in lower case. */
+/** Everybody whom a list of members admits. Emails and domains are in lower case. */
 export interface Invokers {
-  /** `allUsers`: no token is asked for. */
+  /** `allUsers`: no token is needed. */
   everyone: boolean
-  /** `allAuthenticatedUsers`: any good token does. */
+  /** `allAuthenticatedUsers`: any valid token is enough. */
   authenticated: boolean
   emails: Set<string>
-  /** The service accounts' emails by the subject that a local issuer gives them: a token need not carry its email. */
+  /** Emails of service accounts by the subject that a local issuer gives them: a token may have no email. */
   subjects: Map<string, string>
   domains: Set<string>
-  /** Groups that nothing was said about: nobody is in them. */
+  /** Groups whose members are not set: nobody is in them. */
   unknownGroups: Set<string>
-  /** Members that no ID token can speak for: they admit nobody. */
+  /** Members that never appear in an ID token: they admit nobody. */
   unnamable: Set<string>
 }
 
-/** Who a verified token speaks for. */
+/** Who a verified token is for. */
 export interface Principal {
   /** In lower case; absent where the token has none that its issuer has verified. */
   email?: string
@@ -30,12 +30,12 @@ export interface Principal {
 }
 
 /**
- * Principals of workload and workforce pools, and Kubernetes accounts of a workload pool: Google's ID tokens are of
- * users and service accounts alone (cloud.google.com/iam/docs/principal-identifiers).
+ * Principals of workload and workforce pools, and Kubernetes accounts: only users and service accounts have Google ID
+ * tokens (docs/gate.md, "Who may invoke").
  */
 const UNNAMABLE = /^(principal(Set)?:\/\/|serviceAccount:[^@]+\.svc\.id\.goog\[)/
 
-/** What a member may be, as a pattern for those who cannot ask `whyUnusable`. */
+/** What a member may be, as a pattern for the JSON Schema, which cannot call `whyUnusable`. */
 export const MEMBER = [
   'allUsers|allAuthenticatedUsers|deleted:.*',
   `${UNNAMABLE.source.slice(1)}.*`,

@@ -1,20 +1,20 @@
-/** The gates that settings amount to. */
+/** The gates that the settings describe. */
 
 import { hostName } from '../core/host.ts'
 import { type GateSettings, splitPair } from './settings.ts'
 
 /** One gate before one service. */
 export interface GateOptions {
-  /** The name that callers use, in lower case. Absent: whatever they ask for. */
+  /** The name that callers use, in lower case. Absent: any. */
   host?: string
-  /** The listener for it. Absent: the one that all gates without a port share. */
+  /** Its port. Absent: the one that all gates without a port share. */
   port?: number
   /** Base URL of the service. */
   upstream: string
   audiences: readonly string[]
-  /** Members in IAM's words. */
+  /** Members as IAM writes them. */
   invokers: readonly string[]
-  /** Path of a policy file, beside the invokers. */
+  /** Path of a policy file, whose members are added to the invokers. */
   policy?: string
   /** Members by group email. */
   groups: Readonly<Record<string, readonly string[]>>
@@ -26,16 +26,16 @@ export interface GateOptions {
   mode: GateSettings['mode']
   /** `google` or issuer URLs. */
   trust: readonly string[]
-  /** Whether tokens with gcloud's own audiences are taken. */
+  /** Whether tokens with gcloud's own audiences are accepted. */
   gcloudAudiences: boolean
-  /** Of a gate with a host: the settings that its entry leaves to those beside `gates:`. */
+  /** For an entry of `gates:`: which of its settings come from beside `gates:`. */
   shared?: readonly string[]
 }
 
-/** An entry that sets one of these has only its own: what stands beside `gates:` is not added to it. */
+/** An entry that sets one of these has only its own: the setting beside `gates:` is not added to it. */
 const SHARED = ['trust', 'group', 'subject'] as const
 
-/** What is missing, or cannot be said together. */
+/** What is missing, and which settings exclude each other. */
 export function checkGates({ upstream, audience, invoker, policy, port, gates }: GateSettings): string[] {
   if (gates.length === 0 && upstream === undefined) {
     return ['--upstream: name the service behind the gate, or list several under `gates:` in sidemint.yaml']
@@ -93,7 +93,7 @@ function checkOne(where: string, { audience, invoker, policy }: One): string[] {
   ]
 }
 
-/** The gates in the settings, which `checkGates` finds sound. */
+/** The gates of settings that `checkGates` accepts. */
 export function gatesOf(settings: GateSettings): GateOptions[] {
   const { upstream, gates, port: ownPort } = settings
   const listed = upstream === undefined ? gates : [{ ...settings, upstream, host: undefined, port: undefined }]

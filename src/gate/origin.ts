@@ -1,10 +1,10 @@
-/** What follows from where a gate's setting was written: on the command line, or in a settings file. */
+/** What depends on where a gate's setting was written: on the command line, or in the settings file. */
 
 import { isAbsolute, join } from 'node:path'
 import type { GateOptions } from './options.ts'
 import type { GATE_SETTINGS } from './settings.ts'
 
-/** How a setting of a gate is spelled where it was written: for all that is not an entry of `gates:`, as a flag. */
+/** Spells a gate's setting as it was written: as a key in an entry of `gates:`, else as a flag. */
 export type Spelling = (name: keyof typeof GATE_SETTINGS) => string
 
 export function spellingOf({ host, shared = [] }: Pick<GateOptions, 'host' | 'shared'>): Spelling {
@@ -18,7 +18,7 @@ interface WithPolicy {
   policy?: string | undefined
 }
 
-/** What a settings file says, with a relative `policy:` taken as beside that file. */
+/** The file's settings, with each relative `policy:` as a path from the file's folder. */
 export function policiesBeside<T extends WithPolicy & { gates?: readonly WithPolicy[] }>(folder: string, said: T): T {
   const { policy, gates } = said
   return {

@@ -1,4 +1,4 @@
-/** The pages of Cloud Run's front end: they say nothing of the reason, which only the log has. */
+/** The pages of Cloud Run's front end. They do not say why; only the log does (docs/gate.md, "Pages"). */
 
 import { escapeHtml } from '../http/wire.ts'
 
@@ -11,7 +11,7 @@ export interface Page {
 
 const RETRY = '<p>Please try again in 30 seconds.'
 
-/** `path` without its query. Captured answers; the words of 404 and 5xx are those of the same front end. */
+/** `path` without its query. 401 and 403 are captured answers, the others inferred (docs/gate.md, "Pages"). */
 const PAGES: Record<number, { title: string; heading: string; sentence: (path: string) => string }> = {
   401: {
     title: 'Unauthorized',
@@ -45,7 +45,7 @@ const PAGES: Record<number, { title: string; heading: string; sentence: (path: s
   },
 }
 
-/** The page for a status; one that has none is answered as 503. */
+/** The page for a status; a status without one gets that of 503. */
 export function pageFor(status: number, path: string): Page {
   const shown = PAGES[status] ? status : 503
   const { title, heading, sentence } = PAGES[shown] as (typeof PAGES)[number]
@@ -72,5 +72,5 @@ export function pageFor(status: number, path: string): Page {
   }
 }
 
-/** With a space between its two parameters, as Cloud Run sends it. */
+/** With a space between its two parameters, as Cloud Run sends it (docs/gate.md, "Pages"). */
 const CHALLENGE = 'Bearer error="invalid_token" error_description="The access token could not be verified"'

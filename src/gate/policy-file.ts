@@ -7,9 +7,8 @@ import { parseYaml } from '../core/yaml.ts'
 import { whyUnusable } from './members.ts'
 
 /**
- * The predefined roles that hold `run.routes.invoke`: Google's list of Cloud Run and Cloud Functions roles and their
- * permissions (cloud.google.com/iam/docs/roles-permissions/run), and for the two basic roles
- * cloud.google.com/run/docs/securing/managing-access. What a custom role holds is not in a policy, so it gives nothing.
+ * The predefined roles with `run.routes.invoke` (docs/gate.md, "Who may invoke"). A policy does not say what a custom role
+ * contains, so a custom role admits nobody.
  */
 const INVOKING_ROLES = new Set([
   'roles/run.invoker',
@@ -23,20 +22,20 @@ const INVOKING_ROLES = new Set([
   'roles/owner',
 ])
 
-/** Holds `cloudfunctions.functions.invoke` alone, which is for functions of the first generation. */
+/** Has only `cloudfunctions.functions.invoke`, which is for functions of the first generation. */
 const FUNCTIONS_INVOKER = 'roles/cloudfunctions.invoker'
 
-/** IAM takes 1,500 principals a policy (cloud.google.com/iam/quotas), which is a third of this at the most. */
+/** A policy of IAM has at most 1,500 principals (cloud.google.com/iam/quotas): a third of this. */
 const MOST_BYTES = 1_000_000
 
 export interface PolicyFile {
   /** Members of roles that may invoke. */
   members: string[]
-  /** Why a role that looks as if it may invoke admits nobody here. */
+  /** Why roles that look as if they may invoke admit nobody here. */
   ignored: string[]
 }
 
-/** `setting`: how people spell the setting that names invokers. Throws POLICY_UNUSABLE. */
+/** `setting`: how the setting that names invokers is spelled. Throws POLICY_UNUSABLE. */
 export function readPolicyFile(path: string, setting: string): PolicyFile {
   const { bindings = [] } = parse(path)
   if (!Array.isArray(bindings)) throw unusable(path, '`bindings` is not a list')
@@ -44,7 +43,7 @@ export function readPolicyFile(path: string, setting: string): PolicyFile {
   for (const binding of bindings) {
     const { role, members, condition } = (binding ?? {}) as Record<string, unknown>
     if (typeof role !== 'string') throw unusable(path, 'a binding has no role')
-    // A condition of version 3 as versions 1 and 2 show it (cloud.google.com/iam/docs/policies#specifying-version-get).
+    // How policies of version 1 and 2 show a condition (docs/gate.md, "Who may invoke").
     const [plain = '', hidden] = role.split('_withcond_')
     const reason = whyIgnored(role)
     if (reason !== undefined) found.ignored.push(reason)
@@ -89,12 +88,12 @@ function parse(path: string): Record<string, unknown> {
   return policy
 }
 
-/** In UTF-8, or UTF-16 as PowerShell 5 writes what it redirects; both may begin with a byte order mark. */
+/** UTF-8, or UTF-16 as PowerShell 5 writes it; both may begin with a byte order mark (docs/gate.md, "Who may invoke"). */
 function readText(path: string): string {
   let bytes: Buffer
   try {
     const status = statSync(path)
-    // A pipe would keep every caller waiting for whoever writes to it.
+    // A pipe would keep every caller waiting until somebody writes to it.
     if (!status.isFile()) throw unusable(path, 'it is not a file that can be read again')
     if (status.size > MOST_BYTES) throw unusable(path, `it has ${status.size} bytes, more than a policy can have`)
     bytes = readFileSync(path)
@@ -105,7 +104,7 @@ function readText(path: string): string {
   return new TextDecoder(encodingOf(bytes)).decode(bytes)
 }
 
-/** What a file is that is not a policy. */
+/** What the file is instead of a policy. */
 function whatElse(data: Record<string, unknown>): string {
   const keys = Object.keys(data)
   if ('terraform_version' in data || 'planned_values' in data || 'format_version' in data) {

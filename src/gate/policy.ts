@@ -1,4 +1,4 @@
-/** Who may invoke one service: the members named in the settings and those of its policy file, read again on change. */
+/** Who may invoke one service: the members in the settings, and those of its policy file, which is read again on change. */
 
 import { asFailure, withFix } from '../core/errors.ts'
 import type { NoticeEvent } from '../core/events.ts'
@@ -19,11 +19,11 @@ export interface PolicyOptions {
 }
 
 export interface Policy {
-  /** Who may invoke now. Never throws: a file that breaks later leaves the last good policy in force, and says so. */
+  /** Who may invoke now. Never throws: where the file breaks later, the last good policy stays and a notice says so. */
   current(): Invokers
 }
 
-/** Throws POLICY_UNUSABLE where the policy cannot be used from the start. */
+/** Throws POLICY_UNUSABLE where the policy cannot be used at the start. */
 export function createPolicy({ invokers, file, groups, spell, now, notice }: PolicyOptions): Policy {
   const watched = createWatchedFile(file?.path ?? [], now)
   let seen = watched.version()

@@ -1,4 +1,4 @@
-/** One gate: decides, lets the request through to its service or answers as Cloud Run's front end, and says so. */
+/** One gate: decides about a request, passes it to the service or refuses it as Cloud Run's front end does, and records that. */
 
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'

@@ -14,12 +14,12 @@ import { type GateOptions, gatesOf } from './options.ts'
 import type { GateSettings } from './settings.ts'
 
 /**
- * Idle connections of callers are kept as long as Google's front end keeps them; many clients reuse them blindly. A
- * request may take an hour to arrive, Cloud Run's longest timeout (cloud.google.com/run/docs/configuring/request-timeout).
+ * Callers' idle connections are kept for about as long as Google's front end keeps them: many clients use one again
+ * without asking. A request may take an hour, Cloud Run's longest timeout (docs/gate.md, "What passes here and not there").
  */
 const TIMES = { keepAliveMs: 620_000, requestMs: 3_600_000 }
 
-/** Whoever may read these is on this machine, or in the gate's container. */
+/** Only this machine, or the gate's container, may read these. */
 const ADMIN_HOST = '127.0.0.1'
 
 /** Where gates listen. */
@@ -33,7 +33,7 @@ export interface Place {
 
 export interface OpenGates {
   gates: readonly GateOptions[]
-  /** Where they are reached from this host; the first is that of the gates without a port, where there are such. */
+  /** How this host reaches them. The first is for the gates without a port, where there are any. */
   urls: readonly string[]
   /** Stops accepting, gives what is in flight `graceMs` (default 0), then cuts it off. */
   close(graceMs?: number): Promise<void>

@@ -165,7 +165,7 @@ export const GATE_SETTINGS = settingsTable({
 
 export type GateSettings = SettledOf<typeof GATE_SETTINGS> & { readonly port: number }
 
-/** What is before the first `=`, and what is behind it. */
+/** The texts before and after the first `=`. */
 export function splitPair(pair: string): [string, string] {
   const at = pair.indexOf('=')
   return [pair.slice(0, at), pair.slice(at + 1)]

@@ -1,19 +1,19 @@
-/** What passes here and would not on Cloud Run, said once a path. */
+/** Reports once for each path what passes here and would not on Cloud Run (docs/gate.md, "What passes here and not there"). */
 
 import type { IncomingMessage } from 'node:http'
 import type { SidemintError } from '../core/errors.ts'
 import { type Exchange, pathOf } from './exchange.ts'
 
-/** cloud.google.com/run/quotas: the size of a request over HTTP/1. */
+/** The largest request over HTTP/1 on Cloud Run. */
 const BODY_LIMIT_MIB = 32
-/** cloud.google.com/run/docs/configuring/request-timeout: the default; an hour at most. */
+/** Cloud Run's default; an hour at most. */
 const TIMEOUT_MINUTES = 5
 const TOLD_KEPT = 1_000
 
-/** Looks at a request that was decided on, and again when it has ended. */
+/** Looks at a request after the decision, and again when it has ended. */
 export type Watch = (exchange: Exchange, refusal: SidemintError | undefined) => void
 
-/** `now` in epoch ms; `notice` gets a sentence with what to do. */
+/** `now`: epoch ms. `notice` gets a sentence with a fix. */
 export function watchDifferences(now: () => number, notice: (text: string) => void): Watch {
   const told = new Set<string>()
 
@@ -63,12 +63,12 @@ export function watchDifferences(now: () => number, notice: (text: string) => vo
   }
 }
 
-/** fetch.spec.whatwg.org, CORS-preflight fetch. */
+/** By fetch.spec.whatwg.org, CORS-preflight fetch. */
 function isPreflight({ method, headers }: IncomingMessage): boolean {
   return method === 'OPTIONS' && 'access-control-request-method' in headers
 }
 
-/** What came where HTTP/1.1 is spoken; undefined for what is just broken. */
+/** What a caller speaks instead of HTTP/1.1; undefined where the bytes are just broken. */
 export function whatCame(bytes: Buffer): string | undefined {
   if (bytes[0] === 0x16 && bytes[1] === 0x03) {
     return 'a caller speaks TLS, which Cloud Run takes off before the service. Fix: call http:// here'

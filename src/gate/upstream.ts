@@ -8,22 +8,22 @@ import { type Exchange, refuse } from './exchange.ts'
 import { prepareForCaller } from './headers.ts'
 
 /**
- * How long an unused connection to the upstream is kept, in ms. Shorter than any common server's own limit (gunicorn's
- * 2 s is the least): a request sent while the server closes the connection would be lost.
+ * How long an idle connection to the upstream is kept, in ms. Shorter than any common server's own limit, of which
+ * gunicorn's 2 s is the shortest: a request that is sent while the server closes the connection would be lost.
  */
 const IDLE_MS = 1_000
-/** Node's own limit of 16 kB is less than what services answer with their cookies and policies. */
+/** Node's own limit is 16 kB; services with many cookies and policies answer more. */
 const MAX_HEAD_BYTES = 64 * 1024
 
 /**
- * Settles once the head of an answer is on its way, with the service's status, 502 where it failed, and undefined
+ * Settles once the head of an answer is on its way: with the service's status, with 502 where it failed, with undefined
  * where the caller left before.
  */
 export type Forward = (exchange: Exchange) => Promise<number | undefined>
 
 type Sink = Exchange['to']
 
-/** `failed` is told in one line why a request was answered 502 or broken off. */
+/** Calls `failed` with one line that says why a request was answered with 502 or broken off. */
 export function createUpstream(url: string, failed: (reason: string) => void): Forward {
   const { target, agent, options } = connectionTo(new URL(url))
   const proxy = createProxyServer({ target, selfHandleResponse: true })
@@ -36,21 +36,21 @@ export function createUpstream(url: string, failed: (reason: string) => void): F
     if (head) Object.assign(req.headers, { connection: 'Upgrade', upgrade: 'websocket' })
     const own = { agent, ssl: { ...options } }
     const done = to instanceof ServerResponse ? proxy.web(req, to, own) : proxy.ws(req, to as Socket, own, head)
-    // Each failure has come by the 'error' event; the promise says it once more.
+    // The 'error' event has reported each failure already.
     done.catch(() => {})
     return answered
   }
 }
 
 interface Pending {
-  /** Settles with the status of the head that is written, or undefined where the caller leaves before. */
+  /** Settles with the status that was written, or with undefined where the caller left before. */
   wait(to: Sink): Promise<number | undefined>
   settle(to: Sink, status?: number): void
-  /** 502 where no head was written yet; else all that is left is to break off. */
+  /** Answers 502 where no head was written yet; else breaks the answer off. */
   fail(req: IncomingMessage, to: Sink, error: NodeJS.ErrnoException): void
 }
 
-/** The exchanges that nobody has answered yet. */
+/** The exchanges without an answer yet. */
 function createPending(failed: (reason: string) => void): Pending {
   const waiting = new WeakMap<Sink, (status?: number) => void>()
   const refused = new WeakSet<Sink>()
@@ -107,7 +107,7 @@ function watchService(proxy: ProxyServer, { settle, fail }: Pending): void {
   proxy.on('proxyReqWs', (call, req, socket) => {
     call.on('upgrade', (_, service) => {
       settle(socket, 101)
-      // httpxy only says that no more comes, and a service need not answer that.
+      // httpxy only ends its side, and the service may never end its own.
       socket.once('close', () => service.destroy())
     })
     call.on('response', (service) => {
@@ -144,7 +144,7 @@ function relay(service: IncomingMessage, res: ServerResponse): void {
   service.pipe(res)
 }
 
-/** Throws for an answer that Node reads and cannot write, that nobody asked for, or whose body would arrive garbled. */
+/** Throws for an answer that Node can read but not write (docs/gate.md, "Node.js and the proxy library"), for an upgrade without an offer, and for a body that would arrive garbled. */
 function checkStatus({ statusCode = 0, statusMessage = '', headers }: IncomingMessage): void {
   if (statusCode < 200) throw new Error(`it answered with the status ${statusCode}`)
   if (/[^\t\x20-\x7e\x80-\xff]/.test(statusMessage)) throw new Error('the reason beside its status is not text')

@@ -1,6 +1,6 @@
 /**
- * Verifies ID tokens: RS256 only, by a key that the token's own issuer publishes, and within the token's time.
- * For whom the token is meant and who may use it is not decided here.
+ * Verifies ID tokens: RS256 only, by a key that the token's own issuer publishes, within the token's time (docs/gate.md,
+ * "Verifying"). Does not check the audience, nor who may invoke.
  */
 
 import type { KeyObject } from 'node:crypto'
@@ -9,7 +9,7 @@ import { failure } from '../core/errors.ts'
 import { createRemoteKeys, discoverKeysUrl, type IssuerKeys } from './jwks.ts'
 import { keysOf, type OwnIssuer } from './own-issuer.ts'
 
-/** What `google` stands for: both spellings are in tokens of today. developers.google.com/identity/openid-connect */
+/** The issuers that `google` stands for (docs/gate.md, "Verifying"). */
 const GOOGLE_ISSUERS = ['https://accounts.google.com', 'accounts.google.com']
 const GOOGLE_KEYS_URL = 'https://www.googleapis.com/oauth2/v3/certs'
 
@@ -19,7 +19,7 @@ const SKEW_SECONDS = 60
 export interface Claims {
   iss: string
   sub: string
-  /** As it stands in the token: a string where the token is sound. */
+  /** As in the token, unchecked. */
   aud: unknown
   email?: unknown
   email_verified?: unknown
@@ -35,9 +35,9 @@ export interface Verified {
 
 export interface Verifier {
   /**
-   * What a good token says. Throws TOKEN_INVALID, TOKEN_EXPIRED, ISSUER_NOT_TRUSTED, KEY_UNKNOWN or KEY_UNUSABLE, and
-   * KEYS_UNAVAILABLE (503) where the issuer's keys cannot be had: then nobody knows whether the token is good.
-   * `setting` is where more issuers are named, for the fix.
+   * The claims of a valid token. Throws TOKEN_INVALID, TOKEN_EXPIRED, ISSUER_NOT_TRUSTED, KEY_UNKNOWN or KEY_UNUSABLE, and
+   * KEYS_UNAVAILABLE (503) where the issuer's keys cannot be fetched, so that the token cannot be judged. `setting`: where
+   * more issuers can be named, for the fix.
    */
   verify(token: string, setting?: string): Promise<Verified>
 }
@@ -83,7 +83,7 @@ async function keyOf(keys: IssuerKeys, kid: string, iss: string, failed?: KeyObj
   return found.key
 }
 
-/** The payload, once a key of its issuer has signed it. `key` is asked a second time with a key that had not. */
+/** The payload, where a key of its issuer has signed it. Calls `key` again with the first key where that had not. */
 async function readSigned(
   token: string,
   key: (failed?: KeyObject) => Promise<KeyObject>,
@@ -104,7 +104,7 @@ function payloadOf(token: string, key: KeyObject): Record<string, unknown> | und
   }
 }
 
-/** The key and the issuer that the token names, before anything of it is believed. */
+/** The key and the issuer that the token names; nothing is verified yet. */
 function readHead(token: string): { kid: string; iss: string } {
   let decoded: jsonwebtoken.Jwt | null = null
   try {

@@ -1,4 +1,4 @@
-/** What a user should know at start, each with what to type: the server runs, but not as they may think. */
+/** What a user should know at the start, each with what to type: the server runs, but perhaps not as they expect. */
 
 import { CATALOGUE, withFix } from '../core/errors.ts'
 import { isPersonal } from '../mint/adc.ts'
@@ -14,7 +14,7 @@ export interface AdviceOptions {
   isLocalAsked: boolean
   allowUserTokens: boolean
   identities: readonly Identity[]
-  /** The project that is shown where nothing names one; undefined where something does. */
+  /** The project that we made up; undefined where something names one. */
   inventedProject: string | undefined
 }
 
@@ -34,7 +34,7 @@ export function advise(options: AdviceOptions): string[] {
   ]
 }
 
-/** Its tokens are refused, and the first request would be the one to say so. */
+/** Its tokens would be refused, and nobody would know before the first request. */
 function isUserAlone({ minting, allowUserTokens, identities }: AdviceOptions): boolean {
   const adc = minting.credentials?.adc()
   const isOwn = identities.some(({ principal }) => principal === undefined)

@@ -1,6 +1,7 @@
 /**
- * Who is at the other end of a connection. The address is what counts; its name is looked up once per TCP connection
- * and kept no longer, since a compose restart swaps two services' addresses within a second.
+ * Who is at the other end of a connection. Its address decides. The name of the address is looked up once for each TCP
+ * connection and kept no longer: a Compose restart can swap two services' addresses within a second (docs/wire.md,
+ * "Docker's names").
  */
 
 import type { Socket } from 'node:net'
@@ -10,7 +11,7 @@ import { type ComposeName, readName } from './compose-names.ts'
 
 export interface Caller {
   readonly address: string
-  /** Absent on the host, where nobody names the address, and while it is looked up. */
+  /** Absent on the host, where the address has no name, and during the look-up. */
   name?: ComposeName
   /** Settled when the look-up has ended; absent from then on, and where there is nothing to look up. Never rejects. */
   naming?: Promise<void> | undefined
@@ -22,7 +23,7 @@ export function callerLabel({ address, name }: Caller): string {
 }
 
 export interface CallersOptions {
-  /** The names that DNS gives an address. Rejects, or answers an empty list, where it has no name. */
+  /** The names that DNS has for an address. Rejects, or returns an empty list, where there are none. */
   reverse: (address: string) => Promise<readonly string[]>
   /** Our own addresses, each with its network in CIDR notation. */
   ownAddresses: () => readonly { address: string; cidr: string }[]
@@ -40,7 +41,7 @@ export function createCallers({ reverse, ownAddresses }: CallersOptions): Caller
 
   /**
    * Never rejects: where our own addresses cannot be read (no descriptor is left, or systemd's RestrictAddressFamilies
-   * forbids netlink), the address has to do.
+   * forbids netlink), the caller keeps its address alone.
    */
   async function lookUp(caller: Caller): Promise<void> {
     await findName(caller).catch(() => {})

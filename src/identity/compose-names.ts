@@ -1,6 +1,7 @@
 /**
- * What Docker's DNS answers to a reverse look-up, taken apart. Measured: `PROJECT-SERVICE-N.NETWORK`,
- * `PROJECT-SERVICE-run-HASH.NETWORK` for `docker compose run`, or `CONTAINER_NAME.NETWORK`.
+ * Parses the names that Docker's DNS gives in a reverse look-up: `PROJECT-SERVICE-N.NETWORK`,
+ * `PROJECT-SERVICE-run-HASH.NETWORK` for `docker compose run`, or `CONTAINER_NAME.NETWORK` (docs/wire.md, "Docker's
+ * names").
  */
 
 /** A container as its neighbours know it. */
@@ -11,7 +12,7 @@ export interface ComposeName {
   service?: string
 }
 
-/** Takes a reverse name apart. `ownNames`: our own reverse names, the one in the caller's network first. */
+/** Parses a reverse name. `ownNames`: our own reverse names, the one in the caller's network first. */
 export function readName(name: string, ownNames: readonly string[]): ComposeName {
   const [near] = ownNames
   if (near === undefined) return { container: name.slice(0, name.indexOf('.')) || name }
@@ -25,8 +26,8 @@ export function readName(name: string, ownNames: readonly string[]): ComposeName
 const NUMBERED = /^(.+)-(?:\d+|run-[0-9a-f]+)$/
 
 /**
- * Our project. Project and service may both hold dashes; compose names a project's own networks `PROJECT_NETWORK`,
- * which tells where the one ends. Where we are only in networks of other names, the first dash has to do.
+ * Our project. Project and service may both contain dashes. Compose names a project's own networks `PROJECT_NETWORK`,
+ * which shows where the project's name ends; without such a network it is taken to end at the first dash.
  */
 function readProject(ownNames: readonly string[]): string | undefined {
   const parts = NUMBERED.exec(ownNames[0]?.split('.')[0] ?? '')?.[1]?.split('-') ?? []
@@ -34,7 +35,7 @@ function readProject(ownNames: readonly string[]): string | undefined {
   return candidates.find((project) => ownNames.some((name) => name.includes(`.${project}_`))) ?? candidates[0]
 }
 
-/** The network's name. Container and network names may both hold dots: it is the longest end that two names share. */
+/** The network's name is the longest end that both names share: container and network names may both contain dots. */
 function commonEnd(a: string, b: string): string {
   const [ours, theirs] = [a.split('.').reverse(), b.split('.').reverse()]
   const shared = ours.findIndex((part, index) => part !== theirs[index])

@@ -6,8 +6,8 @@ import { networkInterfaces } from 'node:os'
 import type { CallersOptions } from './callers.ts'
 
 /**
- * Docker's DNS answers within a millisecond, but a busy process may hear it only after its own timer; the question put
- * again is then answered. An address that Docker does not know may be asked for outside, where nobody answers.
+ * Docker's DNS answers within a millisecond, but a busy process may read the answer only after its own timer; then the
+ * next try succeeds. For an address that it does not know Docker may ask outside, where nobody answers.
  */
 const PATIENCE = { timeout: 250, tries: 3 }
 
@@ -16,7 +16,7 @@ export function createSystemNames(server?: string): CallersOptions {
   const resolver = new Resolver(PATIENCE)
   if (server !== undefined) resolver.setServers([server])
   return {
-    /** A PTR query, where a host look-up would answer our own address from /etc/hosts, without a name. */
+    /** A PTR query: a host look-up would answer our own address from /etc/hosts, without the network's name. */
     reverse: (address) =>
       isIPv4(address)
         ? resolver.resolvePtr(`${address.split('.').reverse().join('.')}.in-addr.arpa`)

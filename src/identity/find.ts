@@ -5,7 +5,7 @@ import { hostName } from '../core/host.ts'
 import type { Caller } from './callers.ts'
 import type { Identity } from './identity.ts'
 
-/** What a request tells of who sent it. */
+/** What a request says about who sent it. */
 export interface Sender {
   caller: Caller
   /** The Host header. */
@@ -17,9 +17,9 @@ export interface Sender {
 export type FindIdentity = (sender: Sender) => Identity | undefined
 
 /**
- * Trusted: the address of a TCP connection and what Docker's DNS calls it. Never trusted: the Host header, which any
- * caller can choose, so it does not give an identity that is bound to callers. A caller of one identity does not get
- * another's, whichever listener it asks.
+ * The address of a TCP connection is trusted, and its name in Docker's DNS. The Host header is not: any caller can choose
+ * it, so it never gives an identity that is bound to callers. A caller of one identity does not get another's, whichever
+ * listener it asks.
  */
 export function createFinder(all: readonly Identity[]): FindIdentity {
   const bound = all

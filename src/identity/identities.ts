@@ -1,6 +1,6 @@
 /**
- * The identities of a server and who mints for them. Nobody asks which kind of credential an identity has while a
- * request waits.
+ * The identities of a server, and who mints for them. What kind of credential an identity has is settled here, before any
+ * request.
  */
 
 import { isDefault } from '../config/identity-checks.ts'
@@ -22,13 +22,13 @@ import { projectOfEmail } from './project.ts'
 export interface Identities {
   /** Who mints, and why this one. */
   source: Pick<Choice, 'name' | 'why'>
-  /** The credentials in a few words, or what is wrong with them; only of the google source. */
+  /** The credentials in a few words, or what is wrong with them; only with the google source. */
   credentials: string | undefined
   /** The same as it is now, without the path of a file; undefined where the source is another. */
   login(): { about: string } | { code: string; fix: string } | undefined
-  /** Whether gcloud's variable says who is the default, where it is set. */
+  /** In words, whether gcloud's variable names the default identity; undefined where it is not set. */
   inherited: string | undefined
-  /** What a user should know at start, in sentences with a fix. */
+  /** What a user should know at the start, in sentences with a fix. */
   advice: readonly string[]
   all: readonly Identity[]
   /** The default identity, else the first. */
@@ -38,20 +38,20 @@ export interface Identities {
   find: FindIdentity
   project: string
   projectNumber: string
-  /** The universe that the tokens are of. */
+  /** The universe of the tokens. */
   universe: string
   local: LocalIssuer | undefined
   tokens: CachedSource
 }
 
 export interface IdentitiesOptions extends Omit<MintingOptions, 'delegatesOf' | 'onChange' | 'onDate'> {
-  /** Called once other credentials are in force. */
+  /** Called once there are other credentials. */
   onChange?: () => void
-  /** Called with the clock of whoever mints, epoch ms. */
+  /** Called with the minter's clock, epoch ms. */
   onDate?: (epochMs: number) => void
 }
 
-/** Shown where nothing names a project, so that gcloud's probe finds digits. */
+/** Shown where nothing names a project: the tree must have one (docs/wire.md, "The Cloud Run tree"). */
 const NO_PROJECT = 'sidemint-local'
 const NO_PROJECT_NUMBER = '123456789012'
 
@@ -100,7 +100,7 @@ export async function createIdentities(options: IdentitiesOptions): Promise<Iden
   }
 }
 
-/** Made anew with every change of the credentials: what it shows and what it mints change together. */
+/** Made again with every change of the credentials, so that what it shows and what it mints change together. */
 function createDefault({ local, tokens, ownEmail }: Minting, project: string): Identity {
   return local === undefined
     ? createOwnIdentity(ownEmail(), tokens)
@@ -116,7 +116,7 @@ function createDefault({ local, tokens, ownEmail }: Minting, project: string): I
       )
 }
 
-/** With credentials of Google's, the default account's project is likelier than one that we invent. */
+/** With Google credentials, the default account's project is likelier than one that we make up. */
 function findProject(
   settings: Settings,
   env: NodeJS.ProcessEnv,

@@ -7,9 +7,9 @@ import { hostName } from '../core/host.ts'
 import type { CachedSource } from '../mint/cache.ts'
 
 export interface Identity {
-  /** Its email; undefined where nobody knows it before it is used: a user's is in no file. */
+  /** Its email; undefined where it is unknown until it is used, as a user's is. */
   email: string | undefined
-  /** Whom its tokens speak for; undefined: the credential itself, whoever that is when the token is minted. */
+  /** The account of its tokens; undefined: the credential's own, whichever that is when the token is minted. */
   principal: string | undefined
   /** Every account that it may name by path, its own first. */
   accounts: readonly string[]
@@ -31,13 +31,13 @@ type NamedIdentity = Settings['identities'][number]
 
 export interface NamedIdentities {
   named: readonly NamedIdentity[]
-  /** Whether nothing names the default identity, so that it is whoever mints. */
+  /** True where nothing names the default identity: it is then the credential's own account. */
   needsDefault: boolean
 }
 
 /**
- * gcloud's variable is often inherited without a thought, so it counts only where neither a flag nor the file says
- * who is who.
+ * gcloud's variable is often inherited unnoticed, so it counts only where neither a flag nor the file names the
+ * identities.
  */
 export function listNamed(settings: Settings, env: NodeJS.ProcessEnv): NamedIdentities {
   const { identities } = settings
@@ -79,7 +79,7 @@ export function createIdentity(named: NamedIdentity, tokens: CachedSource): Iden
   }
 }
 
-/** Everybody's, where nothing names one: the account of whoever mints. */
+/** The default identity where nothing names one: the credential's own account. */
 export function createOwnIdentity(email: string | undefined, tokens: CachedSource): Identity {
   const accounts = email === undefined ? [] : [email]
   return { email, principal: undefined, accounts, tokens, callers: [], hosts: [], isDefault: true }

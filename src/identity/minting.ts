@@ -1,4 +1,4 @@
-/** Who mints: the source that the settings choose, with the cache around it. */
+/** The source that the settings choose, with the cache around it. */
 
 import type { Settings } from '../config/settings.ts'
 import type { Events } from '../core/events.ts'
@@ -23,9 +23,9 @@ export interface MintingOptions {
   now: () => number
   /** The delegation chain to a principal. */
   delegatesOf: (principal: string) => readonly string[]
-  /** Called once other credentials are in force. */
+  /** Called once there are other credentials. */
   onChange: () => void
-  /** Called with the clock of whoever mints, epoch ms. */
+  /** Called with the minter's clock, epoch ms. */
   onDate: (epochMs: number) => void
   bounds?: Bounds
 }
@@ -38,17 +38,17 @@ export interface LocalIssuer {
 export interface Minting {
   choice: Choice
   tokens: CachedSource
-  /** The email of whoever mints, as far as it is known now. */
+  /** The email of the credential's own account, as far as it is known now. */
   ownEmail(): string | undefined
-  /** Only of the google source. */
+  /** Only with the google source. */
   credentials: Credentials | undefined
   /** The local issuer's keys and signer, where it mints. */
   local: LocalIssuer | undefined
 }
 
 /**
- * Throws where a key file is unusable. The key of a server without one is made meanwhile. Credentials that are broken
- * are reported by the banner and by every mint, since a login may mend them while the server runs.
+ * Throws where a key file is unusable. Without a key file the key is made meanwhile. Broken credentials do not stop the
+ * start: the banner and every mint report them, since a login may repair them while the server runs.
  */
 export async function createMinting(options: MintingOptions): Promise<Minting> {
   const { settings, env, now, events, onChange } = options

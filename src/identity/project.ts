@@ -1,4 +1,4 @@
-/** Projects as the emails of service accounts name them. */
+/** The project in a service account's email. */
 
 /**
  * `NAME@PROJECT.iam.gserviceaccount.com` and `PROJECT@appspot.gserviceaccount.com`

@@ -1,15 +1,15 @@
-/** The JSON of a credential file, and what is wrong with a text that is not: files are copied and encoded on their way. */
+/** The JSON of a credential file, or what happened to it: such files get copied and encoded on their way. */
 
 import { encodingOf } from '../core/encoding.ts'
 import { failure } from '../core/errors.ts'
 import { parseJson } from '../core/json.ts'
 
-/** `name` says where it is; without `fix`, what to type depends on the place. */
+/** `name`: where it is. Without `fix`, the fix depends on the place. */
 export function malformed(name: string, reason: string, fix?: string): Error {
   return failure('CREDENTIALS_MALFORMED', { path: name, reason }, { fix })
 }
 
-/** Throws CREDENTIALS_MALFORMED. A byte order mark of UTF-8 is passed over. */
+/** Throws CREDENTIALS_MALFORMED. Skips a byte order mark of UTF-8. */
 export function readJson(name: string, bytes: Buffer): object {
   if (isUtf16(bytes)) {
     throw malformed(name, 'it is UTF-16, as PowerShell 5 writes it', 'write it as UTF-8: Out-File -Encoding utf8')
@@ -24,7 +24,7 @@ export function readJson(name: string, bytes: Buffer): object {
   return data
 }
 
-/** By its mark, or by the zeros that every second byte of ASCII in UTF-16 is. */
+/** By its byte order mark, or by zeros: in UTF-16 every second byte of ASCII text is one. */
 function isUtf16(bytes: Buffer): boolean {
   const [first, second] = bytes
   return encodingOf(bytes) !== 'utf-8' || (bytes.length > 1 && (first === 0) !== (second === 0))
@@ -41,6 +41,6 @@ function describeText(text: string): [reason: string, fix?: string] {
     : ['it is not JSON, or only half written']
 }
 
-/** For a key that was damaged on its way here. */
+/** The fix for a key that was damaged on its way here. */
 export const KEY_FIX =
   'copy the file as Google gave it, byte by byte; or make another: gcloud iam service-accounts keys create FILE --iam-account=EMAIL'

@@ -1,4 +1,4 @@
-/** Where the Application Default Credentials are, by Google's own rules, with one place of ours before them. */
+/** Where the Application Default Credentials are: SIDEMINT_CREDENTIALS first, then by Google's own rules. */
 
 import { stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
@@ -9,11 +9,11 @@ import { isPathLike } from '../core/schemas.ts'
 export interface AdcPlace {
   /** For people: the file's path, or the variable that holds the content. Never a secret. */
   name: string
-  /** What points there, in words. */
+  /** Why it is looked for there, in words. */
   why: string
-  /** The file; absent where a variable holds the content, or something that is not a path. */
+  /** The file; absent where a variable has the content itself, or something that is not a path. */
   path?: string
-  /** What SIDEMINT_CREDENTIALS holds. */
+  /** The content of SIDEMINT_CREDENTIALS. */
   content?: string
   /** Whether `gcloud auth application-default login` writes there. */
   isGcloudFile: boolean
@@ -22,8 +22,8 @@ export interface AdcPlace {
 const FILE = 'application_default_credentials.json'
 
 /**
- * SIDEMINT_CREDENTIALS holds the content; else GOOGLE_APPLICATION_CREDENTIALS names the file; else it is in gcloud's
- * directory. `SIDEMINT_HOST_CLOUDSDK_CONFIG` is what CLOUDSDK_CONFIG was before `sidemint env` pointed it at an empty
+ * SIDEMINT_CREDENTIALS has the content; else GOOGLE_APPLICATION_CREDENTIALS names the file; else it is in gcloud's
+ * directory (cloud.google.com/docs/authentication/application-default-credentials). `SIDEMINT_HOST_CLOUDSDK_CONFIG` is what CLOUDSDK_CONFIG was before `sidemint env` pointed it at an empty
  * directory; empty: it was not set.
  */
 export function locateAdc(env: NodeJS.ProcessEnv): AdcPlace {
@@ -37,7 +37,7 @@ export function locateAdc(env: NodeJS.ProcessEnv): AdcPlace {
   return fileOf(join(directory, FILE), why)
 }
 
-/** Where gcloud keeps its logins, and what says so. */
+/** Where gcloud keeps its logins, and why there. */
 export function gcloudDirectory(env: NodeJS.ProcessEnv): { directory: string; why: string } {
   const directory = env.SIDEMINT_HOST_CLOUDSDK_CONFIG ?? env.CLOUDSDK_CONFIG
   if (directory) return { directory, why: 'CLOUDSDK_CONFIG names its directory' }
@@ -46,7 +46,7 @@ export function gcloudDirectory(env: NodeJS.ProcessEnv): { directory: string; wh
   return { directory: home, why: 'gcloud keeps it there' }
 }
 
-/** gcloud's directory may be mounted, and the variable name the file in it. */
+/** The variable may name gcloud's own file, as where its directory is mounted. */
 function placeOf(named: string): AdcPlace {
   const variable = 'GOOGLE_APPLICATION_CREDENTIALS'
   if (!isPathLike(named)) return { name: variable, why: 'it does not hold a path', isGcloudFile: false }
@@ -57,14 +57,14 @@ function fileOf(path: string, why: string, isGcloudFile = true): AdcPlace {
   return { name: path, path, why, isGcloudFile }
 }
 
-/** The login that was made in a shell in which `sidemint env` had hidden gcloud's own directory, if there is one. */
+/** A login that was made in a shell where `sidemint env` had hidden gcloud's own directory, if there is one. */
 export function misplacedLogin(env: NodeJS.ProcessEnv): string | undefined {
   return env.SIDEMINT_HOST_CLOUDSDK_CONFIG === undefined || !env.CLOUDSDK_CONFIG
     ? undefined
     : join(env.CLOUDSDK_CONFIG, FILE)
 }
 
-/** Such a login would be found by no client, and by us only in the wrong place. */
+/** No client would find such a login, and we would find it in the wrong place. */
 export async function refuseMisplacedLogin(env: NodeJS.ProcessEnv): Promise<void> {
   const path = misplacedLogin(env)
   if (path === undefined || !(await stat(path).catch(() => undefined))?.isFile()) return
@@ -73,7 +73,7 @@ export async function refuseMisplacedLogin(env: NodeJS.ProcessEnv): Promise<void
   throw failure('LOGIN_MISPLACED', { path, login: `${variable} gcloud auth application-default login` })
 }
 
-/** The command that makes another login at that place. */
+/** The command that writes another login there. */
 export function loginFix({ path, name, isGcloudFile }: AdcPlace): string {
   const login = 'gcloud auth application-default login'
   if (isGcloudFile) return `${login} on the host (not gcloud auth login)`
@@ -81,7 +81,7 @@ export function loginFix({ path, name, isGcloudFile }: AdcPlace): string {
   return `${login} writes another file than GOOGLE_APPLICATION_CREDENTIALS names: unset that, or copy the new file there`
 }
 
-/** The same failure, but where its fix is a command that writes gcloud's own file, and another one is read. */
+/** The same failure, with another fix where its own would write gcloud's file and that is not the one which is read. */
 export function explainAt(place: AdcPlace, thrown: unknown): unknown {
   if (place.isGcloudFile || !(thrown instanceof SidemintError)) return thrown
   const { code, status, message } = thrown
@@ -96,7 +96,7 @@ const FIXES: Partial<Record<Code, (login: string) => string>> = {
   LOGIN_TOO_NARROW: (login) => `${login}. Log in without --scopes, or with cloud-platform among them`,
 }
 
-/** What may be wrong with a path that leads to no file: a shell would have expanded it, or taken its quotes off. */
+/** What may be wrong with a path where no file is: a `~`, a variable or quotes that no shell has replaced. */
 export function oddity(path: string, platform: NodeJS.Platform = process.platform): string | undefined {
   if (/^["']|["']$/.test(path)) return 'has quotes around it, which `docker run --env-file` and .env readers may keep'
   if (path.startsWith('~')) return 'begins with ~, which only a shell expands'

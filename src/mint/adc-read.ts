@@ -1,4 +1,4 @@
-/** Reads the Application Default Credentials from where they are. */
+/** Reads the Application Default Credentials. */
 
 import { closeSync, constants, createReadStream, openSync, type Stats } from 'node:fs'
 import { stat } from 'node:fs/promises'
@@ -13,8 +13,8 @@ import { malformed } from './adc-json.ts'
 import { type AdcPlace, loginFix, oddity } from './adc-place.ts'
 
 /**
- * Throws CREDENTIALS_MISSING, CREDENTIALS_UNREADABLE, CREDENTIALS_MALFORMED, CREDENTIALS_NOT_A_PATH; and with 503
- * CREDENTIALS_NOT_READ where the system has trouble, or nobody has written into a pipe yet.
+ * Throws CREDENTIALS_MISSING, CREDENTIALS_UNREADABLE, CREDENTIALS_MALFORMED and CREDENTIALS_NOT_A_PATH; and
+ * CREDENTIALS_NOT_READ (503) where the system has trouble, or nobody has written into a pipe yet.
  */
 export async function readAdc(place: AdcPlace): Promise<Adc> {
   const bytes = await readBytes(place)
@@ -47,10 +47,10 @@ async function readBytes(place: AdcPlace): Promise<Buffer> {
   throw malformed(path, 'it is larger than 1 MB')
 }
 
-/** A credential has a few thousand: a device or a disk image that is named by mistake would fill the memory. */
+/** A credential has a few thousand bytes. A device or a disk image, named by mistake, would fill the memory. */
 const MOST_BYTES = 1_000_000
 
-/** All of it, or more than the most. */
+/** The whole content, or a little more than the limit. */
 async function readStart(stream: Readable): Promise<Buffer> {
   const chunks: Buffer[] = []
   let length = 0
@@ -62,7 +62,7 @@ async function readStart(stream: Readable): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-/** JSON as it is, or base64 of it, of either alphabet and with line breaks; in quotes too, which env files keep. */
+/** JSON, or base64 of it in either alphabet and with line breaks; also in quotes, which env files keep. */
 function decodeContent(content: string): Buffer {
   const bare = unquoted(content.trim())
   return /^[{["]/.test(bare) ? Buffer.from(bare) : Buffer.from(bare, 'base64')
@@ -97,7 +97,7 @@ async function explain(error: NodeJS.ErrnoException, place: AdcPlace, path: stri
 const PATH_FIX =
   'write the whole path, as `ls` would take it, without quotes: GOOGLE_APPLICATION_CREDENTIALS=/path/to/file.json'
 
-/** Who may read it, or where its directory is closed, who may enter that. */
+/** Who owns it, or the directory that this user may not enter. */
 async function describeOwner(path: string, code: string): Promise<{ reason: string; uid: string }> {
   for (const [what, place] of [
     ['its', path],
@@ -115,10 +115,10 @@ function uidOf({ geteuid }: NodeJS.Process): string {
   return geteuid === undefined ? 'this user' : `uid ${geteuid()}`
 }
 
-/** A server must listen, and answer what needs no token, while nobody writes. */
+/** While nobody writes, the server must start and answer what needs no token. */
 const PIPE_PATIENCE_MS = 1_000
 
-/** A pipe gives its content once in a process, so it is kept: `<(cat key.json)` is read by several parts of ours. */
+/** A pipe gives its content only once, so it is kept: several parts of ours read `<(cat key.json)`. */
 const pipes = new Map<string, Promise<Buffer>>()
 
 async function readPipe(path: string, { dev, ino }: Stats): Promise<Buffer> {
@@ -138,7 +138,7 @@ async function readPipe(path: string, { dev, ino }: Stats): Promise<Buffer> {
   return outcome
 }
 
-/** Without blocking: a thread of Node's pool would wait for a writer for ever, and the process with it. */
+/** Does not block: a thread of Node's pool would wait for a writer for ever and keep the process from ending. */
 async function drain(path: string): Promise<Buffer> {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   let socket: Socket

@@ -1,6 +1,6 @@
 /**
- * Application Default Credentials: what the file says. It is parsed here, not by the library, whose loaders spawn
- * gcloud and probe for a metadata server.
+ * The content of an Application Default Credentials file. It is parsed here and not by the library, whose loaders run
+ * gcloud and probe for a metadata server (docs/minting.md, "Loaders that are not used").
  */
 
 import { createPrivateKey } from 'node:crypto'
@@ -9,7 +9,7 @@ import { isEmail } from '../core/accounts.ts'
 import { KEY_FIX, malformed, readJson } from './adc-json.ts'
 import { DEFAULT_UNIVERSE, isUniverse } from './universe.ts'
 
-/** The credentials, whatever form the file has: what is asked of each is decided by its kind. */
+/** The credentials in whatever form the file has; `kind` decides how each is used (docs/minting.md, "What each credential can mint"). */
 export type Credential =
   | { kind: 'key'; email: string; json: ServiceAccountKey }
   | { kind: 'user'; json: UserLogin }
@@ -21,7 +21,7 @@ export type Credential =
       kind: 'impersonated'
       email: string
       delegates: readonly string[]
-      /** Of its access tokens, where the file says it. */
+      /** How long its access tokens live, where the file says so. */
       lifetimeSeconds?: number | undefined
       source: Credential
     }
@@ -32,7 +32,7 @@ export interface Adc {
   /** Sent as x-goog-user-project. */
   quotaProject?: string
   project?: string
-  /** The `universe_domain` that the file names: whose hosts the credential may be sent to. */
+  /** The file's `universe_domain`: the credential may be sent to its hosts only. */
   universe?: string
 }
 
@@ -111,7 +111,7 @@ interface AdcJson {
   source_credentials?: AdcJson
 }
 
-/** Each is a call to Google at every mint, and reading them is recursive: a file may hold thousands. */
+/** Each is a call to Google at every mint. They are read recursively, and a file might have thousands. */
 const MOST_HOPS = 10
 
 function readCredential(path: string, data: { type?: unknown }, hops = 0): Credential {
@@ -145,7 +145,7 @@ function readCredential(path: string, data: { type?: unknown }, hops = 0): Crede
     case 'external_account': {
       const { service_account_impersonation_url: url, service_account_impersonation, ...json } = check(federated)
       const source: Credential = { kind: 'federated', json }
-      // Left in place, the library would impersonate first, and the account would need a grant on itself.
+      // With it the library would impersonate first, and the account would need a grant on itself (docs/minting.md, "Impersonation").
       if (url === undefined) return source
       const lifetimeSeconds = service_account_impersonation?.token_lifetime_seconds
       return { kind: 'impersonated', email: impersonationTarget(path, url), delegates: [], lifetimeSeconds, source }
@@ -183,7 +183,7 @@ export function describeAdc({ credential, universe = DEFAULT_UNIVERSE }: Pick<Ad
   return `${describeCredential(credential)}${of}`
 }
 
-/** What is not written as Google's types are may be a secret in the wrong place. */
+/** A type that does not look like one of Google's may be a secret in the wrong place, so it is not shown. */
 function describeType(path: string, data: { type?: unknown }): Error {
   const { type } = data
   if ('installed' in data || 'web' in data) {
@@ -197,7 +197,7 @@ function describeType(path: string, data: { type?: unknown }): Error {
   )
 }
 
-/** What the line breaks of a key became on its way through shells, variables and editors. */
+/** What became of a key's line breaks on their way through shells, variables and editors. */
 function describeDamage(pem: unknown): string | undefined {
   if (typeof pem !== 'string') return undefined
   if (pem.includes('\\n')) return 'its private_key has \\n as two characters, so it was escaped twice'
@@ -214,22 +214,22 @@ function impersonationTarget(path: string, url: string): string {
   return email
 }
 
-/** IAM takes an account's email or its unique id; anything else would be another path. */
+/** An email or a unique id: anything else would make another path of IAM's URL. */
 function isAccount(name: string): boolean {
   return (isEmail(name) && !/[%?#]/.test(name)) || /^\d+$/.test(name)
 }
 
-/** Files name delegates as IAM Credentials takes them, `projects/-/serviceAccounts/EMAIL`; we keep emails. */
+/** Files have delegates as `projects/-/serviceAccounts/EMAIL`; we keep the emails. */
 function accountOf(resource: string): string {
   return resource.replace(/^projects\/[^/]+\/serviceAccounts\//, '')
 }
 
-/** The account that a credential is by itself; a user's email is not in the file. */
+/** The credential's own account; undefined for a user, whose file has no email. */
 export function emailOf(credential: Credential): string | undefined {
   return 'email' in credential ? credential.email : undefined
 }
 
-/** Whether its own tokens are a person's, with all of that person's rights. */
+/** Whether its tokens are a person's, with all rights of that person. */
 export function isPersonal({ kind }: { kind: string }): boolean {
   return kind === 'user' || kind === 'workforce'
 }

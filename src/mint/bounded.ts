@@ -1,11 +1,11 @@
-/** How long a mint may take, and what is tried again: the same for every source that asks somebody. */
+/** How long a mint may take, and what is retried: the same for every source that asks another server. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface Bounds {
   /** One attempt. */
   attemptMs: number
-  /** One mint, every call and retry of it: past 12 s nobody reads our reason, Node gives up after four tries of 3 s. */
+  /** One mint with all its calls and retries. After 12 s nobody reads our reason any more (docs/minting.md, "Time and retries"). */
   totalMs: number
   /** Waited before the second and the third attempt. */
   retryDelaysMs: readonly number[]

@@ -1,7 +1,7 @@
 /**
- * Tokens in memory: a source around another source. One mint at a time for each key, refreshed behind an answer,
- * a still valid token through an outage, failures remembered for a moment. node-cache holds the entries and sweeps
- * them; what is fresh is decided in freshness.ts, by the clock that is passed in.
+ * Tokens in memory, as a source around another source. One mint at a time for each key; refreshes run behind an answer; a
+ * token that is still valid is served through an outage; failures are remembered for a moment. node-cache keeps and
+ * sweeps the entries, and freshness.ts decides what is fresh, by the clock that is passed in.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -17,9 +17,9 @@ import { type CachedToken, describeStored, type Entry, type StoredToken, serve }
 
 export type { CachedToken }
 
-/** Ruby, PHP and .NET give up after 500 ms. */
+/** Ruby, PHP and .NET give up after 500 ms (docs/wire.md, "ID tokens"). */
 const PATIENCE_MS = 300
-/** Under way at once; a mint ends within 10 s, so only a caller gone wild meets this. */
+/** Mints at the same time. Each ends within 10 s, so only a caller that has gone wild reaches this. */
 const MOST_MINTS = 10_000
 /** Half of 64 MB: one half for the keys of tokens, one for those of failures. */
 const MOST_KEY_BYTES = 32 * 1024 * 1024
@@ -32,27 +32,27 @@ export interface CacheOptions {
   now: () => number
   onMint?: (event: MintEvent) => void
   /**
-   * Sees whether the source has changed, and then calls `clear`. Asked before every answer, which waits for it: a token
-   * of the login before is nobody's any more. Undefined: there is nothing to wait for. Never rejects.
+   * Looks whether the source has changed, and then calls `clear`. Every answer waits for it, so that no token of an
+   * earlier login is served. Undefined: there is nothing to wait for. Never rejects.
    */
   look?: () => Promise<void> | undefined
   /** How the cache waits; default: a timer. */
   wait?: (ms: number, signal: AbortSignal) => Promise<unknown>
 }
 
-/** `key` is the request's `cacheKey`, for who has it at hand. */
+/** `key` is the request's `cacheKey`, for a caller that has it already. */
 export interface CachedSource {
-  /** The token where no mint is to be waited for: measured, a promise costs a cached answer three percent. */
+  /** The token, where no mint has to be waited for. Not a promise: that would cost a cached answer three percent (measured). */
   hit(request: TokenRequest, key: string): CachedToken | undefined
   /** Throws a SidemintError. */
   mint(request: TokenRequest, key?: string): Promise<CachedToken>
-  /** What is left of a token in ms; never more than when it arrived, whatever the wall clock says. */
+  /** Ms that are left of a token, whatever the wall clock says never more than when it arrived. */
   readonly leftMs: (token: CachedToken) => number
   /** The youngest of the tokens that are kept, `most` of them, and how many there are. */
   list(most: number): { stored: StoredToken[]; count: number }
-  /** Forgets every token and every failure; a mint under way is answered but not stored. */
+  /** Forgets every token and every failure; the token of a running mint is answered but not stored. */
   clear(): void
-  /** Aborts the mints under way, which fail with SERVER_STOPPING as later ones do, and stops the sweep. */
+  /** Aborts running mints, which fail with SERVER_STOPPING, as all later ones do; stops the sweep. */
   close(): void
 }
 
@@ -138,7 +138,7 @@ class TokenCache implements CachedSource {
     if (!this.#inFlight.has(key) && this.#inFlight.size < MOST_MINTS) this.#start(key, request, true).catch(() => {})
   }
 
-  /** The token at hand is served only while it is the one that is stored: another login takes it away meanwhile. */
+  /** Serves the stored token only while it is still stored: another login may remove it meanwhile. */
   async #freshOrStale(key: string, request: TokenRequest, entry: Entry): Promise<CachedToken> {
     const { wait = (ms, signal) => sleep(ms, undefined, { signal }) } = this.#options
     const minted = this.#join(key, request)
@@ -160,7 +160,7 @@ class TokenCache implements CachedSource {
     return serve(entry, 'stale')
   }
 
-  /** The mint under way, or a new one; a remembered failure is thrown again. */
+  /** The running mint, or a new one. Throws a remembered failure again. */
   async #join(key: string, request: TokenRequest): Promise<CachedToken> {
     const running = this.#inFlight.get(key)
     if (running !== undefined) return running.then((token) => ({ ...token, served: 'hit' }))
@@ -171,7 +171,7 @@ class TokenCache implements CachedSource {
     return this.#start(key, request, false)
   }
 
-  /** A mint that is no longer the one in flight when it ends (the cache was cleared) leaves nothing behind. */
+  /** A mint that ends after the cache was cleared stores nothing. */
   #start(key: string, request: TokenRequest, behind: boolean): Promise<CachedToken> {
     const { source, now, onMint } = this.#options
     const startedAtMs = now()

@@ -1,4 +1,4 @@
-/** Who mints: decided once at start, by what is there and never by what works. */
+/** Who mints. Decided once, at the start, by what is there and never by what works. */
 
 import { existsSync } from 'node:fs'
 import { invalid } from '../config/layers.ts'
@@ -6,13 +6,13 @@ import type { Settings } from '../config/settings.ts'
 import { METADATA_ADDRESS } from '../core/google.ts'
 import { locateAdc, misplacedLogin } from './adc-place.ts'
 
-/** The source, and for people why this one; `host` is host and port. */
+/** The source, and why this one, for people. `host` is host and port. */
 export type Choice = { name: 'local' | 'google'; why: string } | { name: 'metadata'; why: string; host: string }
 
 /**
- * `auto` takes google as soon as anything points at credentials, also at a file that is missing: that is an error to
- * be told, and a local token in its place would only puzzle somebody downstream. Throws SETTINGS_INVALID where
- * SIDEMINT_CREDENTIALS is set and empty, as for a fork's job that gets no secrets.
+ * `auto` is google as soon as anything points at credentials, even at a file that is missing: that is then reported as
+ * an error, where a local token would puzzle somebody in another service. Throws SETTINGS_INVALID where
+ * SIDEMINT_CREDENTIALS is set but empty, as in the job of a fork, which gets no secrets.
  */
 export function chooseSource(
   settings: Pick<Settings, 'source' | 'impersonateServiceAccount'>,
@@ -40,7 +40,7 @@ export function refuseEmptyCredentials(env: NodeJS.ProcessEnv): void {
   ])
 }
 
-/** What points at credentials, in words. */
+/** What says that there are credentials, in words. */
 function pointerOf(
   { impersonateServiceAccount }: Pick<Settings, 'impersonateServiceAccount'>,
   env: NodeJS.ProcessEnv,

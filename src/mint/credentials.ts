@@ -1,6 +1,6 @@
 /**
- * The credentials in force. The file is read again when it changes, so a login on the host heals a running server,
- * and one that is caught half written does no harm: until it can be read, the old ones stay.
+ * The current credentials. The file is read again when it changes, so that a login on the host repairs a running server.
+ * A file that is only half written does no harm: until it can be read, the old credentials stay.
  */
 
 import { asFailure, SidemintError } from '../core/errors.ts'
@@ -12,20 +12,20 @@ import { universeOf } from './universe.ts'
 
 export interface Credentials {
   /**
-   * Reads the file where it has changed, which is looked at once a second at most. Undefined: it has not, and is not
-   * being read. Never rejects.
+   * Reads the file where it has changed; looks at most once a second. Undefined: it has not changed and is not being
+   * read. Never rejects.
    */
   look(): Promise<void> | undefined
-  /** The last ones that could be read; the same object while they are the same. */
+  /** The last credentials that could be read; the same object while they are the same. */
   adc(): Adc | undefined
   readonly place: AdcPlace
-  /** What is wrong with the file as it is now: 503 where earlier credentials are there, since half a file passes by itself. */
+  /** What is wrong with the file now: 503 where there are earlier credentials, since a half-written file passes by itself. */
   broken(): SidemintError | undefined
 }
 
 /**
- * `env`: where the standard variables are read from. `now`: epoch ms. `onChange` is called after the first look, each
- * time that other credentials are in force, or another reason why there are none.
+ * `env`: where the standard variables are read from. `now`: epoch ms. After the first look, `onChange` is called each
+ * time that there are other credentials, or that there is another reason why there are none.
  */
 export function createCredentials(env: NodeJS.ProcessEnv, now: () => number, onChange = () => {}): Credentials {
   const place = locateAdc(env)
@@ -54,7 +54,7 @@ export function createCredentials(env: NodeJS.ProcessEnv, now: () => number, onC
     }
   }
 
-  /** Trouble of the system, and a pipe that nobody has written into, show in no version. */
+  /** The file's version shows neither trouble of the system nor a pipe that nobody has written into. */
   function isDueAgain(): boolean {
     return broken?.code === 'CREDENTIALS_NOT_READ' && Math.abs(now() - readAtMs) >= LOOK_EVERY_MS
   }

@@ -1,4 +1,4 @@
-/** Which keys go when there are too many of them, or too much text in them: the oldest. */
+/** Evicts the oldest keys when there are too many of them, or too much text in them. */
 
 export interface EvictionLimits {
   keys: number
@@ -14,14 +14,14 @@ interface Link {
 }
 
 /**
- * Keys by age, as a ring of links, so that each step takes constant time. The order of a Set would do too, but its
- * iterator first crosses the holes that earlier evictions left (thousands of them, in V8, with 10,000 keys).
+ * Keys by age in a ring of links, so that each step takes constant time. A Set has the same order, but in V8 its iterator
+ * first steps over the holes of earlier evictions: thousands of them with 10,000 keys.
  */
 export class Eviction {
   readonly #limits: EvictionLimits
   readonly #evict: (key: string) => void
   readonly #links = new Map<string, Link>()
-  /** Closes the ring: its `newer` is the oldest key, its `older` the youngest. */
+  /** Closes the ring: its `newer` is the oldest key, its `older` the newest. */
   readonly #seam: Link
   #bytes = 0
 
@@ -32,7 +32,7 @@ export class Eviction {
     this.#seam = Object.assign(seam, { older: seam, newer: seam }) as Link
   }
 
-  /** Makes the key the youngest, and evicts the oldest until the limits hold. */
+  /** Makes the key the newest, and evicts the oldest ones until the limits hold. */
   renew(key: string): void {
     this.delete(key)
     const link = { key, bytes: Buffer.byteLength(key), older: this.#seam.older, newer: this.#seam }

@@ -1,4 +1,4 @@
-/** Mints that failed a moment ago: five retries of five clients must not become 25 calls. */
+/** Remembers failed mints for a moment, so that five retries of five clients do not become 25 calls to Google. */
 
 import type { SidemintError } from '../core/errors.ts'
 import { Eviction, type EvictionLimits } from './eviction.ts'

@@ -1,4 +1,4 @@
-/** The login of gcloud itself, which people take for the one that Google's libraries use. */
+/** The login of gcloud itself, which people confuse with the one that Google's libraries use. */
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ function gcloudLogin(env: NodeJS.ProcessEnv): string | undefined {
   return existsSync(path) ? path : undefined
 }
 
-/** What to say to somebody who is logged in to gcloud alone, and what they are to type; undefined for everybody else. */
+/** What to say to somebody who is logged in to gcloud only, and what to type; undefined for everybody else. */
 export function explainGcloudLogin(env: NodeJS.ProcessEnv): { message: string; fix: string } | undefined {
   const login = gcloudLogin(env)
   return login === undefined

@@ -42,8 +42,8 @@ export function createGoogleSource(options: GoogleSourceOptions): TokenSource {
   }
 
   /**
-   * The cache looks at the file before each mint and drops what the old one gave. A mint does not look by itself: its
-   * token would be another account's than the identity that asks for it.
+   * Does not look whether the file has changed: the cache does, before each mint, and drops the old tokens. A mint that
+   * looked by itself could give an identity the token of another account.
    */
   async function inForce(): Promise<Adc> {
     if (credentials.adc() === undefined) await credentials.look()

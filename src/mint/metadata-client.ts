@@ -1,6 +1,6 @@
 /**
- * What a metadata server says of its machine's own account. It is asked by no proxy and not by Google's client, which
- * reads GCE_METADATA_HOST and may so be pointed back at us.
+ * Asks a metadata server about its machine's own account: without a proxy, and not through Google's client, which reads
+ * GCE_METADATA_HOST and could be pointed back at us (docs/minting.md, "Loaders that are not used").
  */
 
 import { type IncomingMessage, request } from 'node:http'
@@ -23,16 +23,16 @@ export interface MetadataClientOptions {
   now: () => number
 }
 
-/** `total` ends the asking. All but `email` throw a SidemintError, or OutOfTime. */
+/** `total` ends a call. All but `email` throw a SidemintError or OutOfTime. */
 export interface MetadataClient {
   idToken(audience: string, format: string, total: AbortSignal): Promise<Token>
   accessToken(scopes: readonly string[], total: AbortSignal): Promise<Token>
-  /** Undefined where the server does not say it in time. */
+  /** Undefined where the server does not answer in time. */
   email(): Promise<string | undefined>
   holder(): Holder
 }
 
-/** Asked at start, which must not wait for a server that is away. */
+/** It is asked at the start, which must not wait for a server that is away. */
 const EMAIL_TIMEOUT_MS = 1_000
 
 interface Reply {
@@ -54,7 +54,7 @@ export function createMetadataClient(options: MetadataClientOptions): MetadataCl
 
   return {
     holder,
-    /** A metadata server keeps tokens itself, so what is left of one is counted by its clock, and not from the arrival. */
+    /** A metadata server keeps tokens itself, so what is left of one counts by the server's clock, not from the arrival. */
     async idToken(audience, format, total) {
       const { body: value, dateMs } = await ask(`identity?${new URLSearchParams({ audience, format })}`, total)
       const exp = readClaims(value)?.exp

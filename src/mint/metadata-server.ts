@@ -13,7 +13,7 @@ export interface MetadataSourceOptions {
   env: NodeJS.ProcessEnv
   /** Host and port. */
   host: string
-  /** The delegation chain to a principal; whoever is not the machine's own account is impersonated. */
+  /** The delegation chain to a principal; every account but the machine's own is impersonated. */
   delegatesOf: (principal: string) => readonly string[]
   /** Called for every answer with the server's clock (its Date header), epoch ms. */
   onDate: (serverMs: number) => void
@@ -23,7 +23,7 @@ export interface MetadataSourceOptions {
 }
 
 export interface MetadataSource extends TokenSource {
-  /** The machine's own account; undefined where the server does not say it within a second. */
+  /** The machine's own account; undefined where the server does not answer within a second. */
   email(): Promise<string | undefined>
 }
 

@@ -1,4 +1,4 @@
-/** How a mint ended, for the event stream. */
+/** The event of a mint that ended. */
 
 import { SidemintError } from '../core/errors.ts'
 import type { MintEvent } from '../core/events.ts'

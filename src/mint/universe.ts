@@ -1,4 +1,4 @@
-/** Google's clouds: its own, and those that partners run under domains of their own with the same APIs. */
+/** Google's own cloud, and those that partners run with the same APIs under their own domains (docs/minting.md, "Universes"). */
 
 import { invalid } from '../config/layers.ts'
 import { failure } from '../core/errors.ts'
@@ -6,10 +6,10 @@ import { failure } from '../core/errors.ts'
 export const DEFAULT_UNIVERSE = 'googleapis.com'
 
 const LABEL = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?'
-/** Not an address: its last label begins with a letter. */
+/** Its last label begins with a letter, so it is not an address. */
 const DOMAIN = new RegExp(`^(?=.{1,200}$)(?:${LABEL}\\.)+(?=[a-z])${LABEL}$`)
 
-/** Whether the text is a domain that the names of hosts can be put before. */
+/** Whether the text is a domain that host names can be put before. */
 export function isUniverse(domain: string): boolean {
   return DOMAIN.test(domain)
 }

@@ -1,4 +1,4 @@
-/** The access tokens that sources call Google with: each kept while it lasts, and fetched once for all who wait. */
+/** The access tokens with which credentials call IAM: each is kept while it is valid, and fetched once for all who wait. */
 
 import type { Token } from '../../core/token.ts'
 
@@ -6,7 +6,7 @@ import type { Token } from '../../core/token.ts'
 const LEAST_LEFT_MS = 60_000
 
 export interface Bearers<K> {
-  /** One that may be used now, if there is one. */
+  /** A kept one that may be used now, if there is one. */
   kept(key: K): Token | undefined
   /** A new one, or the one that is being fetched. */
   fresh(key: K): Promise<Token>

@@ -1,7 +1,7 @@
 /**
- * Google's library, a class for each form of credential, constructed directly: its loaders would spawn gcloud, probe
- * for a metadata server and print warnings. A client lives for one call, so what it caches and how early it refreshes
- * is of no concern; tokens are kept by us.
+ * A class of Google's library for each form of credential, constructed directly: the library's loaders would run gcloud,
+ * probe for a metadata server and print warnings (docs/minting.md, "Loaders that are not used"). A client is used for one
+ * call, so its own caching does not matter; we keep the tokens.
  */
 
 import { failure } from '../../core/errors.ts'
@@ -12,18 +12,18 @@ import { createFederatedClient } from './federated.ts'
 import { createForeignKeyClient, createKeyClient } from './key.ts'
 import { createUserClient, createWorkforceClient } from './logins.ts'
 
-/** The account of the machine that this runs on, whose metadata server gives its tokens. */
+/** The account of this machine; its metadata server gives the tokens. */
 export interface Machine {
   kind: 'machine'
   client: Client
 }
 
-/** A credential that impersonates nobody. */
+/** A credential that does not impersonate. */
 export type RootCredential = Exclude<Credential, { kind: 'impersonated' }> | Machine
 
 /**
- * The client of each credential, made when it is first asked for. Throws CREDENTIALS_UNUSABLE or UNIVERSE_UNSUPPORTED
- * where nothing can be asked with the credential.
+ * The client of each credential, made at its first use. Throws CREDENTIALS_UNUSABLE or UNIVERSE_UNSUPPORTED where Google
+ * cannot be asked with the credential.
  */
 export function createClients(options: ClientOptions): (credential: RootCredential) => Client {
   const clients = new Map<RootCredential, Client>()

@@ -1,6 +1,6 @@
 /**
- * Few connections, and kept: a burst of new audiences must neither open hundreds of connections to Google nor have a
- * corporate proxy refuse us. They are shared by everything that one set of credentials asks.
+ * A few connections that are kept. A burst of new audiences must not open hundreds of them to Google, or a company's
+ * proxy may refuse us. All calls with one set of credentials share them (docs/minting.md, "Time and retries").
  */
 
 import type { Agent } from 'node:http'
@@ -8,18 +8,18 @@ import { createAgent } from '../../http/agent.ts'
 import { OutOfTime } from '../bounded.ts'
 import type { Destination } from './thrown.ts'
 
-/** At once, to all hosts together. */
+/** Connections at the same time, to all hosts together. */
 const MOST = 16
 
 export interface Connections {
   /**
-   * Runs a request with the agent of one connection to the target, once one is free. A request that fails without an
-   * answer (`keeps` says which) closes it. Throws OutOfTime where the signal ends the waiting.
+   * Runs a request on a connection to the target, once one is free. A request that fails without an answer (`keeps`
+   * decides) closes its connection. Throws OutOfTime where the signal ends the wait.
    */
   use<T>(to: Destination, total: AbortSignal, request: (agent: Agent) => Promise<T>): Promise<T>
 }
 
-/** One connection: made with its first request, kept between requests, and closed for good. */
+/** One connection: opened by its first request, kept between requests, closed once. */
 interface Connection {
   /** Where it leads, and through which proxy. */
   way: string
@@ -33,7 +33,7 @@ interface Waiting {
   start(connection: Connection): void
 }
 
-/** `keeps`: whether the connection can be used again after a request that failed so. */
+/** `keeps`: whether the connection can be used again after a request failed with that error. */
 export function createConnections(keeps: (error: unknown) => boolean): Connections {
   const pool = createPool()
   const queue: Waiting[] = []
@@ -75,7 +75,7 @@ export function createConnections(keeps: (error: unknown) => boolean): Connectio
   }
 }
 
-/** Not only the first: it may wait for a host that all connections lead to, and the next for another. */
+/** Goes past the first: it may wait for a host whose connections are all in use, and the next one for another host. */
 function serve(queue: Waiting[], pool: Pool): void {
   const busy = new Set<string>()
   for (const waiting of [...queue]) {
@@ -91,7 +91,7 @@ function serve(queue: Waiting[], pool: Pool): void {
 }
 
 interface Pool {
-  /** One to the same host, a new one, or a new one in the place of another host's; undefined where all are in use. */
+  /** A free one to the same host, a new one, or a new one instead of another host's; undefined where all are in use. */
   take(way: string, to: Destination): Connection | undefined
   keep(connection: Connection): void
   drop(connection: Connection): void
@@ -103,7 +103,7 @@ function createPool(): Pool {
   const idle: Connection[] = []
   const countTo = (way: string) => [...all].filter((each) => each.way === way).length
 
-  /** Every host keeps one, so that the calls of one mint to two hosts do not close each other's. */
+  /** Leaves every host one, so that one mint's calls to two hosts do not close each other's connections. */
   function closeIdle(way: string): boolean {
     const index = idle.findIndex((each) => countTo(way) === 0 || countTo(each.way) > 1)
     const [found] = index < 0 ? [] : idle.splice(index, 1)

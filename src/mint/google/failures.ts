@@ -1,4 +1,4 @@
-/** What a refusal of Google's means for whoever was refused, and what to type. */
+/** What a refusal of Google's means, and what to type (docs/minting.md, "Refusals"). */
 
 import { failure, type SidemintError } from '../../core/errors.ts'
 import { ADC_PROJECT, GCLOUD_PROJECT } from '../../core/google.ts'
@@ -6,27 +6,27 @@ import type { TokenRequest } from '../../core/token.ts'
 import type { Credential } from '../adc.ts'
 import { plain, type Refusal } from './refusal.ts'
 
-/** Whose credential it is. */
+/** The owner of a credential. */
 export interface Holder {
   /** For people. */
   name: string
-  /** As gcloud's `--member` takes it. */
+  /** In the form of gcloud's `--member`. */
   member: string
 }
 
-/** What was being done. */
+/** What was attempted. */
 export interface Attempt {
   holder: Holder
-  /** Of the credential, for the fix of a refused one. */
+  /** The form of the credential, for its fix. */
   form: Exclude<Credential['kind'], 'impersonated'> | 'machine'
   kind: TokenRequest['kind']
-  /** Who is impersonated, and through whom; absent for a credential's own tokens. */
+  /** The account that is impersonated; absent for a credential's own tokens. */
   target?: string
   delegates?: readonly string[]
   quotaProject?: string | undefined
 }
 
-/** What a refusal means for whoever attempted that. */
+/** Explains the refusal of an attempt. */
 export function explainRefusal(refusal: Refusal, attempt: Attempt): SidemintError {
   if (refusal.api !== undefined) return explainApi(refusal.api, refusal, attempt)
   if (refusal.oauth !== undefined) return explainOauth(refusal.oauth, refusal, attempt)
@@ -56,7 +56,7 @@ function explainOauth(
 
 const PERMISSIONS = { id: 'iam.serviceAccounts.getOpenIdToken', access: 'iam.serviceAccounts.getAccessToken' } as const
 const DELEGATION = 'iam.serviceAccounts.implicitDelegation'
-/** gcloud's own projects, charged where a login names no quota project. */
+/** gcloud's own projects, for which a call is counted where a login has no quota project (docs/minting.md, "Quota project"). */
 const GCLOUD_PROJECTS = [ADC_PROJECT, GCLOUD_PROJECT]
 
 function explainApi(
@@ -89,7 +89,7 @@ function explainApi(
   return refused(refusal, plain(named))
 }
 
-/** Of a chain, Google names the permission and not the hop: the last hop asks for the token, those before it delegate. */
+/** In a chain Google names the permission, not the hop: the last hop asks for the token, those before it delegate. */
 function denied(permission: string, { holder: caller, target = caller.name, delegates = [] }: Attempt): SidemintError {
   const [first] = delegates
   const last = delegates.at(-1)

@@ -1,4 +1,4 @@
-/** A workload of another cloud or of a CI system, whose own token is exchanged for one of Google's. */
+/** A workload in another cloud or a CI system: its own token is exchanged for one of Google's. */
 
 import {
   AwsClient,
@@ -32,7 +32,7 @@ export function createFederatedClient(json: FederatedCredential, options: Client
     return new IdentityPoolClient(pool as unknown as IdentityPoolClientOptions)
   }
 
-  /** The token is the provider's; a JWT says whom it is for. */
+  /** The provider's token; where it is a JWT, its `sub` names the workload. */
   async function readSubject(client: BaseExternalAccountClient): Promise<string> {
     const token = await client.retrieveSubjectToken()
     const { sub } = readClaims(token) ?? {}
@@ -46,7 +46,7 @@ export function createFederatedClient(json: FederatedCredential, options: Client
       try {
         const client = construct(scopes)
         const token = await readSubject(client)
-        // STS builds a transport of its own, without any bound. The field is protected in google-auth-library (11.3.4,
+        // For STS the library makes a transport of its own, without any limit (docs/minting.md, "Time and retries"). The field is protected in google-auth-library (11.3.4,
         // BaseExternalAccountClient), so package.json pins that version exactly.
         const { stsCredential } = client as unknown as { stsCredential: object }
         Object.assign(stsCredential, { transporter: transport.gaxios })
@@ -65,7 +65,7 @@ export function createFederatedClient(json: FederatedCredential, options: Client
 
 const UNSUPPORTED_CERTIFICATE = 'a workload certificate (X.509), which sidemint does not support,'
 
-/** What may stand in a command that somebody pastes. Google takes at most 127 characters as a subject. */
+/** Whether a subject may appear in a command that somebody pastes. Google takes at most 127 characters (cloud.google.com/iam/docs/workload-identity-federation, attribute mappings). */
 function isPlain(subject: string): boolean {
   return /^[^\p{C}\s'"\\$`!]{1,127}$/u.test(subject)
 }

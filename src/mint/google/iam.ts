@@ -1,4 +1,4 @@
-/** Tokens of service accounts from the IAM Credentials API, with the access token of whoever may act as them. */
+/** Tokens of service accounts from the IAM Credentials API (docs/minting.md, "Impersonation"). */
 
 import type { Token, TokenRequest } from '../../core/token.ts'
 import { garbage } from './thrown.ts'
@@ -8,11 +8,11 @@ import type { Transport } from './transport.ts'
 export const CLOUD_PLATFORM = 'https://www.googleapis.com/auth/cloud-platform'
 const DEFAULT_SCOPES = [CLOUD_PLATFORM, 'https://www.googleapis.com/auth/userinfo.email']
 
-/** A service account, and those through which it is reached. */
+/** A service account, and the delegates through which it is impersonated. */
 export interface Impersonation {
   email: string
   delegates: readonly string[]
-  /** Of its access tokens, in seconds. Default: an hour. ID tokens live an hour, whatever is asked. */
+  /** How long its access tokens live, in seconds. Default: an hour. ID tokens always live an hour. */
   lifetimeSeconds?: number | undefined
 }
 
@@ -33,7 +33,7 @@ export interface IamOptions {
 export function createIam({ transport, universe, quotaProject, now }: IamOptions): Iam {
   const host = `iamcredentials.${universe}`
 
-  /** The answer, and Google's clock at its time: `expireTime` is by that, and ours may be minutes behind. */
+  /** The answer and the time on Google's clock: `expireTime` is by that clock, and ours may be minutes behind. */
   async function call(email: string, method: string, data: object, bearer: Token) {
     const answer = await transport.gaxios.request<Record<string, unknown>>({
       method: 'POST',
@@ -49,7 +49,7 @@ export function createIam({ transport, universe, quotaProject, now }: IamOptions
   }
 
   return {
-    /** `includeEmail` follows the format and `useEmailAzp` is left out, so the claims equal Cloud Run's. */
+    /** `includeEmail` follows the format and `useEmailAzp` is left out, so that the claims equal Cloud Run's (docs/wire.md, "Claims"). */
     async generate({ email, delegates, lifetimeSeconds = 3600 }, request, bearer) {
       const chain = { delegates: delegates.map(resource) }
       if (request.kind === 'id') {
@@ -67,12 +67,12 @@ export function createIam({ transport, universe, quotaProject, now }: IamOptions
   }
 }
 
-/** What an access token is for where the caller names no scopes. */
+/** The request's scopes, else the ones that Cloud Run's tokens have. */
 export function scopesOf({ scopes }: Extract<TokenRequest, { kind: 'access' }>): readonly string[] {
   return scopes.length > 0 ? scopes : DEFAULT_SCOPES
 }
 
-/** Google takes delegates only in this form (GenerateIdTokenRequest of the IAM Credentials API). */
+/** The only form that IAM Credentials takes for delegates (docs/minting.md, "Impersonation"). */
 function resource(email: string): string {
   return `projects/-/serviceAccounts/${email}`
 }

@@ -18,20 +18,19 @@ export function createKeyClient(json: ServiceAccountKey, { transport, now }: Cli
         return accessTokenOf(token, client.credentials.expiry_date, OAUTH_HOST, now)
       })
     },
-    // Google refuses an assertion with both scope and target_audience, so this client has no scopes.
+    // Without scopes: Google refuses an assertion with both scope and target_audience (docs/minting.md, "The key exchange").
     idToken: (audience) =>
       answered(OAUTH_HOST, async () => idTokenOf(await new JWT(options).fetchIdToken(audience), OAUTH_HOST, now)),
     holder: () => holderOf(json),
   }
 }
 
-/** What a self-signed token lives (google-auth-library 11.3, `JWTAccess`). */
+/** How long a self-signed token lives (read in google-auth-library 11.3, `JWTAccess`). */
 const SELF_SIGNED_MS = 3_600_000
 
 /**
- * A key of another universe than Google's own. There is no token endpoint: the key signs its access tokens itself, and
- * IAM Credentials gives it ID tokens for its own account, as Google's libraries for Python, Java and Go do it
- * (google/oauth2/service_account.py, `_refresh_with_iam_endpoint`).
+ * A key of a universe other than Google's own (docs/minting.md, "Universes"). That has no token endpoint: the key signs its
+ * access tokens itself, and IAM Credentials gives it ID tokens for its own account.
  */
 export function createForeignKeyClient(json: ServiceAccountKey, { iam, now }: ClientOptions): Client {
   const { client_email: email, private_key: key, private_key_id: id } = json

@@ -1,4 +1,4 @@
-/** People's logins: with Google, and with an identity provider that a workforce pool trusts. */
+/** People's logins: with Google, or with an identity provider of a workforce pool. */
 
 import {
   ExternalAccountAuthorizedUserClient,
@@ -39,7 +39,7 @@ export function createUserClient(json: UserLogin, { transport, now }: ClientOpti
   }
 }
 
-/** The login of a workforce user, whose refresh token may be replaced at every use. */
+/** The login of a workforce user. Its refresh token may be replaced at every use (docs/minting.md, "Lives of tokens"). */
 export function createWorkforceClient(json: WorkforceLogin, { transport, universe, now }: ClientOptions): Client {
   const url = tokenUrl(json.token_url, '/v1/oauthtoken', universe)
   const { host } = new URL(url)

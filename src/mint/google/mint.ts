@@ -1,6 +1,6 @@
 /**
- * Mints with one set of credentials. Impersonation is one call of our own to IAM Credentials with the source's access
- * token: one hop and one permission, where the library would need a grant of the account on itself.
+ * Mints with one set of credentials. Impersonation is one call of our own to IAM Credentials, with the access token of
+ * the credential: it needs one permission and no grant of the account on itself (docs/minting.md, "Impersonation").
  */
 
 import { failure } from '../../core/errors.ts'
@@ -81,7 +81,7 @@ type ClientOf = (root: RootCredential) => Client
 type Doing = Pick<Attempt, 'kind' | 'target' | 'delegates'>
 type Explained = (source: SourceCredential, doing: Doing, attempt: () => Promise<Token>) => Promise<Token>
 
-/** Runs an attempt, and says of a refusal what it means for the one whose credential asked. */
+/** Runs an attempt, and explains its refusal to the owner of the credential. */
 function createExplainer(clientOf: ClientOf, quotaProject: string | undefined): Explained {
   const holderOf = (source: SourceCredential): Holder =>
     source.kind === 'impersonated'
@@ -113,7 +113,7 @@ function createImpersonate({ iam, clientOf, explained, now }: ImpersonateParts) 
       : explained(source, { kind: 'access' }, async () => clientOf(source).accessToken([CLOUD_PLATFORM]))
   }
 
-  /** A bearer may have been revoked while it was kept, so one that Google does not know is fetched anew. */
+  /** A kept bearer may have been revoked meanwhile, so one that Google refuses with 401 is replaced. */
   function impersonate(through: ImpersonatedCredential, request: TokenRequest): Promise<Token> {
     const { source, email: target, delegates } = through
     return explained(source, { kind: request.kind, target, delegates }, async () => {
@@ -137,13 +137,13 @@ function onTopOf(source: SourceCredential, speaker: Exclude<Speaker, { own: true
   return { kind: 'impersonated', email, delegates, source }
 }
 
-/** A user's refresh token cannot choose an audience: `aud` is always the client id of the login. */
+/** A user's login cannot choose an audience: `aud` is always its client id (docs/minting.md, "What each credential can mint"). */
 function refuseUser({ kind }: RootCredential, request: TokenRequest): void {
   if (request.kind === 'access') throw failure('USER_TOKENS_NOT_ALLOWED', {})
   if (kind === 'user') throw failure('USER_TOKEN_AUDIENCE', { audience: shortened(request.audience) })
 }
 
-/** An audience may have thousands of characters, and what to type has to fit behind it. */
+/** An audience may have thousands of characters, and the fix has to fit behind it. */
 function shortened(audience: string): string {
   return audience.length > 100 ? `${audience.slice(0, 100)}...` : audience
 }

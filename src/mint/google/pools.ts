@@ -1,10 +1,10 @@
-/** What the credentials of workload and workforce identity pools have in common. */
+/** What credentials of workload and workforce identity pools share. */
 
 import { failure } from '../../core/errors.ts'
 import { DEFAULT_UNIVERSE } from '../universe.ts'
 import type { Holder } from './failures.ts'
 
-/** Where the token of the pool's provider is exchanged. Throws UNIVERSE_UNSUPPORTED for Google's own from another one. */
+/** Where the provider's token is exchanged. Throws UNIVERSE_UNSUPPORTED where another universe's credential names a host of Google's own. */
 export function tokenUrl(named: string | undefined, path: string, universe: string): string {
   const url = named ?? `https://sts.${universe}${path}`
   const { hostname } = new URL(url)
@@ -14,7 +14,7 @@ export function tokenUrl(named: string | undefined, path: string, universe: stri
   return url
 }
 
-/** `subject` is Google's name for whoever signed in at the provider: by default the `sub` of the provider's token. */
+/** `subject`: Google's name for who signed in at the provider, by default the `sub` of the provider's token. */
 export function memberOf(audience: string, what: string, subject?: string): Holder {
   const [, pool = 'POOL', name = 'POOL'] = /(?:\/\/iam\.googleapis\.com\/)?(.*Pools\/([^/]+))/.exec(audience) ?? []
   const member = `principal://iam.googleapis.com/${pool}/subject/${subject ?? 'SUBJECT'}`

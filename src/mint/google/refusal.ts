@@ -1,8 +1,8 @@
-/** What Google says when it says no, in words that can be shown. */
+/** A refusal of Google's, in words that can be shown (docs/minting.md, "Refusals"). */
 
 import { parseJson } from '../../core/json.ts'
 
-/** A refusal that does not pass: its words alone, in one of the two forms that Google's hosts use. */
+/** A refusal that does not pass by itself. Keeps its words alone, in one of the two forms of Google's hosts. */
 export class Refusal extends Error {
   override readonly name = 'Refusal'
   readonly host: string
@@ -55,12 +55,12 @@ function asObject(value: unknown): Record<string, unknown> | undefined {
 
 /** Tokens and secrets of Google's, and JWTs. */
 const SECRETS = /\b(?:eyJ[\w-]+(?:\.[\w-]*)*|ya29\.[\w.~+/=-]+|1\/\/[\w-]+|GOCSPX-[\w-]+)/g
-/** What an administrator looks for, and what else is long without a space. */
+/** Long words, and before them the one that an administrator looks for. */
 const LONG = /(vpcServiceControlsUniqueIdentifier:\s?[\w-]{1,100})|[\w.~+/=:@?&%-]{40,}/g
 const NAMES =
   /^(?:https?:\/\/|\/\/[\w.-]+\/|(?:projects|folders|organizations|locations|constraints)\/|principal(?:Set)?:|[\w.+-]+@[\w.-]+$)/
 
-/** Somebody else's words, on one line and without anything that could be a token: what is long and names nothing. */
+/** Words from outside, on one line and without long words that could be a token. */
 export function plain(words: string): string {
   return words
     .replace(/[\s\p{C}]+/gu, ' ')

@@ -1,7 +1,7 @@
 /**
- * The subject token of a federated credential: what goes wrong before Google is asked, and the form that comes from a
- * program. The library's own runner ends the whole process where the program cannot be started, and does not end the
- * program with the mint.
+ * The subject token of a federated credential: failures before Google is asked, and tokens from a program. The program is
+ * run here: the library's own runner ends the whole process where it cannot start the program, and does not end it with
+ * the mint (docs/minting.md, "Subject tokens").
  */
 
 import { execFile } from 'node:child_process'
@@ -40,7 +40,7 @@ export function programSupplier(
     }
     const signal = transport.signal()
     const running = promisify(execFile)(name, rest, { env, timeout, ...(signal ? { signal } : {}) })
-    // One that ends with an error may have said why.
+    // A program that ends with an error may have said why.
     const { stdout } = await running.catch((error: { stdout?: string }) => {
       if (parsed(error.stdout ?? '')?.success === false) return { stdout: error.stdout ?? '' }
       throw error
@@ -58,7 +58,7 @@ export function programSupplier(
 
 type Answer = Record<string, unknown>
 
-/** Undefined for what is half written, too: the program writes its file while others read it. */
+/** Also undefined for a half-written text: the program writes its file while we read it. */
 function parsed(text: string): Answer | undefined {
   return parseJson(text) as Answer | undefined
 }
@@ -76,7 +76,7 @@ function noToken(program: SubjectProgram): never {
   throw missing(nameOf(program), 'it answered without a token that is valid now')
 }
 
-/** The token of an answer that is good and has not expired. */
+/** The token of a successful answer that has not expired. */
 function subjectOf(answer: Answer | undefined): string | undefined {
   const { success, version, id_token, saml_response, expiration_time } = answer ?? {}
   if (success !== true || version !== 1) return undefined
@@ -85,7 +85,7 @@ function subjectOf(answer: Answer | undefined): string | undefined {
   return typeof token === 'string' ? token : undefined
 }
 
-/** Why there is no subject token. Of what a program printed only its `message` is shown: the rest may be a token. */
+/** Why there is no subject token. Only the `message` of a program's output is shown: the rest may be a token. */
 export function subjectTokenMissing(source: CredentialSource, thrown: unknown): SidemintError {
   const { code, killed } = thrown as { code?: unknown; killed?: boolean }
   if (killed === true || code === 'ABORT_ERR') return failure('SOURCE_TIMEOUT', {})

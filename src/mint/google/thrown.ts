@@ -1,6 +1,6 @@
 /**
- * What a call failed with, as codes of ours. Nothing of the library's errors is kept: they carry refresh tokens and
- * subject tokens, so none is logged, rethrown or made a cause.
+ * Turns what a call failed with into failures of ours. Nothing of the library's errors is kept: they carry refresh tokens
+ * and subject tokens, so none is logged, rethrown or made a cause (docs/minting.md, "What the library's errors carry").
  */
 
 import { failure, SidemintError } from '../../core/errors.ts'
@@ -8,10 +8,10 @@ import { type HttpProxy, PROXY_FAULTS } from '../../http/proxy.ts'
 import { OutOfTime } from '../bounded.ts'
 import { Refusal } from './refusal.ts'
 
-/** Bytes of an answer, unpacked: a token has two thousand, and a gzip of spaces unpacks to a thousand times its size. */
+/** Bytes of an unpacked answer. A token has two thousand; a gzip of spaces unpacks to a thousand times its size. */
 export const ANSWER_LIMIT = 1_000_000
 
-/** Faults that may be gone at the next attempt: no answer at all, too many requests, trouble on Google's side. */
+/** Whether the next attempt may succeed: no answer came, there were too many requests, or Google has trouble. */
 export function isPassing(thrown: unknown): boolean {
   const { response, code } = thrown as { response?: { status: number }; code?: unknown }
   if (response !== undefined) return isPassingStatus(response.status)
@@ -22,7 +22,7 @@ export function isPassing(thrown: unknown): boolean {
   return (/^E[A-Z_]+$/.test(reason) || reason === 'CLOSED') && !isTlsCode(reason) && !isGarbageCode(reason)
 }
 
-/** Where a call went, and by which proxy. */
+/** Where a call goes, and through which proxy. */
 export interface Destination {
   url: URL
   proxy: HttpProxy | undefined
@@ -34,13 +34,13 @@ export function isUntrusted(thrown: unknown): boolean {
   return typeof code === 'string' && isTlsCode(code)
 }
 
-/** What a call failed with, as far as it can be told: the answer, or Node's code for why there is none. */
+/** The parts of an error that are read: the answer, or Node's code for why there is none. */
 interface Thrown {
   response?: { status: number; data?: unknown; headers?: { get(name: string): string | null } }
   code?: unknown
 }
 
-/** What a call failed with, as a failure of ours, or as the refusal that only the asker can explain. */
+/** The error as a failure of ours, or as a refusal, which only the caller can explain. */
 export function explainThrown(thrown: unknown, to: Destination): SidemintError | Refusal {
   if (thrown instanceof SidemintError || thrown instanceof Refusal) return thrown
   const { host } = to.url
@@ -52,7 +52,7 @@ export function explainThrown(thrown: unknown, to: Destination): SidemintError |
   return isTlsCode(code) ? untrusted(host, code) : failure('NETWORK_DOWN', { host, reason: code, way: wayTo(to) })
 }
 
-/** RFC 9110 §15.4: those that lead elsewhere. */
+/** Statuses of a redirect (RFC 9110 §15.4). */
 const REDIRECTS = [301, 302, 303, 307, 308]
 
 function explainAnswer({ status, data, headers }: NonNullable<Thrown['response']>, url: URL) {
@@ -66,7 +66,7 @@ function explainAnswer({ status, data, headers }: NonNullable<Thrown['response']
   return status < 400 ? garbage(host) : new Refusal(host, status, data)
 }
 
-/** The proxy's fault: it answered with a status, closed the connection, is not there, or is not one. */
+/** A fault of the proxy: it refused, closed the connection, is not there, or is not a proxy. */
 function explainProxy(reason: string, { address: proxy, variable }: HttpProxy, to: Destination): SidemintError {
   const { host } = to.url
   if (isTlsCode(reason)) return untrusted(`the proxy ${proxy}`, reason)
@@ -87,7 +87,7 @@ function isPassingStatus(status: number): boolean {
   return status === 408 || status === 429 || status >= 500
 }
 
-/** By a clock that is wrong every certificate has expired, or is not valid yet. */
+/** With a wrong clock every certificate has expired, or is not valid yet. */
 function untrusted(host: string, reason: string): SidemintError {
   const fix = /EXPIRED|NOT_YET_VALID/.test(reason) ? CLOCK_FIX : undefined
   return failure('TLS_UNTRUSTED', { host, reason }, { fix })
@@ -100,12 +100,12 @@ function isTlsCode(code: string): boolean {
   return /CERT|SIGNATURE|ISSUER|ALTNAME/.test(code)
 }
 
-/** What came was not HTTP (`HPE_`), could not be unpacked (`Z_`), or was not TLS. */
+/** The answer was not HTTP (`HPE_`), could not be unpacked (`Z_`), or was not TLS. */
 function isGarbageCode(code: string): boolean {
   return /^(HPE_|Z_|EPROTO$|ERR_SSL_)/.test(code)
 }
 
-/** How the target is reached; a proxy's URL may hold a password, so only its address is named. */
+/** How the target is reached. Names only the proxy's address: its URL may contain a password. */
 function wayTo({ proxy }: Destination): string {
   return proxy === undefined ? 'without a proxy' : `by way of the proxy ${proxy.address}`
 }

@@ -1,11 +1,11 @@
-/** Tokens out of what Google answered, whose life is counted from their arrival. */
+/** Tokens from Google's answers; their life counts from their arrival (docs/minting.md, "Lives of tokens"). */
 
 import { SidemintError } from '../../core/errors.ts'
 import { readClaims, type Token } from '../../core/token.ts'
 import { Refusal } from './refusal.ts'
 import { garbage } from './thrown.ts'
 
-/** A library that trips over an answer says so in words of its own, with the answer's content in them. */
+/** Replaces the library's own error for an answer that it cannot read: its message contains the answer. */
 export async function answered<T>(host: string, ask: () => Promise<T>): Promise<T> {
   try {
     return await ask()
@@ -21,8 +21,8 @@ export function accessTokenOf(value: unknown, expiryMs: unknown, host: string, n
 }
 
 /**
- * A new ID token. Its life is counted from its arrival: `exp` is by Google's clock, and a laptop's may be minutes
- * behind after a sleep. Throws UPSTREAM_GARBAGE.
+ * A new ID token. Its life counts from its arrival: `exp` is by Google's clock, and a laptop's may be minutes behind
+ * after a sleep. Throws UPSTREAM_GARBAGE.
  */
 export function idTokenOf(value: unknown, host: string, now: () => number): Token {
   const { exp, iat } = readClaims(typeof value === 'string' ? value : '') ?? {}

@@ -1,8 +1,8 @@
 /**
- * Every call to Google, the library's own included: bounded in time, retried where that can help, and read for
- * Google's clock. The library by itself waits for ever, retries without regard to who still waits, and follows
- * redirects with the secrets that it posts. Its errors end here too: they carry refresh tokens and subject tokens, so
- * what is thrown on is of our own making.
+ * Every call to Google goes through here, also the library's own: it is limited in time, retried where that can help, and
+ * read for Google's clock. By itself the library waits for ever, retries without regard to who still waits, and follows
+ * redirects with the secrets that it posts (docs/minting.md, "Time and retries"). Its errors end here too, since they
+ * carry refresh tokens and subject tokens: what is thrown from here is our own.
  */
 
 import { AsyncLocalStorage } from 'node:async_hooks'
@@ -18,14 +18,14 @@ export interface Transport {
   gaxios: gaxios.Gaxios
   /** Runs a mint: all calls below it share its time, and end with the signal. */
   run<T>(closing: AbortSignal | undefined, mint: () => Promise<T>): Promise<T>
-  /** Ends the mint that is under way here. */
+  /** The signal that ends the mint which is running here. */
   signal(): AbortSignal | undefined
 }
 
 /**
- * The library's own retries, which know nothing of our time, are off. So is its redactor: it writes into the body that
- * it was given, and our next attempt would send that. `redirect` and `size` are node-fetch's: two redirects of 307 in
- * a row throw inside of it and end the process (3.3.2), and `size` counts what is unpacked.
+ * The library's own retries are off: they know nothing of our time limits. So is its redactor: it writes into the body
+ * that it was given, and our next attempt would send that. `redirect` and `size` are options of node-fetch: there two
+ * redirects of 307 in a row end the process (docs/minting.md, "Time and retries"), and `size` counts unpacked bytes.
  */
 const OURS = {
   retry: false,
@@ -72,7 +72,7 @@ export function createTransport({ bounds, universe, onDate }: TransportOptions):
       try {
         const response = await super.request<T>({ ...options, ...(exchange ? { responseType: 'json' } : {}) })
         readDate(response, host)
-        // Whatever is posted is answered in JSON; the library takes a captive portal's page for an answer.
+        // Google answers every POST with JSON; the library would take a captive portal's page for an answer.
         if (exchange && (typeof response.data !== 'object' || response.data === null)) throw garbage(host)
         return response
       } catch (error) {
@@ -89,7 +89,7 @@ export function createTransport({ bounds, universe, onDate }: TransportOptions):
   }
 }
 
-/** A refused certificate is worth another attempt where that one trusts more than this did. */
+/** After a refused certificate another attempt is made where it will trust more than this one did. */
 function createRetryRule(): (error: unknown) => boolean {
   let widest = trustsSystem()
   return (error) => {
@@ -100,7 +100,7 @@ function createRetryRule(): (error: unknown) => boolean {
   }
 }
 
-/** The answer was read to its end, whatever it said. */
+/** Whether an answer was read to its end, whatever it said. */
 function hasAnswer(error: unknown): boolean {
   return (error as { response?: unknown }).response !== undefined
 }
