@@ -122,7 +122,7 @@ type Kind = 'user' | 'serviceAccount' | 'group' | 'domain' | 'deleted'
 function parse(member: string): { kind: Kind; name: string } {
   const [kind = '', name = ''] = split(member)
   switch (kind) {
-    // IAM keeps a deleted account's bindings under this name; they admit nobody.
+    // IAM keeps the bindings of deleted accounts under this prefix; they admit nobody.
     case 'deleted':
       return { kind, name }
     case 'domain':

@@ -57,7 +57,7 @@ const entry = objectOf({
   audience: v.optional(listOf(text), []),
   invoker: v.optional(listOf(member), []),
   policy: v.optional(path),
-  // What an entry does not say of these is said by the setting of that name.
+  // Where an entry has none of these, the setting of that name counts.
   trust: v.exactOptional(trust),
   group: v.exactOptional(group),
   subject: v.exactOptional(subjects),

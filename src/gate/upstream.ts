@@ -82,7 +82,7 @@ function createPending(failed: (reason: string) => void): Pending {
 function watchService(proxy: ProxyServer, { settle, fail }: Pending): void {
   const answers = new WeakMap<Sink, IncomingMessage>()
   proxy.on('error', (error, req, to) => {
-    // A body after HEAD, 204 or 304, or a hangup on the rest of an upload, comes after a whole answer.
+    // After a whole answer may come a body (to HEAD, with 204 or 304) or a hangup on the rest of an upload.
     if (req && to && !answers.get(to as Sink)?.complete) fail(req, to as Sink, error)
   })
   proxy.on('proxyReq', (call, req, res) => {
@@ -128,9 +128,9 @@ function connectionTo({ protocol, hostname, port, pathname }: URL) {
   const host = hostname.replace(/^\[|\]$/g, '')
   return {
     target: { protocol, host, hostname: host, port: port || (secure ? 443 : 80), pathname },
-    // httpxy's own agent has at most 256 connections: so many event streams would block every further request.
+    // httpxy's own agent has at most 256 connections: as many event streams would block all further requests.
     agent: new Agent({ keepAlive: true, timeout: IDLE_MS }),
-    // Else the certificate would be compared with the Host that the caller asked for.
+    // Without it the certificate would be compared with the caller's Host.
     options: { maxHeaderSize: MAX_HEAD_BYTES, ...(secure ? { servername: isIP(host) ? '' : host } : {}) },
   }
 }
@@ -139,7 +139,7 @@ function relay(service: IncomingMessage, res: ServerResponse): void {
   checkStatus(service)
   const { statusCode = 0, statusMessage, headers } = service
   res.writeHead(statusCode, statusMessage || undefined, prepareForCaller(headers))
-  // The body, if there is one, comes with the head; a stream that says nothing yet has begun all the same.
+  // The head goes together with a body that is there; a stream that sends nothing yet gets its head all the same.
   setImmediate(() => res.flushHeaders())
   service.pipe(res)
 }
