@@ -1,14 +1,14 @@
-/** The process around the command line: its compiled code, variables, streams, signals and exit code. */
+/** The process around a command: its compiled code, variables, streams, signals and exit code. */
 
 import { useCompileCache } from './commands/compile-cache.ts'
 import { METADATA_VARIABLES } from './core/google.ts'
 
-/** After a stop, what cannot be called off, a look-up of a name above all, keeps the process no longer than this. */
+/** After a stop, work that cannot be cancelled (above all a name look-up) keeps the process no longer than this. */
 const LINGER_MS = 100
 
 const { env, stdout, stderr } = process
 
-/** A reader that went away (`serve 2>&1 | head -1`) ends nobody's server; data that could not be written is a failure. */
+/** A reader that went away (`serve 2>&1 | head -1`) does not end the server; data that could not be written is a failure. */
 function surviveClosedStreams(): void {
   stderr.on('error', () => {})
   stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
@@ -18,7 +18,7 @@ function surviveClosedStreams(): void {
   })
 }
 
-/** A sidemint that asks itself would wait for itself, so these never reach our own process. */
+/** Takes the variables that point clients at a server out of our own process: a sidemint that asks itself would wait for itself. */
 function takePointers(): Record<string, string> {
   const pointers: Record<string, string> = {}
   for (const name of METADATA_VARIABLES) {
@@ -57,6 +57,6 @@ async function start(): Promise<void> {
   if (stopped) setTimeout(() => process.exit(), LINGER_MS).unref()
 }
 
-// Before any command is loaded: a start is a third shorter with its code compiled.
+// Before any command is loaded: with compiled code a start is a third shorter (measured).
 useCompileCache(env)
 void start()

@@ -8,7 +8,7 @@ import { createClientEnv } from './env/client.ts'
 import { applyVariables, withdrawVariables } from './env/process.ts'
 import { startServer } from './server.ts'
 
-/** What may be laid over the metadata tree, in Google's key names; null removes a key. */
+/** Values for the metadata tree, by Google's key names; null removes a key. */
 export type MetadataOverlay = {
   readonly [key: string]:
     | string
@@ -21,7 +21,7 @@ export type MetadataOverlay = {
     | readonly MetadataOverlay[]
 }
 
-/** One service's own account. Without callers, hosts and port it is everybody else's. */
+/** One service's own account. Without callers, hosts and port it is for everybody else. */
 export interface IdentityOptions {
   serviceAccount: string
   /** Compose services, containers, addresses or CIDRs. */
@@ -67,11 +67,11 @@ export interface StartOptions {
   issuer?: string
   /** Keep the signing key in this file. Default: a new one in memory. */
   keyFile?: string
-  /** The most tokens that are kept. Default: 10,000. */
+  /** How many tokens are kept at most. Default: 10,000. */
   cacheEntries?: number
-  /** Who is asking, and as whom; callers are recognised by their address. */
+  /** Which callers get which service account. Callers are recognised by their address. */
   identities?: IdentityOptions[]
-  /** Laid over the metadata tree. */
+  /** Replaces values of the metadata tree. */
   metadata?: MetadataOverlay
   /** The clock in epoch ms. Default: the wall clock. */
   now?: () => number
@@ -86,7 +86,7 @@ export interface RecordedRequest {
   audience: string
   /** Empty for an ID token. */
   scopes: readonly string[]
-  /** Email that the token speaks for. */
+  /** Email of the token's account. */
   identity: string
   /** Who asked: an address. */
   caller: string
@@ -102,12 +102,12 @@ export type IssueTokenOptions = ClaimOptions &
     | {
         /** The `aud` claim. */
         audience: string
-        /** Whom the token speaks for. Default: the server's own service account. */
+        /** The token's account. Default: the server's own service account. */
         serviceAccount?: string
         user?: never
       }
     | {
-        /** Email of the person whom the token speaks for. */
+        /** Email of the person. */
         user: string
         audience?: never
         serviceAccount?: never
@@ -115,7 +115,7 @@ export type IssueTokenOptions = ClaimOptions &
   )
 
 export interface ClaimOptions {
-  /** Laid over the claims; undefined leaves one out. */
+  /** Replaces claims; undefined removes one. */
   claims?: Record<string, unknown>
   /** Seconds until it expires; negative for one that has. Default 3600. */
   expiresInSeconds?: number
@@ -128,7 +128,7 @@ export interface Sidemint {
   readonly issuer: string
   /** Where receivers find its keys. */
   readonly jwksUri: string
-  /** The variables that point a child process at this server; undefined means: to be unset. */
+  /** The variables that point a child process at this server; undefined means that one must be unset. */
   readonly env: Readonly<Record<string, string | undefined>>
   /**
    * Every token request since the start, oldest first; the last 10,000 of them. Without those for gcloud's own audience,
@@ -136,8 +136,8 @@ export interface Sidemint {
    */
   readonly requests: readonly RecordedRequest[]
   /**
-   * Points this process at the server until `close`; after that it does nothing. Call it before a Google
-   * library is used: some remember what they found.
+   * Points this process at the server until `close`; afterwards it does nothing. Call it before any Google library is
+   * used: some remember what they found.
    */
   applyEnv(): void
   /**

@@ -1,4 +1,4 @@
-/** The only place where the parts are wired. Start reads as an index of the program; close runs it backwards. */
+/** The only place where the parts are wired. The start lists them in order; close goes through them backwards. */
 
 import type { RequestListener } from 'node:http'
 import type { Settings } from './config/settings.ts'
@@ -52,9 +52,9 @@ export interface RunningServer extends Orders {
   jwksUri: string
   /** Who mints, and why this one. */
   source: Identities['source']
-  /** The credentials in a few words, or what is wrong with them; only of the google source. */
+  /** The credentials in a few words, or what is wrong with them; only with the google source. */
   credentials: string | undefined
-  /** Whether gcloud's variable says who is the default, where it is set. */
+  /** In words, whether gcloud's variable names the default identity; undefined where it is not set. */
   inherited: string | undefined
   advice: Identities['advice']
   identities: readonly Identity[]
@@ -79,7 +79,7 @@ interface Open {
   gates: readonly GateOptions[]
 }
 
-/** What the parts have in common. */
+/** What all parts get. */
 interface Common {
   settings: Settings
   events: Events
@@ -191,7 +191,7 @@ async function createHandler(
 
 type Identify = (inbound: Inbound) => IdentifiedCaller | Promise<IdentifiedCaller>
 
-/** Who sent a request; waits for the caller's name only where an identity is bound to names. */
+/** Finds a request's caller and identity. Waits for the caller's name only where an identity is bound to names. */
 function createIdentify(
   { find, needNames }: Identities,
   callers: Callers,

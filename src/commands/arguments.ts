@@ -17,17 +17,17 @@ export interface OwnFlag {
 }
 
 export interface CommandShape {
-  /** Its settings are those that the table gives to this one. */
+  /** It takes the settings that the table gives to this name. */
   name: Taker
   /** After `sidemint`, in the help. */
   usage: string
   summary: string
   flags: Readonly<Record<string, OwnFlag>>
-  /** What it cannot do with the settings, as problems. */
+  /** Its own problems with the settings. */
   check?: (settings: Settings) => string[]
-  /** What may stand beside flags: nothing, a command after `--`, or one argument and whatever follows it. */
+  /** What it takes besides flags: nothing, a command after `--`, or one argument and whatever follows it. */
   takes: 'nothing' | 'a command' | 'an argument and the rest'
-  /** Said behind a flag that is unknown here and like none of ours: whose it may be, and where it goes. */
+  /** Added to the problem of an unknown flag that is like none of ours: which program's it may be, and where to put it. */
   otherFlags?: string
 }
 
@@ -117,7 +117,7 @@ function defaultOf(name: SettingName, taker: Taker): string {
   return typeof value === 'string' || typeof value === 'number' ? ` (default: ${value})` : ''
 }
 
-/** A command that was misused, in the same form as a wrong setting. */
+/** The error for a misused command, in the form of a wrong setting. */
 export function misuse(problem: string): Error {
   return invalid([problem])
 }
@@ -129,7 +129,7 @@ interface FlagToken {
   value: string | undefined
 }
 
-/** A flag that wants a value and is followed by another flag has none; that one counts for itself. */
+/** A flag that needs a value but is followed by another flag has none; the other flag counts by itself. */
 function tokenize(
   shape: CommandShape,
   names: ReadonlyMap<string, SettingName>,

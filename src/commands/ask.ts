@@ -1,12 +1,12 @@
-/** How the commands ask a metadata server. */
+/** Asks a metadata server, for the commands. */
 
 /**
- * A server gives up on Google after ten seconds. One that is not there refuses at once, and one that is there may share
- * a busy host, so that less would call it absent.
+ * A server gives up on Google after ten seconds. An absent server refuses at once, but one that is there may share a busy
+ * host: with less time it would count as absent.
  */
 const TIMEOUT_MS = 15_000
 
-/** What the server at that URL answers for the path; a redirect is not followed. Throws as `fetch` does. */
+/** The server's answer for the path. Follows no redirect. Throws as `fetch` does. */
 export function ask(server: string, path: string): Promise<Response> {
   return fetch(`${server}${path}`, {
     headers: { 'Metadata-Flavor': 'Google' },

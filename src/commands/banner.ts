@@ -1,6 +1,6 @@
 /**
- * What is said at start: of a server who mints and why, each identity, the address, and what an app needs; of gates
- * what they front, whom they admit and whom they trust.
+ * What is printed at the start. For a server: who mints and why, each identity, the address, and the variables that an app
+ * needs. For gates: their services, whom they admit and whom they trust.
  */
 
 import { defaultsOf, type Settings } from '../config/settings.ts'
@@ -14,7 +14,7 @@ import { type Identity, identityLabel } from '../identity/identity.ts'
 import type { Log } from '../observe/log.ts'
 import type { RunningServer } from '../server.ts'
 
-/** The variables that an app needs at the least; `sidemint env` prints all. */
+/** The variables that every app needs; `sidemint env` prints all. */
 const NEEDED = [...METADATA_VARIABLES, 'METADATA_SERVER_DETECTION']
 
 const USER_TOKENS =
@@ -75,7 +75,7 @@ function recordOf({ email, callers, hosts, isDefault }: Identity, port: number |
   return { email, callers, hosts, ...(port === undefined ? {} : { port }), default: isDefault }
 }
 
-/** Whom an identity is for: everybody else, or those who are named. */
+/** Who gets an identity: everybody else, or those that are named. */
 function describeIdentity(identity: Identity, port: number | undefined): string {
   const { callers, hosts, isDefault } = identity
   const whom = [

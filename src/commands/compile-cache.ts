@@ -1,4 +1,4 @@
-/** Where Node.js keeps our compiled code between starts. Whoever can write there can run code as this user. */
+/** Where Node.js keeps our compiled code between starts. Whoever may write there can run code as this user. */
 
 import { lstatSync, mkdirSync } from 'node:fs'
 import { enableCompileCache } from 'node:module'
@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { cacheDirectory } from '../env/directory.ts'
 
 /**
- * Uses a directory of this user's own, or none: Node.js's default lies in the temporary directory that all users share.
- * NODE_COMPILE_CACHE, which Node.js reads before us, names another.
+ * Uses a directory that belongs to this user, or none: Node.js's default is in the temporary directory, which all users
+ * share. NODE_COMPILE_CACHE, which Node.js reads itself, names another.
  */
 export function useCompileCache(env: NodeJS.ProcessEnv): void {
   if (env.NODE_COMPILE_CACHE) return
@@ -16,11 +16,11 @@ export function useCompileCache(env: NodeJS.ProcessEnv): void {
   try {
     if (isOurs(parent) && isOurs(directory)) enableCompileCache(directory)
   } catch {
-    // A start without compiled code is only slower.
+    // Without compiled code a start is only slower.
   }
 }
 
-/** Makes the directory where it is missing. Windows has no user ids, and keeps a home from other users itself. */
+/** Makes the directory where it is missing. Windows has no user ids, and protects a home itself. */
 function isOurs(directory: string): boolean {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const stats = lstatSync(directory)

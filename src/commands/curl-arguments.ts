@@ -1,21 +1,21 @@
-/** What curl is run with: the one URL that our token is for, and arguments that lead the token to no other. */
+/** The arguments for curl: the one URL that the token is for, and none that would send the token elsewhere. */
 
 import { plainly } from '../core/schemas.ts'
 
 /**
- * These take the token elsewhere: to further URLs, to what a file says, past a redirect to another host, or to a proxy,
- * which reads what is sent to an http URL. A proxy that the variables name is the user's for everything.
+ * These would send the token elsewhere: to further URLs, where a file says, after a redirect to another host, or through a
+ * proxy, which can read what is sent to an http URL. A proxy in the variables is the user's own choice for everything.
  */
 const LEADS_AWAY =
   /^(url|next|config|location-trusted|request-target|preproxy|proxy|proxy1\.0|socks(4a?|5|5-hostname))$/
 
-/** A host name or an IP literal as the URL standard writes it, with nothing in it that curl reads as two hosts. */
+/** A host name or an IP literal as the URL standard writes it: nothing that curl could read as two hosts. */
 const PLAIN_HOST = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])$/
 
 /**
- * The URL, or what is wrong with it. Only what every reader of URLs takes for the same host: the URL standard reads
- * `http://good.example\@other.example/` as good.example, and curl 7.88 as other.example (measured). So curl gets the
- * URL as it was parsed here.
+ * The URL, or what is wrong with it. Every reader of URLs must find the same host in it: the URL standard reads
+ * `http://good.example\@other.example/` as good.example, curl 7.88 as other.example (measured). So curl gets the URL as it
+ * was parsed here.
  */
 export function readUrl(text: string): URL | string {
   const url = /^https?:\/\//i.test(text) ? URL.parse(text) : null
@@ -28,13 +28,13 @@ export function readUrl(text: string): URL | string {
 }
 
 export interface CurlOptions {
-  /** A long name by its letter. */
+  /** Long names by their letters. */
   letters: ReadonlyMap<string, string>
-  /** Whether an option takes a value, by its long name. */
+  /** By its long name, whether an option takes a value. */
   takesValue: ReadonlyMap<string, boolean>
 }
 
-/** The options of the curl that is there, from what `curl --help all` prints: ` -d, --data <data>  HTTP POST data`. A value is in angle or square brackets. */
+/** The options of the installed curl, from `curl --help all`: ` -d, --data <data>  HTTP POST data`. A value is in angle or square brackets. */
 export function readCurlOptions(help: string): CurlOptions {
   const letters = new Map<string, string>()
   const takesValue = new Map<string, boolean>()
@@ -45,7 +45,7 @@ export function readCurlOptions(help: string): CurlOptions {
   return { letters, takesValue }
 }
 
-/** What is wrong with curl's own arguments, if anything. What this curl does not know is refused, as curl does. */
+/** What is wrong with curl's own arguments, or undefined. An option that this curl does not know is refused, as by curl. */
 export function findSecondUrl(rest: readonly string[], options: CurlOptions): string | undefined {
   for (let index = 0; index < rest.length; index++) {
     const argument = rest[index] ?? ''

@@ -37,14 +37,14 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const [text, ...rest] = parsed.rest
   if (text === undefined) throw misuse(`name the URL; ${CURLS_OWN}`)
   const url = readUrl(text)
-  // What stands before an @ may be a password.
+  // Before an @ there may be a password.
   if (typeof url === 'string') throw misuse(`${text.includes('@') ? 'the URL' : plainly(text)}: ${url}`)
   const problem =
     rest.length > 0 ? findSecondUrl(rest, readCurlOptions(capture('curl', ['--help', 'all'], io.env))) : undefined
   if (problem !== undefined) throw misuse(problem)
   const token = await obtainToken(readWanted(url, parsed), parsed, io)
   return withSecret(`Authorization: Bearer ${token}\n`, io.env, (path) =>
-    // A brace or a bracket in the URL is what it says, not several URLs.
+    // With --globoff braces and brackets in the URL do not mean several URLs.
     execute('curl', ['--globoff', '--header', `@${path}`, url.href, ...rest], io.env),
   )
 }
@@ -56,8 +56,8 @@ function readWanted(url: URL, parsed: Arguments): Wanted {
 }
 
 /**
- * Gives a secret to another process by a FIFO: everybody sees a process's arguments, a file would be on the disk,
- * and its stdin is the caller's.
+ * Gives a secret to another process through a FIFO: everybody can see a process's arguments, a file would be on the disk,
+ * and stdin belongs to the user.
  */
 async function withSecret<T>(secret: string, env: NodeJS.ProcessEnv, use: (path: string) => Promise<T>): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'sidemint-'))
@@ -68,7 +68,7 @@ async function withSecret<T>(secret: string, env: NodeJS.ProcessEnv, use: (path:
     try {
       return await use(path)
     } finally {
-      // The writer waits for a reader, also where the process never became one.
+      // The writer waits for a reader, which the process may never have become.
       const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
       await handedOver
       closeSync(reader)

@@ -1,4 +1,4 @@
-/** `sidemint doctor`: what stands between this machine and its tokens, each with the command that mends it. */
+/** `sidemint doctor`: what keeps this machine from its tokens, each with the command that fixes it. */
 
 import type { Settings } from '../config/settings.ts'
 import { reachable } from '../core/host.ts'

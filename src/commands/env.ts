@@ -1,4 +1,4 @@
-/** `sidemint env`: what points every Google client at a server, in the form that a shell or a file wants. */
+/** `sidemint env`: the variables that point every Google client at a server, in the form of a shell or a file. */
 
 import { mkdirSync } from 'node:fs'
 import { projectIn } from '../core/accounts.ts'
@@ -57,7 +57,7 @@ async function askProject(url: string): Promise<string | undefined> {
   }
 }
 
-/** Said where a login lies that some clients find whatever the variables say. */
+/** A warning about a login that some clients find whatever the variables say; empty where there is none. */
 export function loginWarning(env: NodeJS.ProcessEnv): string {
   const path = loginUnderHome(env)
   return path === undefined

@@ -1,4 +1,4 @@
-/** `sidemint exec -- CMD`: a server on a free port for as long as a command runs, and the command pointed at it. */
+/** `sidemint exec -- CMD`: runs a command, and a server on a free port that its clients ask. */
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -32,7 +32,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const parsed = await readArguments(SHAPE, { argv, env })
   const { given, rest } = parsed
   if (!parsed.chosen.has('source')) refuseGoogle(given, env)
-  // A port in the file or in a variable is the one of `serve`, which may be running beside.
+  // A port in the file or in a variable is meant for `serve`, which may be running too.
   const settings = { ...parsed.settings, port: given.has('port') ? parsed.settings.port : 0 }
   const [command, ...parameters] = rest
   if (command === undefined) throw misuse('name the command after `--`: sidemint exec -- pytest')
@@ -51,7 +51,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   }
 }
 
-/** Who asks for Google's tokens here would get local ones, and read that only where they are refused. */
+/** Whoever wants Google's tokens here would get local ones, and learn that only where they are refused. */
 function refuseGoogle(given: ReadonlySet<string>, env: NodeJS.ProcessEnv): void {
   refuseEmptyCredentials(env)
   const named = [

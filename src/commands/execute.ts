@@ -1,11 +1,11 @@
-/** Another command in our place: our terminal, the signals that we get, its exit code. */
+/** Runs another command with our terminal and our signals, and ends with its exit code. */
 
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import { failure } from '../core/errors.ts'
 import { childEnv } from '../env/child.ts'
 
-/** A shell reports a command that a signal ended as this plus the signal's number. */
+/** For a command that a signal ended, a shell's exit code is this plus the signal's number. */
 const SIGNAL_BASE = 128
 
 /** Throws COMMAND_NOT_RUN, with the system's error as its cause. */
@@ -15,7 +15,7 @@ export function execute(command: string, parameters: readonly string[], env: Nod
     const forward = (signal: NodeJS.Signals) => child.kill(signal)
     const signals = ['SIGTERM', 'SIGHUP'] as const
     for (const signal of signals) process.on(signal, forward)
-    // A terminal sends Ctrl-C to the whole group: the command gets its own, and decides what it means.
+    // A terminal sends Ctrl-C to the whole process group: the command gets it too, and decides what to do.
     const ignore = () => {}
     process.on('SIGINT', ignore)
     const leave = () => {

@@ -1,4 +1,4 @@
-/** `sidemint gate`: Cloud Run's front door before services, until it is told to stop. */
+/** `sidemint gate`: Cloud Run's front door before services, until a signal asks it to stop. */
 
 import { checkGates } from '../gate/options.ts'
 import { startGates } from '../gate/server.ts'

@@ -1,4 +1,4 @@
-/** What the commands that serve have in common: a log, and an end by a signal. */
+/** What the serving commands share: a log, and a stop by signal. */
 
 import type { Settings } from '../config/settings.ts'
 import { describeFault } from '../core/errors.ts'
@@ -6,13 +6,13 @@ import { createEvents, type Events } from '../core/events.ts'
 import { createLog, type Log } from '../observe/log.ts'
 import type { Io } from './command.ts'
 
-/** What is in flight at a signal gets this long; a supervisor may kill us after a second. */
+/** How long requests in flight get after a signal; a supervisor may kill us after a second. */
 const GRACE_MS = 800
 
 /**
- * The events of this process, and their log on stderr. What no code caught, a rejection or an exception, is logged by
- * its code and place, and the process goes on. An end would take the login and the front door from every service, where
- * now one caller has to ask again. Nothing is left half changed: tokens and settings are replaced as a whole.
+ * The events of this process, and their log on stderr. A rejection or an exception that nothing catches is logged by its
+ * code and place, and the process goes on: one caller has to ask again, where an end would cut every service off from its
+ * tokens. Nothing is left half changed, since tokens and settings are replaced as a whole.
  */
 export function createLoggedEvents(settings: Settings, { env, stderr, onFault }: Io): { events: Events; log: Log } {
   const events = createEvents()

@@ -1,4 +1,4 @@
-/** The table of commands, each loaded only when it is asked for, and how their failures are told. */
+/** The table of commands, each loaded only when it is run, and how their failures are printed. */
 
 import { asFailure, type SidemintError, withFix } from '../core/errors.ts'
 import type { Command, Io } from './command.ts'
@@ -25,7 +25,7 @@ export const COMMANDS: Record<string, { summary: string; load: () => Promise<Com
   },
 }
 
-/** Runs the command that `argv` names, answers its exit code and says on `stderr` why it failed. */
+/** Runs the command that `argv` names. Returns its exit code, and prints on `stderr` why it failed. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   const [first = '', ...others] = argv
   if (first === '--version') {

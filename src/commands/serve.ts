@@ -1,4 +1,4 @@
-/** `sidemint serve`: the metadata server until it is told to stop. */
+/** `sidemint serve`: the metadata server, until a signal asks it to stop. */
 
 import { clientGcloudDirectory, forgetGcloud } from '../env/directory.ts'
 import { checkFronted } from '../gate/options.ts'

@@ -1,4 +1,4 @@
-/** `sidemint token`: one ID token on stdout, from the server that runs, or minted here where none does. */
+/** `sidemint token`: one ID token on stdout, from a running server, or minted here where none runs. */
 
 import { existsSync } from 'node:fs'
 import { invalid } from '../config/layers.ts'
@@ -16,7 +16,7 @@ import { type Arguments, type CommandShape, helpFor, misuse, readArguments } fro
 import { ask, isMetadataServer } from './ask.ts'
 import type { Io } from './command.ts'
 
-/** With any other setting as a flag, the token is minted in this process. */
+/** A running server is asked only where all flags are among these; with another, this process mints. */
 const FOR_A_SERVER: readonly string[] = ['config', 'server', 'serviceAccount'] satisfies SettingName[]
 
 export const USER_FLAG = {
@@ -65,7 +65,7 @@ function readWanted(parsed: Arguments): Wanted {
   return { audience, format }
 }
 
-/** Throws SETTINGS_INVALID where something was said that a person's token cannot have. */
+/** Throws SETTINGS_INVALID for settings that a person's token cannot have. */
 export function readUser(user: string, { settings, given, own }: Arguments): Wanted {
   const needless = [...Object.keys(own), ...given].filter((name) => /^(audience|format|serviceAccount)$/.test(name))
   const problems = [
@@ -132,12 +132,12 @@ async function mintHere(wanted: ForAudience, settings: Settings, { env, stderr }
   }
 }
 
-/** A server makes the key that it publishes; one made here would be known to nobody. */
+/** Only a server makes a key file, since it publishes the key: receivers would not know one that is made here. */
 function demandKeyFile({ keyFile }: Settings): void {
   if (keyFile !== undefined && !existsSync(keyFile)) throw failure('KEY_FILE_MISSING', { path: keyFile })
 }
 
-/** No server signs for people who ask it: whoever reaches it could be anybody. */
+/** Signed in this process: a server signs no person's token on request, since anybody could ask. */
 async function mintForUser(user: string, settings: Settings, { stderr }: Io): Promise<string> {
   const { keyFile, issuer, server } = settings
   demandKeyFile(settings)
