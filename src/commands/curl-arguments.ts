@@ -9,6 +9,9 @@ import { plainly } from '../core/schemas.ts'
 const LEADS_AWAY =
   /^(url|next|config|location-trusted|request-target|preproxy|proxy|proxy1\.0|socks(4a?|5|5-hostname))$/
 
+/** These connect to another host than the URL's. Only a certificate shows then who it is. */
+const REROUTES = /^(connect-to|resolve|unix-socket|abstract-unix-socket|doh-url|dns-servers)$/
+
 /** A host name or an IP literal as the URL standard writes it: nothing that curl could read as two hosts. */
 const PLAIN_HOST = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])$/
 
@@ -46,7 +49,8 @@ export function readCurlOptions(help: string): CurlOptions {
 }
 
 /** What is wrong with curl's own arguments, or undefined. An option that this curl does not know is refused, as by curl. */
-export function findSecondUrl(rest: readonly string[], options: CurlOptions): string | undefined {
+export function findLeak(url: URL, rest: readonly string[], options: CurlOptions): string | undefined {
+  const named: { argument: string; name: string }[] = []
   for (let index = 0; index < rest.length; index++) {
     const argument = rest[index] ?? ''
     if (argument === '--') continue
@@ -56,35 +60,42 @@ export function findSecondUrl(rest: readonly string[], options: CurlOptions): st
     const given = argument.startsWith('--') ? readLong(argument.slice(2), options) : readLetters(argument, options)
     if (given === undefined)
       return `${plainly(argument)}: this curl's own help names no such option; write it out in full`
-    if ('leads' in given) {
-      return `${plainly(argument)}: would take the token to another URL (--${given.leads}); use curl and \`sidemint token\` for it`
+    const away = given.names.find((name) => LEADS_AWAY.test(name))
+    if (away !== undefined) {
+      return `${plainly(argument)}: would take the token to another URL (--${away}); use curl and \`sidemint token\` for it`
     }
+    named.push(...given.names.map((name) => ({ argument, name })))
     if (given.valueFollows) index += 1
   }
-  return undefined
+  const unproven =
+    url.protocol === 'http:' ? 'an http URL' : named.some(({ name }) => name === 'insecure') && '--insecure'
+  const rerouted = named.find(({ name }) => REROUTES.test(name))
+  if (!unproven || rerouted === undefined) return undefined
+  return `${plainly(rerouted.argument)}: may take the token to another host (--${rerouted.name}), and with ${unproven} no certificate shows whose it is; name that host in the URL, with --audience for the token`
 }
 
-type Given = { leads: string } | { valueFollows: boolean } | undefined
+interface Given {
+  names: string[]
+  /** The next argument is its value. */
+  valueFollows: boolean
+}
 
 /** `--no-NAME` switches an option off; `--expand-NAME`, of curl 8.3, fills variables into its value. */
-function readLong(written: string, { takesValue }: CurlOptions): Given {
-  if (takesValue.has(written)) return describe(written, takesValue.get(written) === true)
+function readLong(written: string, { takesValue }: CurlOptions): Given | undefined {
+  if (takesValue.has(written)) return { names: [written], valueFollows: takesValue.get(written) === true }
   const [, prefix, name = ''] = /^(no|expand)-(.*)$/.exec(written) ?? []
   if (!takesValue.has(name)) return undefined
-  return prefix === 'no' ? { valueFollows: false } : describe(name, true)
+  return prefix === 'no' ? { names: [], valueFollows: false } : { names: [name], valueFollows: true }
 }
 
 /** Letters may stand together, and a value may follow its letter: `-sSLo file`, `-ofile`. */
-function readLetters(argument: string, { letters, takesValue }: CurlOptions): Given {
+function readLetters(argument: string, { letters, takesValue }: CurlOptions): Given | undefined {
+  const names: string[] = []
   for (let at = 1; at < argument.length; at++) {
     const name = letters.get(argument.charAt(at))
     if (name === undefined) return undefined
-    const given = describe(name, at === argument.length - 1)
-    if ('leads' in given || takesValue.get(name) === true) return given
+    names.push(name)
+    if (takesValue.get(name) === true) return { names, valueFollows: at === argument.length - 1 }
   }
-  return { valueFollows: false }
-}
-
-function describe(name: string, valueFollows: boolean): { leads: string } | { valueFollows: boolean } {
-  return LEADS_AWAY.test(name) ? { leads: name } : { valueFollows }
+  return { names, valueFollows: false }
 }

@@ -10,7 +10,7 @@ import { plainly } from '../core/schemas.ts'
 import { childEnv } from '../env/child.ts'
 import { type Arguments, type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
 import type { Io } from './command.ts'
-import { findSecondUrl, readCurlOptions, readUrl } from './curl-arguments.ts'
+import { findLeak, readCurlOptions, readUrl } from './curl-arguments.ts'
 import { execute } from './execute.ts'
 import { obtainToken, readUser, USER_FLAG, type Wanted } from './token.ts'
 
@@ -21,7 +21,8 @@ const SHAPE: CommandShape = {
   usage: "curl [flags] URL [curl's arguments]",
   summary: `Runs curl with an ID token for the URL's origin, which it gets as \`sidemint token\` does. What follows the URL is curl's:
 sidemint curl https://ledger-abc123-uc.a.run.app/entries -d @entry.json
-The token goes to that URL alone: a second one, --next, --config and --location-trusted are refused.`,
+The token goes to that URL alone: a second one, --next, --config, --proxy and --location-trusted are refused,
+and --resolve and --connect-to where no certificate shows whose host it is (http, --insecure).`,
   flags: {
     user: USER_FLAG,
     audience: { value: 'URL', help: "who the token is for, where that is not the URL's origin" },
@@ -40,7 +41,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   // Before an @ there may be a password.
   if (typeof url === 'string') throw misuse(`${text.includes('@') ? 'the URL' : plainly(text)}: ${url}`)
   const problem =
-    rest.length > 0 ? findSecondUrl(rest, readCurlOptions(capture('curl', ['--help', 'all'], io.env))) : undefined
+    rest.length > 0 ? findLeak(url, rest, readCurlOptions(capture('curl', ['--help', 'all'], io.env))) : undefined
   if (problem !== undefined) throw misuse(problem)
   const token = await obtainToken(readWanted(url, parsed), parsed, io)
   return withSecret(`Authorization: Bearer ${token}\n`, io.env, (path) =>

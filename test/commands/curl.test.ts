@@ -65,3 +65,30 @@ for (const option of LEADING_AWAY) {
     t.regex(err, /would take the token to another URL \(--/)
   })
 }
+
+const REROUTED = [
+  ['--connect-to', '::127.0.0.1:9'],
+  ['--resolve', 'good.example:80:127.0.0.1'],
+  ['--unix-socket', '/tmp/a.sock'],
+  ['--abstract-unix-socket', 'a'],
+  ['--doh-url', 'https://127.0.0.1:9'],
+  ['--dns-servers', '127.0.0.1'],
+] as const
+
+for (const [option, value] of REROUTED) {
+  test(`curl takes the token to no other host that no certificate proves: ${option}`, async (t) => {
+    for (const [argv, unproven] of [
+      [['http://good.example/', option, value], 'an http URL'],
+      [['https://good.example/', '-sk', option, value], '--insecure'],
+    ] as const) {
+      const { code, out, err } = await run(['curl', '--source=local', ...argv])
+      t.is(code, 2)
+      t.is(out, '')
+      t.true(
+        err.includes(`${option}: may take the token to another host (${option}), and with ${unproven} no certificate`),
+      )
+    }
+    const proven = await run(['curl', '--source=local', 'https://127.0.0.1:9/', '--no-insecure', '-s', option, value])
+    t.notRegex(proven.err, /SETTINGS_INVALID/, 'curl was run')
+  })
+}
