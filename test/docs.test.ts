@@ -26,10 +26,13 @@ function anchorOf(heading: string): string {
     .replaceAll(' ', '-')
 }
 
-/** A citation may go on in the next line of its comment. */
+/** As `docs/wire.md, "Errors", "Methods" and "Claims"`, which may go on in the next line of its comment. */
 function citationsOf(path: string): [paper: string, heading: string][] {
   const text = read(path).replace(/\n\s*(?:\*|\/\/) /g, ' ')
-  return [...text.matchAll(/(docs\/[\w-]+\.md), "([^"\n]+)"/g)].map(([, paper = '', heading = '']) => [paper, heading])
+  return [...text.matchAll(/(docs\/[\w-]+\.md), ("[^"\n]+"(?:(?:,| and) "[^"\n]+")*)/g)].flatMap(
+    ([, paper = '', headings = '']) =>
+      [...headings.matchAll(/"([^"]+)"/g)].map(([, heading = '']): [string, string] => [paper, heading]),
+  )
 }
 
 test('each heading that a comment cites is in its paper', (t) => {

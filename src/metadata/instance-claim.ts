@@ -1,4 +1,4 @@
-/** What a VM's full ID tokens say of it, in the words of its tree, so that nobody reads two names for one machine. */
+/** The claim `google.compute_engine` of a VM's full ID tokens (docs/wire.md, "Claims"), from its tree, so that both name the same machine. */
 
 import type { InstanceClaim } from '../core/token.ts'
 import { type Directory, isDirectory, resolve, toText } from './tree.ts'
@@ -6,7 +6,7 @@ import { type Directory, isDirectory, resolve, toText } from './tree.ts'
 /** 2026-01-01: the same at every start, or a receiver that remembers machines would see a new one each time. */
 const CREATED_AT_SECONDS = 1_767_225_600
 
-/** `tree`: from `instance/` and `project/` down. */
+/** `tree`: the directory that has `instance` and `project`. */
 export function describeInstance(tree: Directory, withLicenses: boolean): InstanceClaim {
   const text = (...path: string[]): string | undefined => {
     const node = resolve(tree, path)

@@ -17,10 +17,10 @@ const AUDIENCE = 'https://a.example'
 const THREE_LINES = `import { GoogleAuth } from 'google-auth-library'
 const client = await new GoogleAuth().getIdTokenClient('${AUDIENCE}')
 console.log((await client.getRequestHeaders()).get('authorization').slice(7))`
-/** Where no variable names a project, the library runs gcloud for it, seconds each time (measured with 11.3 beside gcloud 528). */
+/** Where no variable names a project, the library runs gcloud for seconds (docs/wire.md, "Variables"). */
 const ENV = { ...process.env, GOOGLE_CLOUD_PROJECT: 'acme-dev' }
 
-/** The loser of every race: a user's login in HOME, as gcloud writes it. */
+/** A user's login in HOME, as gcloud writes it: clients must not prefer it to the server. */
 function homeWithLogin(): string {
   const home = mkdtempSync(join(tmpdir(), 'sidemint-home-'))
   const directory = join(home, '.config', 'gcloud')

@@ -1,3 +1,5 @@
+/** docs/gate.md, "Audiences" */
+
 import test from 'ava'
 import { acceptsAudience } from '../../src/gate/audience.ts'
 

@@ -1,3 +1,5 @@
+/** docs/gate.md, "Headers and the signature" */
+
 import test from 'ava'
 import { asFailure } from '../../src/core/errors.ts'
 import { readCredential, stripped } from '../../src/gate/credential.ts'

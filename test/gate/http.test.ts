@@ -1,4 +1,4 @@
-/** A gate's HTTP, where a proxy usually gets it wrong, and what it says where Cloud Run would do otherwise. */
+/** A gate's HTTP where proxies usually get it wrong, and its remarks on what Cloud Run would refuse (docs/gate.md, "What passes here and not there"). */
 
 import { once } from 'node:events'
 import http from 'node:http'

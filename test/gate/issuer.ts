@@ -10,7 +10,7 @@ import { rsaPem } from '../google/keys.ts'
 interface Key {
   kid: string
   privateKey: KeyObject
-  /** Laid over what is published of it. */
+  /** Replaces fields of its published form. */
   changes?: object
 }
 

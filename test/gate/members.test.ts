@@ -1,3 +1,5 @@
+/** docs/gate.md, "Who may invoke" */
+
 import test from 'ava'
 import { asFailure } from '../../src/core/errors.ts'
 import { admits, createInvokers, type Principal } from '../../src/gate/members.ts'

@@ -9,7 +9,7 @@ import { readPolicyFile } from '../../src/gate/policy-file.ts'
 
 const ORDERS = 'orders@acme-dev.iam.gserviceaccount.com'
 
-/** A policy file as gcloud prints it, and a policy that reads it on a clock that the test moves. */
+/** A policy file as gcloud prints it, and a policy that reads it on a clock that the test moves (docs/gate.md, "Who may invoke"). */
 function setUp(t: ExecutionContext) {
   const folder = mkdtempSync(join(tmpdir(), 'sidemint-policy-'))
   t.teardown(() => rmSync(folder, { recursive: true }))

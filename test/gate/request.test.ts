@@ -25,7 +25,7 @@ interface Row {
   code: string
 }
 
-/** How Cloud Run's front end decides: one row for each kind of credential, audience, header and identity. */
+/** How Cloud Run's front end decides (docs/gate.md, "The decision"): a row for each kind of credential, audience, header and identity. */
 const TABLE: Row[] = [
   { name: 'no credential', status: 403, code: 'TOKEN_MISSING' },
   { name: 'a Basic credential', headers: () => ['Authorization', 'Basic YTpi'], status: 403, code: 'TOKEN_MISSING' },

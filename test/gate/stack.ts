@@ -1,4 +1,4 @@
-/** A gate between a client and a service, all real: what the gate's tests stand on. */
+/** A gate between a client and a service, all real, for the gate's tests. */
 
 import { once } from 'node:events'
 import http, { type IncomingMessage, type RequestListener } from 'node:http'
@@ -128,7 +128,7 @@ interface Request {
   body?: string | Buffer
 }
 
-/** `headers` by turns, so that one name may come twice. */
+/** `headers`: alternating names and values, so that one name may come twice. */
 export async function send(
   port: number,
   headers: readonly string[],

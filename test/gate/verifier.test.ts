@@ -1,3 +1,5 @@
+/** docs/gate.md, "Verifying" */
+
 import { createPublicKey } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'

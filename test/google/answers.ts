@@ -20,7 +20,7 @@ export class Refusal extends Error {
   }
 }
 
-/** The error form of oauth2 and sts. */
+/** The error form of oauth2 and sts (RFC 6749 §5.2). */
 export function oauthError(status: number, error: string, description: string, more: object = {}): Refusal {
   return new Refusal({ status, body: { error, error_description: description, ...more } })
 }
@@ -45,7 +45,7 @@ export function apiError(code: number, message: string, details?: object[]): Ref
   return new Refusal({ status: code, body: { error } })
 }
 
-/** The detail of an API error that names its reason (google.rpc.ErrorInfo). */
+/** The detail of an API error that names its reason (google.rpc.ErrorInfo, google.aip.dev/193). */
 export function errorInfo(reason: string, metadata: Record<string, string>, domain = 'googleapis.com'): object {
   return { '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason, domain, metadata }
 }

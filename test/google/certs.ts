@@ -2,7 +2,7 @@ import { page } from './answers.ts'
 import type { Handler } from './http.ts'
 import type { World } from './world.ts'
 
-/** www.googleapis.com: the keys of the ID tokens, as X.509 and as JWKS. */
+/** www.googleapis.com: the keys of the ID tokens, as X.509 and as JWKS (docs/minting.md, "The local issuer"). */
 export function createCerts(world: World): Handler {
   let certificate: Promise<string> | undefined
   return async ({ url, call }) => {

@@ -17,7 +17,7 @@ export type Fault = Where &
     | { kind: 'reset' }
     /** Never answered. */
     | { kind: 'hang' }
-    /** 200 and bytes that are no JSON. */
+    /** 200 and bytes that are not JSON. */
     | { kind: 'garbage' }
     /** The right answer under another Content-Type. */
     | { kind: 'contentType'; type: string }

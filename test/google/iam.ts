@@ -25,7 +25,7 @@ const METHODS = {
 
 type Body = Record<string, unknown>
 
-/** iamcredentials.googleapis.com */
+/** iamcredentials.googleapis.com: docs/minting.md, "Impersonation" and, for what it refuses, docs/minting.md, "Refusals". */
 export function createIam(world: World): Handler {
   return async (exchange) => {
     const [, project, name = '', method = ''] = PATH.exec(decodeURIComponent(exchange.url.pathname)) ?? []
@@ -70,7 +70,7 @@ function authenticate(world: World, { headers }: Exchange): AccessToken {
   return token
 }
 
-/** A service account key may sign its access token itself, for an hour at most: the only kind outside of Google's own universe. */
+/** A key may sign its access token itself, for an hour at most; outside of Google's own universe there is no other kind (docs/minting.md, "Universes"). */
 function selfSigned(world: World, bearer: string): AccessToken | undefined {
   const claims = jwt.decode(bearer, { json: true })
   const account = world.account(claims?.iss ?? '')
@@ -98,7 +98,7 @@ function parse({ body: text }: Exchange, fields: readonly string[]): Body {
   return body as Body
 }
 
-/** The quota project, where one is named, must be one that the caller may use; the API must be on where it is charged. */
+/** The caller must be allowed to use the quota project that it names, and the API must be on where the call is counted (docs/minting.md, "Quota project"). */
 function admit(world: World, caller: AccessToken, { headers, call }: Exchange): void {
   const named = headers['x-goog-user-project']
   if (typeof named === 'string') {
@@ -130,7 +130,7 @@ function delegate(name: string): string {
   throw invalid(`Invalid form of account ID ${name}. Should be [Gaia ID |Email |Unique ID |] of the account`)
 }
 
-/** Each of the chain must let the one before it act through it. Returns who asks in the end. */
+/** Each account of the chain must let the one before it delegate. Returns the last one, which asks. */
 function travel(world: World, caller: string, delegates: readonly string[]): string {
   const permission = 'iam.serviceAccounts.implicitDelegation'
   return delegates.reduce((from, name) => {

@@ -13,7 +13,7 @@ export interface WorkloadProvider {
   principal(subject: string): string
   /** A JWT of the identity provider; claims given replace the right ones. */
   subjectToken(subject: string, claims?: Record<string, unknown>): string
-  /** A subject token that is no JWT (`urn:ietf:params:oauth:token-type:saml2`). */
+  /** A subject token that is not a JWT (`urn:ietf:params:oauth:token-type:saml2`). */
   opaqueToken(subject: string): string
 }
 

@@ -11,7 +11,7 @@ export interface Machine {
   email: string | undefined
 }
 
-/** A real machine's metadata server, over plain HTTP. */
+/** A real machine's metadata server, over plain HTTP (docs/wire.md, "Service accounts"). */
 export function createMetadata(world: World, machine: Machine): Handler {
   return async (exchange) => {
     const { method, headers, url } = exchange

@@ -6,10 +6,10 @@ import { numericId, type ServiceAccount, type World } from './world.ts'
 
 const TOKEN_URL = 'https://oauth2.googleapis.com/token'
 const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
-/** How far an assertion's times may be off Google's clock. */
+/** How far an assertion's times may be off Google's clock (inferred: Google does not document it). */
 const SKEW_SECONDS = 300
 
-/** oauth2.googleapis.com */
+/** oauth2.googleapis.com: docs/minting.md, "The key exchange" and, for what it refuses, docs/minting.md, "Refusals". */
 export function createOauth2(world: World): Handler {
   return (exchange) => {
     if (exchange.url.pathname !== '/token') throw page(404, 'The requested URL was not found on this server.')
@@ -73,7 +73,7 @@ function verifyAssertion(world: World, assertion: string): { account: ServiceAcc
   return { account, claims }
 }
 
-/** Signature alone: the times are Google's to judge, in its own words. */
+/** Checks the signature alone: the times are checked apart, since Google refuses them in other words. */
 export function isSignedBy(token: string, key: ServiceAccount['keys'][number]): boolean {
   try {
     jwt.verify(token, key, { algorithms: ['RS256'], ignoreExpiration: true, ignoreNotBefore: true })

@@ -9,7 +9,7 @@ const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const JWT_TYPES = ['jwt', 'id_token']
 const OPAQUE_TYPES = ['saml2']
 
-/** sts.googleapis.com */
+/** sts.googleapis.com: an exchange by RFC 8693, cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token. */
 export function createSts(world: World, exchanged = { lifetimeSeconds: 3600 }): Handler {
   return (exchange) => {
     const { pathname } = exchange.url

@@ -1,3 +1,5 @@
+/** Who is answered and who is not: docs/wire.md, "Addresses and Host", docs/wire.md, "Required header", docs/wire.md, "X-Forwarded-For" and docs/wire.md, "Methods". */
+
 import test from 'ava'
 import { type Sidemint, startSidemint } from '../../src/index.ts'
 import { ask, DEFAULT_ACCOUNT, FLAVOR, parseReply, sendRaw, V1 } from '../http-client.ts'

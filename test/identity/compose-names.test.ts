@@ -1,3 +1,5 @@
+/** docs/wire.md, "Docker's names" */
+
 import test from 'ava'
 import { readName } from '../../src/identity/compose-names.ts'
 

@@ -1,3 +1,5 @@
+/** Local tokens, and receivers that verify them: docs/wire.md, "Claims" and docs/minting.md, "The local issuer". */
+
 import test from 'ava'
 import { OAuth2Client } from 'google-auth-library'
 import { decodeProtectedHeader, errors, jwtVerify } from 'jose'

@@ -1,3 +1,5 @@
+/** Google's paths over real HTTP, row by row. What each answers is in docs/wire.md, "Directories" and "Content types". */
+
 import test from 'ava'
 import { readClaims } from '../../src/core/token.ts'
 import { type Sidemint, startSidemint } from '../../src/index.ts'
@@ -85,7 +87,7 @@ const moved = (target: string, path: string, query = ''): Row => ({
   body: `${path}/\n`,
 })
 
-/** On a server that looks like Cloud Run. */
+/** On a server that looks like Cloud Run (docs/wire.md, "The Cloud Run tree" and, for what is refused, docs/wire.md, "Errors"). */
 const ON_CLOUD_RUN: Row[] = [
   { target: '/', status: 200, type: TEXT, body: '0.1/\ncomputeMetadata/\n' },
   { target: '/?recursive=true', status: 200, type: TEXT, body: '0.1/\ncomputeMetadata/\n' },
@@ -210,7 +212,7 @@ const ON_CLOUD_RUN: Row[] = [
   },
 ]
 
-/** On a server that looks like a VM, with data of the user's own laid over. */
+/** On a server that looks like a VM, with data of the user's own laid over (docs/wire.md, "Recursion and formats"). */
 const ON_A_VM: Row[] = [
   text(
     '/instance/',
@@ -322,6 +324,7 @@ test('HEAD of an identity token is answered as GET, without the token', async (t
   t.is(reply.body, '')
 })
 
+/** As clients send them, encoded or not (docs/wire.md, "ID tokens"). */
 const AUDIENCES: [query: string, audience: string][] = [
   ['audience=https://a.example', 'https://a.example'],
   ['audience=https://a.example/', 'https://a.example/'],
@@ -415,6 +418,7 @@ test('an account named by its email gets the same token as by default', async (t
   }
 })
 
+/** docs/wire.md, "Access tokens" */
 const TOKEN_TARGETS = [
   'token',
   'token?recursive=true',

@@ -1,3 +1,5 @@
+/** The rules of the tree: docs/wire.md, "Directories", docs/wire.md, "Recursion and formats" and docs/wire.md, "ETag and waiting". */
+
 import test from 'ava'
 import {
   type Directory,

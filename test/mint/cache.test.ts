@@ -80,6 +80,7 @@ async function errorOf(promise: Promise<unknown>): Promise<SidemintError> {
   throw new Error('it did not fail')
 }
 
+/** How old an ID token may be: docs/wire.md, "ID tokens". */
 const AGES = [
   { age: 0, served: 'hit', refreshed: false },
   { age: 4 * MINUTE - 1, served: 'hit', refreshed: false },
@@ -99,6 +100,7 @@ for (const { age, served, refreshed } of AGES) {
   })
 }
 
+/** How much of an access token must be left: docs/wire.md, "Access tokens". */
 const LIVES_LEFT = [
   { left: 10 * MINUTE + 1, served: 'hit', refreshed: false },
   { left: 10 * MINUTE, served: 'hit', refreshed: true },
