@@ -14,6 +14,7 @@ import type { OwnIssuer } from './own-issuer.ts'
 import { createPolicy } from './policy.ts'
 import type { PolicyFile } from './policy-file.ts'
 import { createGate, type Gate } from './request.ts'
+import { createTurns } from './turns.ts'
 import { whatCame } from './unlike.ts'
 import { createVerifier, type Verifier } from './verifier.ts'
 
@@ -67,11 +68,12 @@ export async function createGates(
     }
   }
   if (problems.length > 0) throw failure('SETTINGS_INVALID', { problems: problems.join('\n') })
+  const inTurn = createTurns()
   return [...byPort].map(([port, gates]) => {
     const gate = chooseByHost(gates, shared)
     return {
       ...(port === undefined ? {} : { port }),
-      handler: (req, res) => void gate({ req, to: res }),
+      handler: (req, res) => inTurn(() => void gate({ req, to: res })),
       upgrade: (req, to, head) => void gate({ req, to, head }),
       unreadable(bytes) {
         const text = whatCame(bytes)
