@@ -5,7 +5,7 @@
  */
 
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire, isBuiltin } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -36,6 +36,12 @@ const LAZY_NAMES: Plugin = {
       return { contents, resolveDir: dirname(importer) }
     })
   },
+}
+
+/** Packages without a file for it: where the text stands. koa-compose is by the authors of Koa, under Koa's terms. */
+const LICENSED_ELSEWHERE: Record<string, string> = {
+  'data-uri-to-buffer': 'node_modules/data-uri-to-buffer/README.md',
+  'koa-compose': 'node_modules/koa/LICENSE',
 }
 
 rmSync(OUT, { recursive: true, force: true })
@@ -80,7 +86,9 @@ for (const { path, text } of outputFiles) {
 }
 writeDoors()
 writeFileSync(join(OUT, 'package.json'), '{ "type": "commonjs" }\n')
-writeFileSync(join(OUT, 'THIRD-PARTY.txt'), thirdPartyNotices(Object.keys(metafile.inputs)))
+const bundled = bundledPackages(Object.keys(metafile.inputs))
+writeFileSync(join(OUT, 'THIRD-PARTY.txt'), thirdPartyNotices(bundled))
+writeFileSync(join(OUT, 'sbom.cdx.json'), billOfMaterials(bundled))
 writeFileSync(join(OUT, 'sidemint.schema.json'), `${JSON.stringify(settingsJsonSchema(), null, 2)}\n`)
 writeTypes()
 
@@ -121,17 +129,54 @@ function writeTypes(): void {
   rmSync(types, { recursive: true })
 }
 
-/** The licence of every package that went into the bundle. */
-function thirdPartyNotices(inputs: readonly string[]): string {
-  const packages = new Set(inputs.flatMap((input) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0] ?? []))
-  const notices = [...packages].sort().map((path) => {
+interface Bundled {
+  name: string
+  version: string
+  license: string
+  licenseText: string
+}
+
+/** The packages that went into the bundle, by their names. Two copies of one version are one package. */
+function bundledPackages(inputs: readonly string[]): Bundled[] {
+  const paths = new Set(inputs.flatMap((input) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0] ?? []))
+  const packages = [...paths].map((path) => {
     const { name, version, license } = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'))
-    const file = readdirSync(path).find((entry) => /^licen[cs]e/i.test(entry))
-    const text =
-      file === undefined || !existsSync(join(path, file)) ? '' : readFileSync(join(path, file), 'utf8').trim()
-    return `${name} ${version} (${license})\n\n${text}\n`
+    return { name, version, license, licenseText: licenseText(path, name) }
   })
-  return `What sidemint ships of others, and under which terms.\n\n${notices.join(`\n${'-'.repeat(80)}\n\n`)}`
+  return [...new Map(packages.map((bundled) => [`${bundled.name}@${bundled.version}`, bundled])).entries()]
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .map(([, bundled]) => bundled)
+}
+
+function licenseText(path: string, name: string): string {
+  const own = readdirSync(path).filter((entry) => /^(licen[cs]e|notice|copying)/i.test(entry))
+  const elsewhere = LICENSED_ELSEWHERE[name]
+  if (own.length === 0 && elsewhere === undefined) throw new Error(`${name} has no file with its licence`)
+  if (own.length > 0) return own.map((entry) => readFileSync(join(path, entry), 'utf8').trim()).join('\n\n')
+  const text = readFileSync(String(elsewhere), 'utf8')
+  return text.slice(text.indexOf('(The MIT License)')).trim()
+}
+
+function thirdPartyNotices(bundled: readonly Bundled[]): string {
+  const notices = bundled.map(
+    ({ name, version, license, licenseText }) => `${name} ${version} (${license})\n\n${licenseText}\n`,
+  )
+  return `The packages that sidemint contains, and their licences.\n\n${notices.join(`\n${'-'.repeat(80)}\n\n`)}`
+}
+
+/**
+ * The same list for scanners, which find no node_modules here: CycloneDX 1.6 (https://cyclonedx.org/docs/1.6/json/).
+ * Without a time and a serial number, which are optional, the same sources give the same file.
+ */
+function billOfMaterials(bundled: readonly Bundled[]): string {
+  const component = ({ name, version, license }: Omit<Bundled, 'licenseText'>, type: string) => {
+    const [, group, base] = /^(?:(@[^/]+)\/)?(.+)$/.exec(name) ?? []
+    const purl = `pkg:npm/${name.replace('@', '%40')}@${version}`
+    return { type, 'bom-ref': purl, group, name: base, version, licenses: [{ license: { id: license } }], purl }
+  }
+  const metadata = { component: component(JSON.parse(readFileSync('package.json', 'utf8')), 'application') }
+  const components = bundled.map((one) => component(one, 'library'))
+  return `${JSON.stringify({ bomFormat: 'CycloneDX', specVersion: '1.6', version: 1, metadata, components }, null, 2)}\n`
 }
 
 for (const [path, { bytes }] of Object.entries(metafile.outputs)) {

@@ -52,7 +52,7 @@ test.serial('it has no shell and no package manager', async (t) => {
     files.filter(
       (file) =>
         file.startsWith('opt/') &&
-        !/^opt\/(sidemint\/(chunks\/(\w+\.js)?|(cli|index)\.js|index\.d\.ts|package\.json|sidemint\.schema\.json|THIRD-PARTY\.txt)?)?$/.test(
+        !/^opt\/(sidemint\/(chunks\/(\w+\.js)?|(cli|index)\.js|index\.d\.ts|package\.json|sidemint\.schema\.json|sbom\.cdx\.json|THIRD-PARTY\.txt)?)?$/.test(
           file,
         ),
     ),

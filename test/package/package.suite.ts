@@ -1,20 +1,21 @@
-/** What a user gets: the packed tarball in an empty project, under import, require, TypeScript and Jest, on the oldest Node.js. */
+/** What a user gets: from the packed tarball, from a git URL and from a clone, on the oldest Node.js and on one that is too old. */
 
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
+import { build } from 'esbuild'
 import { startFakeGoogle } from '../google/start.ts'
 
 const run = promisify(execFile)
 const project = mkdtempSync(join(tmpdir(), 'sidemint-package-'))
-const example = new URL('../../examples/test-api/', import.meta.url).pathname
+const ROOT = new URL('../..', import.meta.url).pathname
 let packed: { filename: string; files: { path: string }[] }
 
 test.before('pack, and install into an empty project', () => {
@@ -36,7 +37,7 @@ test.serial('the tarball holds what runs, and no sources, tests or maps', (t) =>
   t.deepEqual(
     paths.filter(
       (path) =>
-        !/^(dist\/(cli|index)\.js|dist\/index\.d\.ts|dist\/(package\.json|THIRD-PARTY\.txt|sidemint\.schema\.json)|dist\/chunks\/\w+\.js|package\.json|README\.md|LICENSE)$/.test(
+        !/^(dist\/(cli|index)\.js|dist\/index\.d\.ts|dist\/(package\.json|THIRD-PARTY\.txt|sbom\.cdx\.json|sidemint\.schema\.json)|dist\/chunks\/\w+\.js|package\.json|README\.md|LICENSE)$/.test(
           path,
         ),
     ),
@@ -104,14 +105,23 @@ for (const [how, file, load] of [
   })
 }
 
-/** A Node.js of that version, from the registry. */
-async function installNode(version: string): Promise<string> {
-  const directory = join(project, `node-${version}`)
+/** A project of its own with that version of a package of the registry; its directory. */
+async function install(name: string, version: string): Promise<string> {
+  const directory = join(project, `${name}-${version}`)
+  if (existsSync(directory)) return directory
   mkdirSync(directory)
   writeFileSync(join(directory, 'package.json'), '{ "private": true, "allowScripts": { "node": true } }')
-  await run('npm', ['install', '--no-save', '--no-audit', '--no-fund', `node@${version}`], { cwd: directory })
-  return join(directory, 'node_modules', 'node', 'bin', 'node')
+  await run('npm', ['install', '--no-save', '--no-audit', '--no-fund', `${name}@${version}`], { cwd: directory })
+  return directory
 }
+
+/** A Node.js of that version. */
+const installNode = async (version: string) =>
+  join(await install('node', version), 'node_modules', 'node', 'bin', 'node')
+
+const TOO_OLD = '20.20.2'
+const OLDEST = '22.20.0'
+const REFUSAL = 'sidemint needs Node.js 22.20 or later, this is 20.20'
 
 const CLI = join(project, 'node_modules', 'sidemint', 'dist', 'cli.js')
 
@@ -119,11 +129,10 @@ test.serial(
   'an older Node.js is told which one is needed, and nothing else, by the command and the library',
   async (t) => {
     t.timeout(240_000)
-    const node = await installNode('20.20.2')
-    const sentence = 'sidemint needs Node.js 22.20 or later, this is 20.20'
+    const node = await installNode(TOO_OLD)
     for (const argv of [[], ['--version'], ['token', '--audience=a']]) {
       const refused = await t.throwsAsync(run(node, [CLI, ...argv]))
-      t.like(refused, { code: 1, stdout: '', stderr: `${sentence}\n` })
+      t.like(refused, { code: 1, stdout: '', stderr: `${REFUSAL}\n` })
     }
     for (const [type, load] of [
       ['commonjs', "require('sidemint')"],
@@ -132,10 +141,10 @@ test.serial(
     ]) {
       const refused = await t.throwsAsync(run(node, [`--input-type=${type}`, '--eval', String(load)], { cwd: project }))
       const { stderr } = refused as unknown as { stderr: string }
-      t.deepEqual(stderr.match(/^\w*Error: .*$/gm), [`Error: ${sentence}`])
+      t.deepEqual(stderr.match(/^\w*Error: .*$/gm), [`Error: ${REFUSAL}`])
     }
     const caught = `try { require('sidemint') } catch (error) { console.log(error.message) }`
-    t.is((await run(node, ['--eval', caught], { cwd: project })).stdout, `${sentence}\n`)
+    t.is((await run(node, ['--eval', caught], { cwd: project })).stdout, `${REFUSAL}\n`)
   },
 )
 
@@ -152,7 +161,7 @@ async function serving(t: ExecutionContext, node: string, argv: readonly string[
 
 test.serial('on the oldest Node.js that is supported the command serves, mints and gates', async (t) => {
   t.timeout(240_000)
-  const node = await installNode('22.20.0')
+  const node = await installNode(OLDEST)
   const EMAIL = 'orders@acme-dev.iam.gserviceaccount.com'
   const served = await serving(t, node, ['serve', '--port=0', '--source=local', '--service-account', EMAIL])
   const minted = await run(node, [CLI, 'token', '--audience=https://a.example', '--server', served.url])
@@ -209,13 +218,109 @@ test.serial('TypeScript sees the types as a module and as CommonJS', async (t) =
   )
 })
 
-test.serial('the example of the test API passes under Jest as it comes', async (t) => {
-  t.timeout(240_000)
-  for (const file of readdirSync(example).filter((name) => name.endsWith('.js')))
-    cpSync(join(example, file), join(project, file))
-  const { devDependencies } = JSON.parse(readFileSync(join(example, 'package.json'), 'utf8'))
-  const wanted = ['jest', 'jsonwebtoken'].map((name) => `${name}@${devDependencies[name]}`)
-  await run('npm', ['install', '--no-audit', '--no-fund', ...wanted], { cwd: project })
-  const { stderr } = await run(join(project, 'node_modules', '.bin', 'jest'), [], { cwd: project })
-  t.regex(stderr, /Tests: +4 passed, 4 total/)
+test.serial('a resolver that knows no exports finds the library and its types', async (t) => {
+  const directory = join(project, 'node_modules', 'sidemint')
+  const { main, types, exports } = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'))
+  t.deepEqual([main, types], [exports['.'].default, exports['.'].types])
+  // Node.js looks at main alone where the directory is named.
+  const load = `console.log(typeof require(${JSON.stringify(directory)}).startSidemint)`
+  t.is((await run(process.execPath, ['--eval', load], { cwd: tmpdir() })).stdout, 'function\n')
 })
+
+test.serial('the bill of materials and the notices name each package of the bundle, and no other', async (t) => {
+  const { metafile } = await build({
+    absWorkingDir: ROOT,
+    entryPoints: ['src/cli.ts', 'src/index.ts'],
+    outdir: 'dist',
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    alias: { '@koa/router': './node_modules/@koa/router/dist/index.js' },
+    external: ['web-streams-polyfill'],
+    metafile: true,
+    write: false,
+    logLevel: 'error',
+  })
+  const lock = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')).packages
+  const locked = Object.keys(lock).filter((path) =>
+    Object.keys(metafile.inputs).some(
+      (input) => input.startsWith(`${path}/`) && !input.slice(path.length).includes('/node_modules/'),
+    ),
+  )
+  const wanted = locked
+    .filter((path) => path !== '')
+    .map((path) => `${path.split('node_modules/').at(-1)} ${lock[path].version}`)
+  const dist = join(project, 'node_modules', 'sidemint', 'dist')
+  const sbom = JSON.parse(readFileSync(join(dist, 'sbom.cdx.json'), 'utf8'))
+  const listed = sbom.components.map(({ purl }: { purl: string }) =>
+    decodeURIComponent(purl).replace(/^pkg:npm\/(.+)@/, '$1 '),
+  )
+  const [, ...notices] = readFileSync(join(dist, 'THIRD-PARTY.txt'), 'utf8').split(
+    /^(?=\S+ \d+\.\d+\.\d+ \([\w.-]+\)\n\n)/m,
+  )
+  t.true(wanted.length > 50)
+  t.deepEqual(listed.sort(), [...new Set(wanted)].sort())
+  t.deepEqual(notices.map((notice) => notice.split(' (')[0]).sort(), listed)
+  t.deepEqual(
+    notices.filter((notice) => notice.length < 500),
+    [],
+  )
+})
+
+/** What a machine types on which this Node.js and this npm are installed. */
+function shell(node: string, npm?: string) {
+  const first = npm === undefined ? [] : [join(npm, 'node_modules', '.bin')]
+  const PATH = [...first, dirname(node), process.env.PATH].join(delimiter)
+  return (cwd: string, command: string, ...argv: readonly string[]) =>
+    run(command, argv, { cwd, env: { ...process.env, PATH } })
+}
+
+const QUIET = ['--no-audit', '--no-fund', '--prefer-offline']
+const clone = join(project, 'clone')
+
+test.serial(
+  'a clone of what is committed, on a Node.js that is too old: npm ci, npx, npm run, and the example',
+  async (t) => {
+    t.timeout(480_000)
+    await run('git', ['clone', '--quiet', '--depth=1', `file://${ROOT}`, clone])
+    const type = shell(await installNode(TOO_OLD))
+    await type(clone, 'npm', 'ci', ...QUIET)
+    const claims = ['token', '--audience=https://a.example', '--source=local', '--claims']
+    t.is(JSON.parse((await type(clone, 'npx', 'sidemint', ...claims)).stdout).aud, 'https://a.example')
+    const { stdout } = await type(clone, 'npm', 'run', '--silent', 'sidemint', '--', ...claims)
+    t.is(JSON.parse(stdout).aud, 'https://a.example')
+    t.is((await type(clone, 'git', 'status', '--porcelain')).stdout, '')
+
+    const example = join(clone, 'examples', 'test-api')
+    await type(example, 'npm', 'install', ...QUIET)
+    t.regex((await type(example, 'npm', 'test')).stderr, /Tests: +4 passed, 4 total/)
+  },
+)
+
+for (const { npm, node, flags } of [
+  { npm: '10', node: TOO_OLD, flags: [] },
+  { npm: '11', node: undefined, flags: [] },
+  { npm: '12', node: undefined, flags: ['--allow-git=root'] },
+]) {
+  test(`npm ${npm} installs a git URL, and the command and the library work`, async (t) => {
+    t.timeout(480_000)
+    const here = join(project, `git-${npm}`)
+    mkdirSync(here)
+    writeFileSync(join(here, 'package.json'), '{ "name": "consumer", "private": true }')
+    const installer = node === undefined ? process.execPath : await installNode(node)
+    const type = shell(installer, await install('npm', npm))
+    t.is((await type(here, 'npm', '--version')).stdout.split('.')[0], npm)
+    await type(here, 'npm', 'install', ...QUIET, ...flags, `git+file://${clone}`)
+    t.deepEqual(readdirSync(join(here, 'node_modules', '.bin')), ['sidemint'])
+
+    const bin = join('node_modules', '.bin', 'sidemint')
+    for (const runner of [await installNode(OLDEST), process.execPath]) {
+      const asked = [bin, 'token', '--audience=https://a.example', '--source=local', '--claims']
+      t.is(JSON.parse((await shell(runner)(here, runner, ...asked)).stdout).aud, 'https://a.example')
+      const load = `import { startSidemint } from 'sidemint'; const m = await startSidemint(); console.log(m.issuer === m.url); await m.close()`
+      t.is((await run(runner, ['--input-type=module', '--eval', load], { cwd: here })).stdout, 'true\n')
+    }
+    const refused = await t.throwsAsync(shell(await installNode(TOO_OLD))(here, bin, '--version'))
+    t.like(refused, { code: 1, stdout: '', stderr: `${REFUSAL}\n` })
+  })
+}
