@@ -1,4 +1,7 @@
-FROM node:24-bookworm-slim AS build
+ARG BUILD_IMAGE=node:24-bookworm-slim
+ARG RUN_IMAGE=gcr.io/distroless/nodejs24-debian12:nonroot
+
+FROM ${BUILD_IMAGE} AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
@@ -6,7 +9,7 @@ COPY build.ts tsconfig.json ./
 COPY src src
 RUN npm run build && mkdir keys compiled
 
-FROM gcr.io/distroless/nodejs24-debian12:nonroot
+FROM ${RUN_IMAGE}
 COPY --from=build /build/dist /opt/sidemint
 # A named volume mounted here takes this directory's owner, so the key can be written.
 COPY --from=build --chown=65532:65532 /build/keys /var/lib/sidemint
@@ -23,3 +26,8 @@ EXPOSE 80
 # only every 5 s in it, and older ones cannot be told otherwise.
 HEALTHCHECK --interval=1.5s --timeout=3s --retries=5 CMD ["/nodejs/bin/node", "/opt/sidemint/cli.js", "healthcheck"]
 ENTRYPOINT ["/nodejs/bin/node", "/opt/sidemint/cli.js"]
+ARG VERSION=dev
+LABEL org.opencontainers.image.title="sidemint" \
+      org.opencontainers.image.description="The metadata server that Google's client libraries expect, on your laptop" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}"
