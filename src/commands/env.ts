@@ -3,8 +3,15 @@
 import { mkdirSync } from 'node:fs'
 import { projectIn } from '../core/accounts.ts'
 import { failure } from '../core/errors.ts'
+import { METADATA_ADDRESS, METADATA_NAME } from '../core/google.ts'
 import { quoted } from '../core/schemas.ts'
-import { type ClientEnv, createClientEnv, createComposeEnv, loginUnderHome } from '../env/client.ts'
+import {
+  type ClientEnv,
+  createClientEnv,
+  createComposeEnv,
+  loginUnderHome,
+  VARIABLES_UNREAD_BY,
+} from '../env/client.ts'
 import { clientGcloudDirectory, forgetGcloud } from '../env/directory.ts'
 import { type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
 import { ask, isMetadataServer } from './ask.ts'
@@ -12,9 +19,14 @@ import type { Io } from './command.ts'
 
 const SHAPE: CommandShape = {
   name: 'env',
-  usage: 'env [--format shell|dotenv|compose|json]',
-  summary: 'Prints the variables that point every Google client at a server: eval "$(sidemint env)"',
-  flags: { format: { value: 'FORMAT', help: 'shell, dotenv, compose or json (default: shell)' } },
+  usage: 'env [--format shell|fish|powershell|dotenv|compose|json]',
+  summary: `Prints the variables that point Google's clients at a server:
+eval "$(sidemint env)", in fish: sidemint env --format fish | source,
+in PowerShell: sidemint env --format powershell | Out-String | Invoke-Expression
+
+No variable reaches ${VARIABLES_UNREAD_BY}:
+they ask ${METADATA_NAME} or ${METADATA_ADDRESS} whatever is set. In a stack, give sidemint that address.`,
+  flags: { format: { value: 'FORMAT', help: 'shell, fish, powershell, dotenv, compose or json (default: shell)' } },
   takes: 'nothing',
 }
 
@@ -23,6 +35,14 @@ const FORMATS: Record<string, (env: ClientEnv) => string> = {
     lines(env, (name, value) =>
       value === undefined ? `unset ${name}` : `export ${name}='${value.replaceAll("'", "'\\''")}'`,
     ),
+  // https://fishshell.com/docs/current/language.html#quotes
+  fish: (env) =>
+    lines(env, (name, value) =>
+      value === undefined ? `set -e ${name}` : `set -gx ${name} '${value.replace(/[\\']/g, '\\$&')}'`,
+    ),
+  // A value of $null removes the variable.
+  powershell: (env) =>
+    lines(env, (name, value) => `$env:${name} = ${value === undefined ? '$null' : `'${value.replaceAll("'", "''")}'`}`),
   dotenv: (env) =>
     lines(env, (name, value = '') => `${name}=${/^[\w.,:/@-]*$/.test(value) ? value : JSON.stringify(value)}`),
   compose: (env) => lines(env, (name, value) => `${name}: ${value}`),

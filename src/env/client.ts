@@ -43,6 +43,8 @@ export function createClientEnv({ url, emptyDirectory, env, project }: ClientEnv
     CLOUDSDK_CONFIG: emptyDirectory,
     SIDEMINT_HOST_CLOUDSDK_CONFIG: env.SIDEMINT_HOST_CLOUDSDK_CONFIG ?? env.CLOUDSDK_CONFIG ?? '',
     GOOGLE_APPLICATION_CREDENTIALS: undefined,
+    // Set to true, Python's and Java's libraries look for no metadata server (tried with google-auth 2.63, 1.50 of Java's).
+    NO_GCE_CHECK: undefined,
   }
 }
 

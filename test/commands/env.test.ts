@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
+import { help } from '../../src/commands/env.ts'
 import { startSidemint } from '../../src/index.ts'
 import { BARE, freePort, run, scratch, serve } from './run.ts'
 
@@ -18,6 +19,7 @@ test('env in a shell sets what clients need, and evaluated twice it keeps the fi
     ...BARE,
     CLOUDSDK_CONFIG: "/it's mine",
     GOOGLE_APPLICATION_CREDENTIALS: '/login.json',
+    NO_GCE_CHECK: 'true',
     NO_PROXY: 'corp.example',
   }
   for (const server of ['http://127.0.0.1:1', 'http://127.0.0.1:2']) {
@@ -33,7 +35,25 @@ test('env in a shell sets what clients need, and evaluated twice it keeps the fi
   t.is(set.NO_PROXY, 'corp.example,127.0.0.1,metadata.google.internal,169.254.169.254')
   t.is(set.no_proxy, set.NO_PROXY)
   t.false('GOOGLE_APPLICATION_CREDENTIALS' in set)
+  t.false('NO_GCE_CHECK' in set)
   t.false(Object.keys(set).some((name) => name.startsWith('K_')))
+})
+
+test('env speaks fish and PowerShell too, with quotes that each of them reads', async (t) => {
+  const env = { CLOUDSDK_CONFIG: "/it's \\mine" }
+  const fish = await run(['env', '--format=fish', '--server=http://127.0.0.1:2'], env)
+  for (const line of fish.out.trimEnd().split('\n')) t.regex(line, /^set (-gx \w+ '.*'|-e \w+)$/)
+  t.true(fish.out.includes("set -gx GCE_METADATA_HOST '127.0.0.1:2'\n"))
+  t.true(fish.out.includes("set -gx SIDEMINT_HOST_CLOUDSDK_CONFIG '/it\\'s \\\\mine'\n"))
+  t.true(fish.out.includes('set -e GOOGLE_APPLICATION_CREDENTIALS\n'))
+  const powershell = await run(['env', '--format=powershell', '--server=http://127.0.0.1:2'], env)
+  for (const line of powershell.out.trimEnd().split('\n')) t.regex(line, /^\$env:\w+ = ('.*'|\$null)$/)
+  t.true(powershell.out.includes("$env:SIDEMINT_HOST_CLOUDSDK_CONFIG = '/it''s \\mine'\n"))
+  t.true(powershell.out.includes('$env:GOOGLE_APPLICATION_CREDENTIALS = $null\n'))
+})
+
+test('the help of env says which clients no variable reaches', (t) => {
+  t.regex(help(), /No variable reaches PHP, .*openai.*:\nthey ask metadata\.google\.internal or 169\.254\.169\.254/)
 })
 
 for (const [name, other] of [
@@ -106,7 +126,7 @@ test('env prints dotenv, compose and json, and warns of a login that some client
 test('an unknown format is misuse, and the known ones are named', async (t) => {
   const { code, err } = await run(['env', '--format=toString'])
   t.is(code, 2)
-  t.regex(err, /--format: must be shell, dotenv, compose, json/)
+  t.regex(err, /--format: must be shell, fish, powershell, dotenv, compose, json/)
 })
 
 test('a home that cannot be written to is said with its path', async (t) => {

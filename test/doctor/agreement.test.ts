@@ -228,6 +228,13 @@ const MISTAKES: [title: string, from: string, to: string, what: RegExp, fix: Reg
     /^GCE_METADATA_HOST: sidemint$/,
   ],
   [
+    'a variable that forbids the look for a metadata server',
+    'orders: { build: .',
+    'orders: { build: ., environment: { NO_GCE_CHECK: "True" }',
+    /NO_GCE_CHECK is set, so Python's and Java's libraries look for no metadata server/,
+    /^remove it from orders$/,
+  ],
+  [
     'a proxy beside the fixed address',
     'orders: { build: .',
     'orders: { build: ., environment: { HTTP_PROXY: "http://proxy:3128" }',

@@ -16,7 +16,18 @@ const LOOPBACK = /^(localhost|127\.[\d.]+|\[?::1\]?)$/
 
 type Rule = (service: Service, stack: Neighbours, check: string) => Finding[]
 
-const RULES: readonly Rule[] = [logins, extraHosts, schemes, pointers, addresses, loopback, proxies, order, cloudRun]
+const RULES: readonly Rule[] = [
+  logins,
+  extraHosts,
+  schemes,
+  pointers,
+  addresses,
+  loopback,
+  proxies,
+  order,
+  checks,
+  cloudRun,
+]
 
 export function lintClient(service: Service, stack: Neighbours): Finding[] {
   const check = `compose:${service.name}`
@@ -195,6 +206,12 @@ function order(service: Service, { servers, services }: Neighbours, check: strin
       `depends_on: { ${server.name}: { condition: service_healthy } }`,
     ),
   ]
+}
+
+function checks({ name, environment }: Service, _: Neighbours, check: string): Finding[] {
+  if (environment.NO_GCE_CHECK?.toLowerCase() !== 'true') return []
+  const what = "NO_GCE_CHECK is set, so Python's and Java's libraries look for no metadata server"
+  return [fail(check, what, `remove it from ${name}`)]
 }
 
 function cloudRun({ name, environment }: Service, _: Neighbours, check: string): Finding[] {
