@@ -1,6 +1,6 @@
-/** In which encoding a text file is. */
+/** The encoding of a text file. */
 
-/** What its byte order mark says; UTF-8 without one. PowerShell 5 writes UTF-16 where it redirects. */
+/** By its byte order mark; UTF-8 without one. PowerShell 5 writes redirected output as UTF-16. */
 export function encodingOf(bytes: Uint8Array): 'utf-8' | 'utf-16le' | 'utf-16be' {
   const [first, second] = bytes
   if (first === 0xff && second === 0xfe) return 'utf-16le'

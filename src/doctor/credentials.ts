@@ -1,4 +1,4 @@
-/** The credential file: which one, whether it can be read, and whether Google still takes it. */
+/** The credential file: which one it is, whether it can be read, and whether Google still accepts it. */
 
 import { asFailure } from '../core/errors.ts'
 import { readClaims } from '../core/token.ts'
@@ -12,15 +12,15 @@ import { type Finding, failed, ok } from './finding.ts'
 
 export interface CredentialFile {
   place: AdcPlace
-  /** What was found of the file itself. */
+  /** The finding about the file itself. */
   finding: Finding
-  /** Undefined where the file says nothing of use. */
+  /** Undefined where the file is unusable. */
   adc?: Adc
   /** Whose hosts the credential is sent to. */
   universe: string
 }
 
-/** Reads the file; nobody is asked. */
+/** Reads the file, without a call to Google. */
 export async function readCredentials(env: NodeJS.ProcessEnv): Promise<CredentialFile> {
   const place = locateAdc(env)
   try {
@@ -34,14 +34,14 @@ export async function readCredentials(env: NodeJS.ProcessEnv): Promise<Credentia
   }
 }
 
-/** Refreshes what the file holds; a token that comes of that is thrown away. */
+/** Gets an access token with the credential, and throws it away. */
 export async function checkRefresh({ place, adc, universe }: CredentialFile): Promise<Finding[]> {
   return adc === undefined ? [] : [await refresh(place, rootOf(adc.credential), universe)]
 }
 
 /**
- * The credential at the root: one that impersonates may lack the right to an access token, and needs none for ID
- * tokens.
+ * Asks with the credential at the end of the chain: an impersonated account may lack the permission for access tokens,
+ * which ID tokens do not need.
  */
 async function refresh(
   place: AdcPlace,
@@ -69,7 +69,7 @@ async function refresh(
     return failed(check, asFailure(explainAt(place, error)))
   }
 
-  /** A user's email is in no file, and only in an ID token where the login asked for one. */
+  /** A user's email is not in the file; it is in an ID token, where the login asked for one. */
   async function nameOf(): Promise<string> {
     if (credential.kind !== 'user') return credential.kind === 'key' ? credential.email : describeCredential(credential)
     try {

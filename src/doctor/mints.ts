@@ -1,4 +1,4 @@
-/** One ID token for each identity, minted and thrown away: only its claims are kept. */
+/** Mints an ID token for each identity and keeps only its claims. */
 
 import { asFailure } from '../core/errors.ts'
 import { readClaims } from '../core/token.ts'
@@ -6,7 +6,7 @@ import { type Identity, identityLabel } from '../identity/identity.ts'
 import { type Finding, failed, ok } from './finding.ts'
 import { within } from './within.ts'
 
-/** Nobody's, so the token is of no use to anybody. */
+/** No service has it, so the token is useless to everybody. */
 export const AUDIENCE = 'https://doctor.sidemint.invalid'
 /** A source gives up after ten seconds. */
 const TIMEOUT_MS = 15_000

@@ -1,4 +1,4 @@
-/** The way to Google, and Google's clock. Asked only where tokens come from Google. */
+/** Whether Google can be reached, and Google's clock. Checked only where tokens come from Google. */
 
 import { SidemintError } from '../core/errors.ts'
 import { type HttpProxy, PROXY_FAULTS } from '../http/proxy.ts'
@@ -10,7 +10,7 @@ import { type Obstacle, reach } from './reach.ts'
 const CHECK = 'network'
 const TIMEOUT_MS = 5_000
 
-/** Who gives access tokens, and who impersonates. Another universe has no OAuth host; STS is its first. */
+/** The hosts for access tokens and for impersonation. Another universe has STS and no OAuth host (docs/minting.md, "Universes"). */
 function hostsOf(universe: string): string[] {
   return [`${universe === DEFAULT_UNIVERSE ? 'oauth2' : 'sts'}.${universe}`, `iamcredentials.${universe}`]
 }
@@ -40,7 +40,7 @@ function by(proxy: HttpProxy | undefined): string {
   return proxy === undefined ? '' : ` by way of the proxy ${nameOf(proxy)}`
 }
 
-/** Its URL may hold a password. */
+/** Not its URL, which may contain a password. */
 function nameOf({ address, variable }: HttpProxy): string {
   return `${address} (${variable})`
 }
@@ -84,7 +84,7 @@ function explainTls(host: string, reason: string): Finding {
   )
 }
 
-/** `reason`: the status that the proxy answered with, or what else became of the connection to it. */
+/** `reason`: the proxy's status, or what else happened to the connection. */
 function explainProxy(host: string, proxy: HttpProxy, reason: string): Finding {
   const { variable } = proxy
   const what = `the proxy ${nameOf(proxy)} did not connect to ${host}`

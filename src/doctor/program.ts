@@ -1,11 +1,11 @@
-/** Programs of this host that are asked for something, each within a time. */
+/** Runs programs of this host, each with a time limit. */
 
 import { execFile } from 'node:child_process'
 
 export type Outcome =
   | { kind: 'done'; stdout: string }
   | { kind: 'failed'; exitCode: number; stderr: string }
-  /** There is no such program here, or this user may not run it. */
+  /** The program does not exist here, or this user may not run it. */
   | { kind: 'absent' }
   /** It was ended because it took too long. */
   | { kind: 'late' }
@@ -20,13 +20,13 @@ export interface ProgramOptions {
 /** A stack of a thousand services is some 2 MB. */
 export const MOST_OUTPUT_MB = 64
 
-/** Never throws. What the program prints is ours alone: it may hold secrets, and goes nowhere unread. */
+/** Never throws. The program's output may contain secrets, so it is only parsed and never shown as it is. */
 export function runProgram(
   program: string,
   words: readonly string[],
   { env, timeoutMs }: ProgramOptions,
 ): Promise<Outcome> {
-  // No other process gets the credentials; Compose asks only whether the variable is set.
+  // No other process gets the credentials. Compose only needs to know whether the variable is set.
   const theirs = env.SIDEMINT_CREDENTIALS ? { ...env, SIDEMINT_CREDENTIALS: 'set' } : env
   const options = {
     env: theirs,

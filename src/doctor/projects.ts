@@ -1,4 +1,4 @@
-/** The projects behind the calls: the one that they are counted for, and whether the API is on. Mints tell of both. */
+/** The quota project, and whether the API is on. Both are known from the test mints (docs/minting.md, "Quota project"). */
 
 import { standardQuotaProject } from '../config/standard.ts'
 import { CATALOGUE } from '../core/errors.ts'
@@ -7,7 +7,7 @@ import { type Finding, ok, warn } from './finding.ts'
 
 export function checkProjects(adc: Adc, mints: readonly Finding[], env: NodeJS.ProcessEnv): Finding[] {
   const own = adc.credential.kind === 'key' ? adc.credential.email : undefined
-  // An account's own key needs no API.
+  // A key mints for its own account without the API.
   const isAnswered = mints.some(
     ({ claims }) => /\.gserviceaccount\.com$/.test(`${claims?.email}`) && claims?.email !== own,
   )
@@ -19,7 +19,7 @@ export function checkProjects(adc: Adc, mints: readonly Finding[], env: NodeJS.P
   ].flat()
 }
 
-/** A user's calls are counted for a project, and Google refuses some that name none. */
+/** A user's calls are counted for a project, and Google refuses some calls without one (docs/minting.md, "Quota project"). */
 function quota({ credential, quotaProject }: Adc, isAnswered: boolean, env: NodeJS.ProcessEnv): Finding {
   const named = standardQuotaProject(env)
   const check = 'quota'
@@ -33,7 +33,7 @@ function quota({ credential, quotaProject }: Adc, isAnswered: boolean, env: Node
   )
 }
 
-/** What a mint was refused for, said under the name of what is to be mended. */
+/** The findings of mints that were refused with this code, under the name of what has to be fixed. */
 function refused(mints: readonly Finding[], check: string, code: string): Finding[] | undefined {
   const mint = mints.find((each) => each.code === code)
   return mint && [{ ...mint, check }]

@@ -1,4 +1,4 @@
-/** One call of a host by the way that a mint takes, step by step, so that the step that fails can be named. */
+/** Calls a host as a mint does, step by step, so that the step which fails can be named. */
 
 import type { Agent, IncomingMessage } from 'node:http'
 import { request } from 'node:https'
@@ -8,16 +8,16 @@ import { type HttpProxy, proxyFor } from '../http/proxy.ts'
 
 export type Step = 'name' | 'proxy' | 'connection' | 'TLS' | 'answer'
 
-/** The step that failed, and why: Node.js' code, or `PROXY_` and what the proxy did. */
+/** The step that failed, and why: Node.js's code, or `PROXY_` and what the proxy did. */
 export interface Obstacle {
   step: Step
   reason: string
 }
 
 export interface Reached {
-  /** By which it went, or was to go. */
+  /** The proxy of the call; undefined: none. */
   proxy: HttpProxy | undefined
-  /** Undefined where the host answered; a failure of the catalogue where the settings forbid even to try. */
+  /** Undefined where the host answered; a failure of the catalogue where the settings do not allow a try. */
   obstacle?: Obstacle | SidemintError
   /** How far Google's clock is ahead of ours, to the second. */
   aheadMs?: number
@@ -52,7 +52,7 @@ export async function reach(host: string, env: NodeJS.ProcessEnv, timeoutMs: num
   }
 }
 
-/** `onStep` is called with each next step. */
+/** Calls `onStep` at each further step. */
 function ask(
   target: string,
   agent: Agent,
@@ -62,7 +62,7 @@ function ask(
   return new Promise((resolve, reject) => {
     const asking = request(target, { agent, signal })
     asking.once('socket', (socket) => {
-      // One that a proxy has opened is connected already.
+      // A socket that a proxy has opened is already connected.
       if (!socket.connecting) onStep('TLS')
       socket.once('lookup', (error) => error ?? onStep('connection'))
       socket.once('connect', () => onStep('TLS'))

@@ -1,8 +1,8 @@
-/** Files that may be asked for by mistake: whoever opens a pipe waits for its writer, and a device may never end. */
+/** Reads only regular files: a pipe waits for its writer, and a device may never end. */
 
 import { readFile, stat } from 'node:fs/promises'
 
-/** The text of a file. Throws what the file system does; where it is no regular file, the error's code says so. */
+/** The text of a file. Throws the file system's errors; for another kind of file an error whose code says so. */
 export async function readRegular(path: string): Promise<string> {
   await refuseOther(path)
   return readFile(path, 'utf8')

@@ -1,11 +1,11 @@
-/** A sidemint that runs is asked before anything else: it knows what it was started with, which no other process does. */
+/** Asks a running sidemint before anything else: only it knows what it was started with. */
 
 import { readErrorBody } from '../core/errors.ts'
 import { readClaims } from '../core/token.ts'
 import { type Finding, fail, ok } from './finding.ts'
 import { AUDIENCE } from './mints.ts'
 
-/** Whoever answers on this host or in this stack does so at once; a mint may take ten seconds. */
+/** On this host and in this stack a server answers at once. Not for mints, which may take ten seconds. */
 const ANSWER_TIMEOUT_MS = 2_000
 const MINT_TIMEOUT_MS = 15_000
 
@@ -50,7 +50,7 @@ export async function askRunning(url: string): Promise<Running | undefined> {
   }
 }
 
-/** What it says of itself: its last mint failed for good, or its clock is off. */
+/** Its own readiness: whether its last mint failed for good, or its clock is off. */
 async function findUnready(url: string): Promise<Finding | undefined> {
   const response = await get(url, '/_sidemint/ready', ANSWER_TIMEOUT_MS)
   const body = (await response.text()).trim()

@@ -1,4 +1,4 @@
-/** Who mints here, whether it can, and the way to Google where it is Google that does. */
+/** Who mints here and whether that works, and, where it is Google, whether Google can be reached. */
 
 import type { Settings } from '../config/settings.ts'
 import { asFailure } from '../core/errors.ts'

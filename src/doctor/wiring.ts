@@ -1,4 +1,4 @@
-/** What lies between this shell's clients and a sidemint: its port, the shell's variables, Google's own name. */
+/** Whether this shell's clients find a sidemint: its port, the shell's variables, Google's own name. */
 
 import { lookup } from 'node:dns/promises'
 import type { Settings } from '../config/settings.ts'
@@ -27,7 +27,7 @@ export async function checkPort({ host, port }: Pick<Settings, 'host' | 'port'>)
   }
 }
 
-/** The variables that point this shell's clients at a metadata server, as they were before they were taken from us. */
+/** The shell's variables that point clients at a metadata server, from before this process took them out of its own. */
 export async function checkPointers(
   pointers: Readonly<Record<string, string>>,
   env: NodeJS.ProcessEnv,
@@ -75,7 +75,7 @@ export async function checkPointers(
   ]
 }
 
-/** Who has Google's own name here: nobody on a laptop, a sidemint in a compose network, Google on its machines. */
+/** Who answers to Google's own name: nobody on a laptop, a sidemint in a compose network, Google on its machines. */
 export async function checkAlias(): Promise<Finding> {
   const check = 'alias'
   const found = await within(LOOKUP_TIMEOUT_MS, lookup(ALIAS)).catch(() => undefined)

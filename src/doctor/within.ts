@@ -1,4 +1,4 @@
-/** The promise's value, or an error after `timeoutMs`; whatever it does then goes unseen. */
+/** The promise's value, or an error after `timeoutMs`; what it does afterwards is ignored. */
 export async function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {

@@ -1,6 +1,6 @@
 /**
- * Local access tokens: opaque to who uses them, as Google's are, and signed, so that we know at any time whom one of
- * ours speaks for. No JWT: what looks like one would be taken for an ID token.
+ * Local access tokens: opaque to their users, as Google's are, and signed, so that we can always tell the account of one
+ * of ours. They are not JWTs: those could be taken for ID tokens.
  */
 
 import { randomBytes, sign, verify } from 'node:crypto'
@@ -10,7 +10,7 @@ import type { SigningKeys } from './keys.ts'
 const PREFIX = 'sidemint-local-access-token'
 
 export interface AccessGrant {
-  /** Email of the account that the token speaks for. */
+  /** Email of the token's account. */
   principal: string
   scopes: readonly string[]
   /** Epoch ms. */
@@ -26,7 +26,7 @@ export async function createAccessToken(keys: SigningKeys, grant: AccessGrant): 
   return `${PREFIX}.${sign('sha256', signed(payload), privateKey).toString('base64url')}.${payload}`
 }
 
-/** Whom the token speaks for; undefined where it is not one of ours, was changed, or has ended. */
+/** What the token grants; undefined where it is not one of ours, was changed, or has expired. */
 export async function readAccessToken(
   keys: SigningKeys,
   token: string,
@@ -41,7 +41,7 @@ export async function readAccessToken(
   return expiresAtMs > nowMs ? { principal, scopes, expiresAtMs } : undefined
 }
 
-/** The prefix is part of what is signed, so no signature of an ID token is one of these. */
+/** The prefix is signed too, so that the signature of an ID token never fits an access token. */
 function signed(payload: string): Buffer {
   return Buffer.from(`${PREFIX}.${payload}`)
 }

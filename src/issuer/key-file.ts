@@ -9,24 +9,23 @@ import { constants, link, open, realpath, rename, rm } from 'node:fs/promises'
 import { failure, SidemintError } from '../core/errors.ts'
 import { generateSigningKey, MODULUS_BITS, type PublicKey, publicKeyOf, type SigningKey, signingKey } from './key.ts'
 
-/** A key that signs no more. */
+/** A key that no longer signs. */
 export interface RetiredKey extends PublicKey {
-  /** Epoch ms; its tokens are over then. */
+  /** Epoch ms; by then its last token has expired. */
   untilMs: number
 }
 
 export interface KeySet {
   signing: SigningKey
-  /** Published before it signs, so that receivers which keep keys for an hour know it then. */
+  /** Published before it signs, so that receivers which keep keys for an hour already know it (docs/minting.md, "The local issuer"). */
   next?: SigningKey
   retired: readonly RetiredKey[]
 }
 
 /**
- * The keys in the file, or a new one written there with mode 0600 where there is no file. A file that is there and
- * unusable is an error, never replaced: receivers may trust the key in it. A mode wider than 0600 is
- * only a warning, since Windows mounts and Kubernetes secrets cannot say 0600. Throws KEY_FILE_BROKEN and
- * KEY_FILE_UNREADABLE.
+ * The keys in the file. Where there is no file, a new key is written there with mode 0600. A file that is unusable is an
+ * error and never replaced: receivers may trust the key in it. A mode wider than 0600 is only a warning, since Windows
+ * mounts and Kubernetes secrets cannot have 0600. Throws KEY_FILE_BROKEN and KEY_FILE_UNREADABLE.
  */
 export async function loadKeys(path: string, warn: (text: string) => void): Promise<KeySet> {
   const { pem, mode } = (await read(path)) ?? (await create(path))
@@ -50,7 +49,7 @@ interface KeyFile {
   mode: number
 }
 
-/** Without O_NONBLOCK a pipe that nobody writes to would be waited for. */
+/** With O_NONBLOCK: a pipe that nobody writes to would otherwise block. */
 async function read(path: string): Promise<KeyFile | undefined> {
   try {
     await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
@@ -70,7 +69,7 @@ function unreadable(path: string, error: unknown): unknown {
   return failure('KEY_FILE_UNREADABLE', { path, reason: systemCode(error) }, { cause: error })
 }
 
-/** Two processes may start at once on one path: the first to link its file wins, and both read that one. */
+/** Two processes may start at once with one path: the first to link its file wins, and both read that one. */
 async function create(path: string): Promise<KeyFile> {
   const signing = await generateSigningKey()
   await writeDraft(path, path, format({ signing, retired: [] }), (draft) =>
@@ -101,7 +100,7 @@ async function writeDraft(
   }
 }
 
-/** Some mounted file systems know no hard links; there a rename has to do. */
+/** Some mounted file systems have no hard links; there a rename is used. */
 async function publishWithoutLinks(error: unknown, draft: string, path: string): Promise<void> {
   if (systemCode(error) !== 'EEXIST') await rename(draft, path)
 }
@@ -111,7 +110,7 @@ const RETIRED = 'Published until'
 const NEXT_BLOCK = new RegExp(`^${NEXT}\n(-----BEGIN PRIVATE KEY-----[^]+?-----END PRIVATE KEY-----)`, 'm')
 const RETIRED_BLOCK = new RegExp(`^${RETIRED} (\\S+):\n(-----BEGIN PUBLIC KEY-----[^]+?-----END PUBLIC KEY-----)`, 'gm')
 
-/** Text between the blocks is allowed (RFC 7468 §2), and who wants one private key reads the first. */
+/** Text between the blocks is allowed (RFC 7468 §2). A program that wants one private key reads the first. */
 function format({ signing, next, retired }: KeySet): string {
   const secret = ({ privateKey }: SigningKey) => privateKey.export({ type: 'pkcs8', format: 'pem' })
   return [

@@ -1,4 +1,4 @@
-/** A signing key: made at random, named by its RFC 7638 thumbprint, published as a JWK. */
+/** A signing key: random, named by its RFC 7638 thumbprint, published as a JWK. */
 
 import { createHash, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
@@ -20,7 +20,7 @@ export interface SigningKey extends PublicKey {
 
 export const LOCAL_KID = /^local-/
 
-/** Made on a thread, so that it can be begun before anything else. */
+/** Made on a thread, so that a start can begin with it. */
 export async function generateSigningKey(): Promise<SigningKey> {
   const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: MODULUS_BITS })
   return signingKey(privateKey)

@@ -1,10 +1,10 @@
-/** The local issuer's keys: the one that signs, the one that signs next, and those before whose tokens still live. */
+/** The local issuer's keys: the one that signs, the one that will sign next, and earlier ones whose tokens are still valid. */
 
 import jsonwebtoken from 'jsonwebtoken'
 import { generateSigningKey, type PublicKey, type SigningKey } from './key.ts'
 import { type KeySet, loadKeys, replaceKeys } from './key-file.ts'
 
-/** How long a token lives where nobody says. */
+/** How long a token lives by default. */
 export const LIFETIME_SECONDS = 3600
 /** A token may be signed while a rotation writes its file. */
 const SLACK_MS = 60_000
@@ -14,7 +14,7 @@ const LONGEST_LIFE_MS = 24 * 3_600_000
 export interface KeysOptions {
   /** Where they are kept; undefined: in memory. */
   file: string | undefined
-  /** Is told of a file that others may read. */
+  /** Called with a warning about a file that others may read. */
   warn: (text: string) => void
   /** Epoch ms. */
   now: () => number
@@ -23,19 +23,18 @@ export interface KeysOptions {
 export interface SigningKeys {
   /** The key that signs now. Throws KEY_FILE_BROKEN and KEY_FILE_UNREADABLE. */
   signing(): Promise<SigningKey>
-  /** A JWT of these claims by the key that signs now. */
+  /** A JWT with these claims, signed by the current key. */
   sign(claims: Readonly<Record<string, unknown>>): Promise<string>
-  /** Every key whose tokens a receiver may meet, the one that signs first. The next is among them. */
+  /** Every key that a receiver may need: the one that signs, the next one, earlier ones. */
   published(): Promise<readonly PublicKey[]>
   /**
-   * The next key signs from now on; the one before stays published until the last token that it signed is over. Where
-   * there is a key file, the keys are written there first. Answers the new key's id. Throws KEY_FILE_UNREADABLE, and
-   * then nothing has changed.
+   * The next key signs from now on; the current one stays published until its last token has expired. With a key file,
+   * the keys are written there first. Returns the new key's id. Throws KEY_FILE_UNREADABLE, and then nothing has changed.
    */
   rotate(): Promise<string>
 }
 
-/** Begins at once to make or load the first key. */
+/** Starts at once to make or load the first key. */
 export function createSigningKeys({ file, warn, now }: KeysOptions): SigningKeys {
   let keys: Promise<KeySet> =
     file === undefined ? generateSigningKey().then((signing) => ({ signing, retired: [] })) : loadKeys(file, warn)
@@ -43,7 +42,7 @@ export function createSigningKeys({ file, warn, now }: KeysOptions): SigningKeys
   let lastEndMs = 0
   let rotating: Promise<unknown> = Promise.resolve()
 
-  /** Made when somebody asks for the published keys: a start need not wait for a second one. */
+  /** Made at the first request for the published keys: a start should not wait for a second key. */
   async function next(): Promise<SigningKey> {
     const { next: kept } = await keys
     if (kept !== undefined) return kept

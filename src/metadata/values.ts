@@ -1,11 +1,11 @@
-/** The answer to a key that is data: in the format that is asked for, with its ETag. */
+/** The answer to a key that is data, in the requested format, with its ETag. */
 
 import type { Value } from '../config/trees.ts'
 import { type Answer, badRequest, createAnswer, TYPES } from '../http/wire.ts'
 import { isTruthy } from './leaves.ts'
 import { defaultFormat, etag, isDirectory, type Leaf, list, type Node, toJson, toText, toTextLines } from './tree.ts'
 
-/** `key`: the node's own. Throws a WireError for parameters that do not go together. */
+/** `key`: the node's own. Throws a WireError for parameters that do not go together (docs/wire.md, "Query parameters"). */
 export function answerData(node: Exclude<Node, Leaf>, key: string, query: URLSearchParams): Answer {
   const recursive = isTruthy(query.get('recursive'))
   const format = query.get('alt')?.toLowerCase()
@@ -24,7 +24,7 @@ export function answerData(node: Exclude<Node, Leaf>, key: string, query: URLSea
   return asText(list(node))
 }
 
-/** The ETag of an answer; undefined where it is not a value's. */
+/** The ETag of an answer; undefined where it has none. */
 export function etagOf({ head }: Answer): string | undefined {
   const at = head.indexOf('ETag')
   return at < 0 ? undefined : head[at + 1]

@@ -1,7 +1,6 @@
 /**
- * Requests with `wait_for_change=true`: each is held until the value that it asks for changes, its `timeout_sec` is
- * over, or its client goes. Google's documentation of `wait_for_change`, `last_etag` and `timeout_sec`:
- * cloud.google.com/compute/docs/metadata/querying-metadata#waitforchange.
+ * Requests with `wait_for_change=true`: each is held until its value changes, its `timeout_sec` is over, or its client
+ * leaves (docs/wire.md, "ETag and waiting").
  */
 
 import type { Socket } from 'node:net'
@@ -12,9 +11,9 @@ import type { Answer } from '../http/wire.ts'
 import { isTruthy } from './leaves.ts'
 import { etagOf } from './values.ts'
 
-/** A stack's services hold a few each; each costs a socket. */
+/** Each service of a stack holds a few; each costs a socket. */
 const MOST_HELD = 1_000
-/** Also without `timeout_sec`: a client that vanished without closing its connection would be held for good. */
+/** Holds also without `timeout_sec`: a client that vanished without closing its connection would be held for ever. */
 const LONGEST_MS = 3_600_000
 
 export interface WaitingOptions {
@@ -26,14 +25,14 @@ export interface WaitingOptions {
 
 export interface Waiting {
   /**
-   * The answer at hand where the request does not wait, or has to wait no more: another `last_etag` than the value's
-   * is answered at once. A request that is held already gets it too, so that it can be asked again. Throws
-   * WAITERS_TOO_MANY. `answer`: to the parameters of this request, which are sound.
+   * Returns `answer` where the request does not have to wait: it does not ask to, or its `last_etag` is not the value's.
+   * A request that is already held gets it too, so that its value can be looked at again. Throws WAITERS_TOO_MANY.
+   * `answer`: the current answer to this request.
    */
   hold(inbound: Inbound, answer: Answer): Answer | Promise<Answer>
-  /** Something has changed: what is held is looked at again. */
+  /** Something has changed: looks at every held request again. */
   changed(): void
-  /** Answers all that is held with its value as it is; nothing is held from now on. */
+  /** Answers every held request with its current value; holds none from now on. */
   close(): void
 }
 
@@ -47,7 +46,7 @@ export function createWaiting({ ask, wait = unrefTimer }: WaitingOptions): Waiti
   const watched = new WeakSet<Socket>()
   let closed = false
 
-  /** One listener for all that is held of a connection: a client may send many requests before it reads an answer. */
+  /** One listener for all held requests of a connection: a client may send many before it reads an answer. */
   function watch(socket: Socket): void {
     if (watched.has(socket)) return
     watched.add(socket)

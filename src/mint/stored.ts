@@ -1,18 +1,18 @@
-/** What the cache keeps of a token, and how it is served from there. */
+/** What the cache keeps of a token, and how it serves it. */
 
 import { readCacheKey, type Token } from '../core/token.ts'
 import type { Life } from './freshness.ts'
 
 /** A token as the cache serves it. */
 export interface CachedToken extends Token {
-  /** When it ends by the cache's own clock, which is never set back. */
+  /** When it ends, by the cache's own clock, which never goes back. */
   readonly endsAtMs: number
-  /** The fingerprint of an ID token, made once a mint. */
+  /** The fingerprint of an ID token, made once for each mint. */
   readonly fp: string | undefined
 }
 
 export interface Entry {
-  /** As it is served from here on, so a hit makes no object. */
+  /** Served from now on, so that a hit makes no object. */
   hit: CachedToken
   /** When the mint was answered, by the cache's own clock. */
   arrivedAtMs: number
@@ -20,10 +20,10 @@ export interface Entry {
   seen: { hit: boolean; stale: boolean }
 }
 
-/** A token that is kept, without the token. */
+/** What is known of a kept token, without the token itself. */
 export interface StoredToken {
   kind: string
-  /** Whom it speaks for; empty: the credential itself. */
+  /** Its account; empty: the credential's own. */
   principal: string
   /** Its audience, or the scopes of an access token. */
   wanted: string
