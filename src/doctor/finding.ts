@@ -3,7 +3,7 @@
 import type { SidemintError } from '../core/errors.ts'
 
 export interface Finding {
-  /** What was looked at: `ADC`, `clock`, an account, `compose:SERVICE`. */
+  /** What was checked: `ADC`, `clock`, an account, `compose:SERVICE`. */
   check: string
   /** Only `fail` makes the command fail. */
   status: 'ok' | 'warn' | 'fail'

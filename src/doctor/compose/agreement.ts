@@ -1,4 +1,4 @@
-/** What the settings of a stack's sidemint name, beside what the stack has. */
+/** Compares the names in the settings of a stack's sidemint with the stack. */
 
 import type { Settings } from '../../config/settings.ts'
 import { isCidr } from '../../core/cidr.ts'
@@ -13,7 +13,7 @@ export interface Parties {
   check: string
   /** The metadata servers that read these settings. */
   servers: readonly Service[]
-  /** Who stands before the services: gates of their own that read these settings, else the servers. */
+  /** Who has the services' names: gates that read these settings, else the servers. */
   fronts: readonly Service[]
   /** Every sidemint of the stack. */
   sidemints: readonly Service[]
@@ -28,7 +28,7 @@ export function compare(settings: Settings, parties: Parties): Finding[] {
   return RULES.flatMap((rule) => rule(settings, parties))
 }
 
-/** Service and container names; addresses and ranges cannot be known from here. */
+/** Service and container names. Addresses and ranges cannot be checked from here. */
 function callers({ identities }: Settings, { check, services, sidemints }: Parties): Finding[] {
   const apps = services.filter((service) => !sidemints.includes(service))
   const known = apps.flatMap(({ name, containerName }) => [name, containerName]).filter((name) => name !== '')
@@ -69,7 +69,7 @@ function hosts({ identities }: Settings, { check, sidemints, services }: Parties
   )
 }
 
-/** A port of an identity is for a service outside of the stack, as in the IDE. */
+/** An identity's port is for a service outside of the stack, as in the IDE. */
 function ports({ identities }: Settings, { check, servers }: Parties): Finding[] {
   const published = servers.flatMap(({ ports }) => ports.map(({ target }) => target))
   if (servers.length === 0 || servers.some(({ networkMode }) => networkMode !== '')) return []
@@ -129,7 +129,7 @@ function upstreams({ gates }: Settings, { check, fronts, sidemints, services }: 
   })
 }
 
-/** Accounts by which the stack's services are known. People and groups come from elsewhere. */
+/** Checks service accounts only: people and groups come from outside of the stack. */
 function invokers({ identities, gates, serviceAccount }: Settings, { check }: Parties): Finding[] {
   if (identities.length === 0) return []
   const known = identities.flatMap((identity) => [identity.serviceAccount, ...identity.accounts])

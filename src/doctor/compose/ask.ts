@@ -1,6 +1,6 @@
 /**
- * What Compose itself says of a stack, with the override file, `.env`, COMPOSE_FILE, `extends`, `include` and every
- * profile in it. Its `config` needs no engine (measured with Docker Compose 2.26).
+ * Compose's own reading of a stack, with the override file, `.env`, COMPOSE_FILE, `extends`, `include` and every profile.
+ * Its `config` needs no engine (measured with Docker Compose 2.26).
  */
 
 import { MOST_OUTPUT_MB, runProgram } from '../program.ts'
@@ -28,10 +28,10 @@ const TOOLS: readonly Tool[] = [
 
 /** It takes 0.3 s, and longer where an `include` is fetched. */
 const TIMEOUT_MS = 10_000
-/** Of docker and podman: they know no `compose`. */
+/** The exit code of docker and podman where they have no `compose`. */
 const NO_SUCH_COMMAND = 125
 
-/** `files`: none means the ones that Compose finds in the folder. `options` are those of `config`. */
+/** `files`: without any, Compose takes those that it finds in the folder. `options`: of `config`. */
 export async function askCompose(
   files: readonly string[],
   env: NodeJS.ProcessEnv,

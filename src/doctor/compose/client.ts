@@ -1,4 +1,4 @@
-/** What is looked at in a service that asks sidemint for tokens. */
+/** Checks a service that asks sidemint for tokens. */
 
 import { VARIABLES_UNREAD_BY } from '../../env/client.ts'
 import { hostAndPort } from '../address.ts'
@@ -48,7 +48,7 @@ export function describeUnread(clients: readonly Service[], servers: readonly Se
   return `${names.join(', ')}: pointed at sidemint by variables, which are not read by ${VARIABLES_UNREAD_BY}; for these give sidemint the address ${LINK_LOCAL}`
 }
 
-/** A service that only brings its own login may do so on purpose. */
+/** Only a warning: a service that has its own login and nothing else for tokens may mean it so. */
 export function lintLoggedIn(service: Service): Finding[] {
   return loginsOf(service).map((login) =>
     warn(
@@ -106,7 +106,7 @@ function pointers(service: Service, { servers }: Neighbours, check: string): Fin
   }
 }
 
-/** A service may wait for sidemint only because it verifies its tokens: then it names it as the issuer. */
+/** A service may wait for sidemint only because it verifies sidemint's tokens: then its variables name the issuer. */
 function unpointed(service: Service, servers: readonly Service[], check: string): Finding[] {
   const { environment } = service
   const what = `nothing points its clients at sidemint: without variables they ask ${LINK_LOCAL}`
@@ -131,7 +131,7 @@ function addresses(service: Service, { servers }: Neighbours, check: string): Fi
   )
 }
 
-/** The hosts in the variables that are not a sidemint's on a network of the service. */
+/** The hosts in the variables that no sidemint has on a network of the service. */
 function strangersOf(service: Service, servers: readonly Service[]): string[] {
   if (servers.length === 0 || service.networks.length === 0) return []
   const names = namesOf(servers, service)
@@ -141,7 +141,7 @@ function strangersOf(service: Service, servers: readonly Service[]): string[] {
   return [...new Set(strangers)]
 }
 
-/** A container's loopback is its own, unless it shares one with the host or a sidemint. */
+/** A container has a loopback of its own, unless it shares the network of the host or of a sidemint. */
 function loopback(service: Service, { servers }: Neighbours, check: string): Finding[] {
   const { name, environment, networkMode } = service
   if (networkMode !== '' || servers.some((server) => server.networkMode === `service:${name}`)) return []
@@ -180,12 +180,12 @@ function proxies(service: Service, { servers }: Neighbours, check: string): Find
   ]
 }
 
-/** Node.js knows names and `.suffix` there, no bare suffix, no `*` and no network. */
+/** As Node.js reads NO_PROXY (gaxios 8.3): names and `.suffix`, but no bare suffix, no `*.` and no network. */
 function covers(entry: string, host: string): boolean {
   return entry === host || (/^\*?\./.test(entry) && host.endsWith(entry.replace('*', '')))
 }
 
-/** Waiting for a service that itself waits for sidemint will do. */
+/** It is enough to wait for a service that itself waits for sidemint. */
 function order(service: Service, { servers, services }: Neighbours, check: string): Finding[] {
   const isServer = (name: string) => servers.some((server) => server.name === name)
   const seen = new Set<string>()
@@ -232,7 +232,7 @@ function given(environment: Service['environment']): [string, string][] {
   })
 }
 
-/** Those of them that hold no variable which nobody has filled in. */
+/** Those whose values have no variable that is still open. */
 function known(environment: Service['environment']): [string, string][] {
   return given(environment).filter(([, value]) => !hasVariable(value))
 }

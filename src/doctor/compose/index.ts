@@ -1,4 +1,4 @@
-/** The stack's part of `sidemint doctor`: every service that is a sidemint, and every one that asks it. */
+/** The stack's part of `sidemint doctor`: checks each sidemint of the stack and each service that asks one. */
 
 import { basename, dirname } from 'node:path'
 import { createRange, isCidr } from '../../core/cidr.ts'
@@ -75,7 +75,7 @@ function lint(
   ]
 }
 
-/** Each settings file once, whoever reads it. */
+/** Each settings file once, however many services read it. */
 function lintSettings({ services }: ComposeProject, { servers, gates }: Roles, read: readonly Read[]): Finding[] {
   const byPath = [...Map.groupBy(read, ([, mounted]) => mounted?.path)]
   return byPath.flatMap(([path, group]) => {
@@ -99,7 +99,7 @@ function lintSettings({ services }: ComposeProject, { servers, gates }: Roles, r
   })
 }
 
-/** What another sidemint of the stack reads is meant for a gate too, but for one that flags describe. */
+/** Settings that another sidemint of the stack reads are meant for a gate too, unless flags describe it. */
 function lintForgetful(gates: readonly Service[], byPath: readonly [string | undefined, unknown][]): Finding[] {
   const path = byPath.map(([each]) => each).find((each) => each !== undefined)
   if (path === undefined) return []
@@ -114,7 +114,7 @@ function lintForgetful(gates: readonly Service[], byPath: readonly [string | und
     )
 }
 
-/** Networks that exist on this host are the only ones that can be in the way; a stack that is down is in nobody's. */
+/** Only a network that exists on this host can conflict; a stack that is down has none. */
 async function lintSubnet(project: ComposeProject, env: NodeJS.ProcessEnv): Promise<Finding[]> {
   if (!project.subnets.some(({ subnet }) => holdsLinkLocal(subnet))) return []
   const networks = await readDockerNetworks(env)

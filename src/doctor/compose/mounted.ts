@@ -1,4 +1,4 @@
-/** The settings file that a sidemint of the stack reads, as it lies on this host. */
+/** The settings file that a sidemint of the stack mounts from this host. */
 
 import { access } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join, posix } from 'node:path'
@@ -59,7 +59,7 @@ function byDepth(a: { target: string }, b: { target: string }): number {
   return b.target.length - a.target.length
 }
 
-/** A file beside the compose file is meant to be read; so is one that the service names, unless its image brings it. */
+/** A settings file beside the compose file is probably meant to be mounted; so is one that the service names, unless its image contains it. */
 async function unmounted(
   { name, context }: Service,
   inside: string,

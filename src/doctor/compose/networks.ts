@@ -1,4 +1,4 @@
-/** The networks of this host's Docker, where there is one: two cannot have the same subnet. */
+/** The networks of this host's Docker, of which no two can have the same subnet. */
 
 import { parseJson } from '../../core/json.ts'
 import { type ProgramOptions, runProgram } from '../program.ts'
@@ -8,7 +8,7 @@ const TIMEOUT_MS = 5_000
 
 export interface DockerNetwork {
   name: string
-  /** The Compose project that made it; empty for another's. */
+  /** The Compose project that made it; empty where another program did. */
   project: string
   subnets: string[]
 }

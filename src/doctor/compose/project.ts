@@ -1,4 +1,4 @@
-/** The services of a stack, as far as doctor looks at them. */
+/** The services of a stack, with what doctor needs of them. */
 
 import { homedir } from 'node:os'
 import { basename, resolve } from 'node:path'
@@ -20,7 +20,7 @@ import {
   readWords,
 } from './shapes.ts'
 
-/** The host has no address on such a network, so its containers have no gateway. */
+/** The host has no address on a network with this option, so its containers have no gateway (docs/wire.md, "Docker's names"). */
 const INHIBIT_IPV4 = 'com.docker.network.bridge.inhibit_ipv4'
 
 export interface Service {
@@ -28,12 +28,12 @@ export interface Service {
   image: string
   /** The directory or repository that it is built from; empty where it is not built. */
   context: string
-  /** All that it is built from, in one text: equal texts are the same image. */
+  /** Everything that it is built from, in one text: services with equal texts have the same image. */
   build: string
   entrypoint: string[]
   command: string[]
   environment: Record<string, string>
-  /** Some of it is in files that nobody has read: `env_file`, `extends`. */
+  /** Some of it is in files that were not read: `env_file`, `extends`. */
   isPartial: boolean
   mounts: Mount[]
   ports: Port[]
@@ -53,7 +53,7 @@ export interface ComposeProject {
   services: Service[]
   /** The fixed subnets of its own networks, by the file's name for the network. */
   subnets: { network: string; subnet: string }[]
-  /** Networks by which no container gets out of the host: `inhibit_ipv4`, which a link-local one is given. */
+  /** Networks without a way out of the host: those with `inhibit_ipv4`, as the link-local one has it. */
   withoutWayOut: string[]
 }
 
@@ -116,13 +116,13 @@ function readService(name: string, data: Data, { directory, files }: Surrounding
   }
 }
 
-/** A bind as a whole path; a volume's name stays. */
+/** A bind's source as an absolute path; a volume's name stays. */
 function placeOf(source: string, directory: string): string {
   if (/^~(\/|$)/.test(source)) return source.replace('~', homedir())
   return /^\.{1,2}(\/|$)/.test(source) ? resolve(directory, source) : source
 }
 
-/** A config that is not a file (`content`, `external`) has no source. */
+/** Configs and secrets as mounts; one that is not a file (`content`, `external`) has an empty source. */
 function filesOf(section: unknown, prefix: string): Record<string, Mount> {
   const entries = Object.entries(asData(section))
   return Object.fromEntries(
@@ -130,7 +130,7 @@ function filesOf(section: unknown, prefix: string): Record<string, Mount> {
   )
 }
 
-/** What Compose makes of a directory's name. */
+/** The project name that Compose makes from a directory's name. */
 function normalName(directory: string): string {
   return directory
     .toLowerCase()

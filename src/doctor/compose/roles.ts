@@ -1,6 +1,6 @@
 /**
- * Which services of a compose file are a sidemint, and which ask it for tokens. Compose has no word for either, so
- * both are read from what the service is made of and from what it says.
+ * Which services of a stack are a sidemint, and which ask one for tokens. Compose has no word for either, so both follow
+ * from a service's image, build, command, variables and networks.
  */
 
 import { isIP } from 'node:net'
@@ -17,11 +17,11 @@ export { ALIAS, LINK_LOCAL, POINTERS }
 export interface Roles {
   /** Metadata servers. */
   servers: Service[]
-  /** Sidemints that stand before other services. */
+  /** Gates before other services. */
   gates: Service[]
   /** Services that ask one for tokens. */
   clients: Service[]
-  /** Services that bring a Google login of their own and do nothing else about tokens. */
+  /** Services with a Google login of their own and nothing else for tokens. */
   loggedIn: Service[]
 }
 
@@ -43,7 +43,7 @@ export function assignRoles({ services }: ComposeProject): Roles {
   }
 }
 
-/** The image or the build is called sidemint, or the command line begins with it. */
+/** Whether its image or build is named sidemint, or its command begins with that word. */
 function namesSidemint({ image, context, entrypoint, command }: Service): boolean {
   const isOverridden = entrypoint.length > 0
   const imageName = image.replace(/@.*$/, '').replace(/:[^/:]*$/, '')
@@ -51,7 +51,7 @@ function namesSidemint({ image, context, entrypoint, command }: Service): boolea
   return (isImage && !isOverridden) || wordsAfterSidemint([...entrypoint, ...command]) !== undefined
 }
 
-/** One image is both the metadata server and the gate, and it need not have our name. */
+/** The same image is both the metadata server and the gate, and may have any name. */
 function isGate(service: Service, servers: readonly Service[]): boolean {
   const { image, build, entrypoint } = service
   const isSameImage = servers.some(
@@ -92,7 +92,7 @@ function waitsFor({ dependsOn }: Service, servers: readonly Service[]): boolean 
   return servers.some(({ name }) => dependsOn.has(name))
 }
 
-/** Everything lies on the default network, databases too: there only what is built here counts as an app. */
+/** Everything is on the default network, also databases: there only services that are built here count as apps. */
 function isApp({ networks, build }: Service): boolean {
   return build !== '' || networks.some(({ network }) => network !== 'default')
 }
@@ -109,7 +109,7 @@ export function reachesLinkLocal({ networks }: Service, servers: readonly Servic
   )
 }
 
-/** A name that leads out of the stack, or nowhere that the stack could tell: the host's own, an address. */
+/** Whether a host is outside of the stack as far as the stack says: the host machine, or an address. */
 export function isElsewhere(host: string): boolean {
   return isIP(host.replace(/^\[|\]$/g, '')) !== 0 || host === 'localhost' || isHost(host)
 }
@@ -119,13 +119,13 @@ export function isHost(name: string): boolean {
   return /^host\.(docker|containers)\.internal$/.test(name)
 }
 
-/** Everything that a service is called on one of its networks. */
+/** All names of a service on its networks. */
 export function allNamesOf({ name, containerName, networks }: Service): string[] {
   const all = [name, containerName, ...networks.flatMap(({ aliases, address }) => [...aliases, address])]
   return all.filter((each) => each !== '')
 }
 
-/** Who has a network of another, or of the host, is said to share it. */
+/** True also where one uses another's network or the host's. */
 export function sharesNetwork(one: Service, other: Service): boolean {
   const names = new Set(one.networks.map(({ network }) => network))
   return one.networkMode !== '' || other.networkMode !== '' || other.networks.some(({ network }) => names.has(network))
@@ -145,7 +145,7 @@ export function hasLogin(service: Service): boolean {
   return loginsOf(service).length > 0
 }
 
-/** What Google's libraries find before they ask a metadata server, as sentences. */
+/** The logins that Google's libraries find before they ask a metadata server, as sentences (docs/wire.md, "Variables"). */
 export function loginsOf({ environment, mounts }: Service): string[] {
   const { GOOGLE_APPLICATION_CREDENTIALS: file, CLOUDSDK_CONFIG: directory } = environment
   const mounted = mounts.filter(

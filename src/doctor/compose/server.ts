@@ -1,4 +1,4 @@
-/** What is looked at in a service that is a sidemint. */
+/** Checks a service that is a sidemint. */
 
 import { basename } from 'node:path'
 import type { Settings } from '../../config/settings.ts'
@@ -8,7 +8,7 @@ import type { ComposeProject, Service } from './project.ts'
 import { hasLogin } from './roles.ts'
 import { hasVariable } from './shapes.ts'
 
-/** Files that are replaced, not written to: by gcloud, and by an editor's save. */
+/** Files that gcloud or an editor replaces and does not write into. */
 const REPLACED_FILES = /^(application_default_credentials\.json|sidemint\.ya?ml)$/
 const LOGIN = /(^|\/)gcloud\/?$|(^|\/)application_default_credentials\.json$/
 
@@ -57,12 +57,12 @@ function isGates(target: string, settings: Settings | undefined): boolean {
   return settings?.gates.some(({ port = settings.gatePort }) => String(port) === target) ?? false
 }
 
-/** Of an address that a variable gives nothing is said. */
+/** An address from a variable is unknown and counts as closed. */
 function isOpen(address: string): boolean {
   return !hasVariable(address) && !/^127\.|^::1$|^localhost$/.test(address)
 }
 
-/** Measured with Docker 20.10: no call to Google gets out, and a published port leads nowhere. */
+/** No call to Google gets out, and a published port leads nowhere (docs/wire.md, "Docker's names"). */
 function wayOut(
   service: Service,
   withoutWayOut: readonly string[],
@@ -98,7 +98,7 @@ function asksGoogle(service: Service, settings: Settings | undefined): boolean {
   )
 }
 
-/** A bind of one file keeps the file that was there when the container started. */
+/** A bind of a single file keeps the file that was there when the container started. */
 function singleFiles({ mounts, environment, command }: Service, check: string): Finding[] {
   const { SIDEMINT_CONFIG, GOOGLE_APPLICATION_CREDENTIALS } = environment
   const isNamed = (target: string) =>
@@ -119,7 +119,7 @@ function singleFiles({ mounts, environment, command }: Service, check: string): 
     )
 }
 
-/** gcloud writes a login with mode 0600, and the image does not run as its owner. */
+/** gcloud writes a login with mode 0600, and the image runs as another user. */
 function owner({ mounts, user }: Service, check: string): Finding[] {
   const login = mounts.find(({ source, target }) => LOGIN.test(source) || LOGIN.test(target))
   if (login === undefined || user !== '') return []

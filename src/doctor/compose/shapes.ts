@@ -1,6 +1,6 @@
 /**
- * The forms in which a compose file may write one thing, each read into a single one. Docker's `config` prints the
- * long forms; `--no-interpolate` and podman-compose leave short ones, as a file's own text does.
+ * Reads the several forms that a compose file has for one thing. Docker's `config` prints the long forms;
+ * `--no-interpolate` and podman-compose leave short ones, as does the file's own text.
  */
 
 export interface Mount {
@@ -39,23 +39,23 @@ export function asText(value: unknown): string {
   return typeof value === 'object' || value === undefined ? '' : String(value)
 }
 
-/** Whether a text, or one within the data, holds a variable that nobody has filled in: `$X` or `${X}`, never `$$X`. */
+/** Whether a text, or one within the data, has a variable that is still open: `$X` or `${X}`, but not `$$X`. */
 export function hasVariable(data: unknown): boolean {
   if (typeof data === 'string') return /(?<!\$)(?:\$\$)*\$[{A-Za-z_]/.test(data)
   return typeof data === 'object' && data !== null && Object.values(data).some(hasVariable)
 }
 
-/** Colons of a `${X:-default}` divide nothing. */
+/** The colon of a `${X:-default}` is not a separator. */
 function withoutDefaults(text: string): string {
   return text.replace(/\$\{(\w+)[^{}]*\}/g, '$$$1').replace(/\$\{(\w+)[^{}]*\}/g, '$$$1')
 }
 
-/** `command` and `entrypoint`: a list of words, or a line for which spaces are good enough here. */
+/** `command` and `entrypoint`: a list of words, or a line, which is split at spaces. */
 export function readWords(value: unknown): string[] {
   return Array.isArray(value) ? value.map(asText) : asText(value).split(/\s+/).filter(Boolean)
 }
 
-/** A map, or a list of `NAME=value`. A name alone, which takes the shell's value, is left out. */
+/** A map, or a list of `NAME=value`. A name without a value, which takes the shell's, is left out. */
 export function readEnvironment(value: unknown): Record<string, string> {
   const pairs = Array.isArray(value)
     ? value.map(asText).map((line): [string, unknown] => {

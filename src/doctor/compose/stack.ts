@@ -1,4 +1,4 @@
-/** A stack as data, from Compose where it is there, else from the text of its files. */
+/** A stack as data: as Compose reads it, else from the text of its files. */
 
 import { access } from 'node:fs/promises'
 import { delimiter, dirname, join, resolve } from 'node:path'
@@ -12,18 +12,18 @@ export const CHECK = 'compose'
 const PIPE = 'docker compose config | sidemint doctor --compose -'
 
 export interface StackSources {
-  /** Compose files, or `-` for what is piped; none: those that Compose finds in the folder. */
+  /** Compose files, or `-` for stdin; without any, those that Compose finds in the folder. */
   files: readonly string[]
   env: NodeJS.ProcessEnv
-  /** What is piped. */
+  /** All of stdin. */
   stdin: () => Promise<string>
 }
 
 export interface Stack {
   data: Data
-  /** Where relative paths begin. */
+  /** The directory of relative paths. */
   directory: string
-  /** What stands in the way of reading it. */
+  /** What kept it from being read in full. */
   findings: Finding[]
 }
 
@@ -63,12 +63,12 @@ async function refuseUnusable(path: string): Promise<void> {
 
 type Refusal = Extract<Reply, { kind: 'refusal' }>
 
-/** In the words of Docker Compose 2.26 and podman-compose 1.6. */
+/** By the messages of Docker Compose 2.26 and podman-compose 1.6. */
 function hasNoFile({ stderr }: Refusal): boolean {
   return /^no configuration file provided|\bno compose\.yaml, .* file found/m.test(stderr)
 }
 
-/** A variable that the file requires may be set where the stack runs; the rest of the file is there to be read. */
+/** A required variable may be set where the stack runs, so the rest of the file is read without it. */
 async function readDespite(refusal: Refusal, files: readonly string[], env: NodeJS.ProcessEnv): Promise<Stack> {
   const missing = /required variable (\w+) is missing a value/.exec(refusal.stderr)?.[1]
   if (missing === undefined) throw await refused(refusal, files)
@@ -84,7 +84,7 @@ async function readDespite(refusal: Refusal, files: readonly string[], env: Node
   return { ...stack, findings: [finding, ...stack.findings] }
 }
 
-/** Compose's own words may quote a value of the file, so they are left to be read where it says them. */
+/** Compose's message may quote a value of the file, so the error names the command that prints it. */
 async function refused({ tool, exitCode }: Refusal, files: readonly string[]): Promise<Error> {
   for (const path of files) await parse(path, await readRegular(path))
   const given = files.map((file) => `-f ${file} `).join('')
@@ -109,14 +109,14 @@ async function parse(path: string, text: string): Promise<Data> {
   const { parseYaml } = await import('../../core/yaml.ts')
   const parsed = parseYaml(text)
   if ('data' in parsed) return asData(parsed.data)
-  // After a colon the reader quotes the text, which may be a secret.
+  // After a colon the YAML parser quotes the text, which may be a secret.
   const reason = parsed.problems.map((problem) => problem.replace(/: .*(?= at line \d+, column \d+:?$)/, '')).join('; ')
   throw failure('COMPOSE_FILE_UNUSABLE', { path, reason })
 }
 
 const OVERRIDABLE = ['compose.yaml', 'compose.yml', 'docker-compose.yml', 'docker-compose.yaml']
 
-/** The files that Compose would take, laid over one another. */
+/** The files that Compose would take, merged. */
 async function readPlainly(files: readonly string[], env: NodeJS.ProcessEnv, why: string): Promise<Stack | undefined> {
   const paths = files.length > 0 ? files : await filesHere(env)
   if (paths.length === 0) return undefined
@@ -127,7 +127,7 @@ async function readPlainly(files: readonly string[], env: NodeJS.ProcessEnv, why
   return { data, directory: directoryOf(paths), findings }
 }
 
-/** https://docs.docker.com/compose/how-tos/multiple-compose-files/merge/ */
+/** The files that Compose takes by default: docs.docker.com/compose/how-tos/multiple-compose-files/merge/. */
 async function filesHere({ COMPOSE_FILE, COMPOSE_PATH_SEPARATOR }: NodeJS.ProcessEnv): Promise<string[]> {
   if (COMPOSE_FILE) return COMPOSE_FILE.split(COMPOSE_PATH_SEPARATOR || delimiter)
   const isThere = (path: string) =>
@@ -144,7 +144,7 @@ async function filesHere({ COMPOSE_FILE, COMPOSE_PATH_SEPARATOR }: NodeJS.Proces
   return base.length === 0 ? [] : [...base, ...(await firstOf(overrides))]
 }
 
-/** Maps are merged and lists appended, as Compose does it; of the rest the last one counts. */
+/** As Compose merges: maps are merged, lists appended, and of other values the last one counts. */
 function merge(under: unknown, over: unknown): unknown {
   if (Array.isArray(under) && Array.isArray(over)) return [...under, ...over]
   if (!isMap(under) || !isMap(over)) return over
@@ -156,7 +156,7 @@ function isMap(value: unknown): value is Data {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** What only Compose follows, where the text has any of it. */
+/** A warning about what only Compose follows, where the text has any of it. */
 function describeGaps(data: Data, how: string): Finding[] {
   const services = Object.entries(asData(data.services))
   const gaps = [
