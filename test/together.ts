@@ -2,27 +2,34 @@
 
 import { globSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { dirname, join, sep } from 'node:path'
 import test from 'ava'
 
-/** The processes, each with the files of `test/` that it runs, but for those named `*.alone.test.ts`. */
+/** The processes, each with its folders of `test/`; the last has all others. A `*.alone.test.ts` has its own process. */
 export const TOGETHER = {
-  ground: ['*.test.ts', '{core,env,http,issuer,mutate,observe}/**/*.test.ts'],
-  gate: ['gate/**/*.test.ts'],
-  middle: ['{config,identity,metadata,mint}/**/*.test.ts'],
-  top: ['{clients,commands,doctor}/**/*.test.ts'],
-} as const
+  ground: ['.', 'core', 'env', 'http', 'issuer', 'mutate', 'observe'],
+  gate: ['gate'],
+  middle: ['config', 'identity', 'metadata', 'mint'],
+  top: [],
+} as const satisfies Record<string, readonly string[]>
+
+export type Together = keyof typeof TOGETHER
 
 /** How many tests of a process run at once. More would only wait longer for each other, past their bounds. */
 const TURNS = 4
 
-export const filesOf = (process: keyof typeof TOGETHER) =>
-  globSync(TOGETHER[process], { cwd: import.meta.dirname })
-    .filter((file) => !file.endsWith('.alone.test.ts'))
+function processOf(file: string): string {
+  const [room] = dirname(file).split(sep)
+  return Object.entries(TOGETHER).find(([, rooms]) => rooms.some((name) => name === room))?.[0] ?? 'top'
+}
+
+export const filesOf = (process: Together) =>
+  globSync('**/*.test.ts', { cwd: import.meta.dirname })
+    .filter((file) => !file.endsWith('.alone.test.ts') && processOf(file) === process)
     .sort()
 
 /** Declares the tests of every file of a process. */
-export function runTogether(process: keyof typeof TOGETHER) {
+export function runTogether(process: Together) {
   let free = TURNS
   const waiting: (() => void)[] = []
   test.beforeEach(async () => {
