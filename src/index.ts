@@ -121,6 +121,20 @@ export interface ClaimOptions {
   expiresInSeconds?: number
 }
 
+/** Which token requests fail, and how. Those for gcloud's own audience never do. */
+export interface FailNextOptions {
+  /** HTTP status, from 400 to 599. Default 503. */
+  status?: number
+  /** How many token requests fail. Default 1. */
+  times?: number
+  /** Only requests for ID tokens whose audience matches; `*` is any run of characters. Default: every token request. */
+  audience?: string
+  /** How long each waits before it fails, up to 60,000. Default 0. */
+  delayMs?: number
+  /** Ends the connection in place of an answer. Default false. */
+  drop?: boolean
+}
+
 export interface Sidemint {
   /** `http://127.0.0.1:PORT`. */
   readonly url: string
@@ -140,11 +154,10 @@ export interface Sidemint {
    * used: some remember what they found.
    */
   applyEnv(): void
-  /**
-   * Answers the next `times` (default 1) token requests with this status (default 503, from 400 to 599); nothing of it
-   * is remembered. Throws a RangeError.
-   */
-  failNext(order?: { status?: number; times?: number }): void
+  /** Lets the next token requests fail; nothing of it is remembered. Replaces an earlier order. Throws a RangeError. */
+  failNext(order?: FailNextOptions): void
+  /** Empties `requests`. */
+  clearRequests(): void
   /** Signs an ID token with `email` and any claims, as if it had been asked for; local source only. */
   issueToken(options: IssueTokenOptions): Promise<string>
   /**
@@ -191,7 +204,8 @@ export async function startSidemint(options: StartOptions = {}): Promise<Sidemin
     applyEnv() {
       if (closing === undefined) applyVariables(env)
     },
-    failNext: ({ status = 503, times = 1 } = {}) => server.failNext({ status, times }),
+    failNext: (order = {}) => server.failNext(order),
+    clearRequests: server.clearRequests,
     async issueToken({ serviceAccount: principal = server.primary.email ?? '', audience, user, ...more }) {
       const speaker = user === undefined ? { principal, audience, format: 'full' as const } : { user }
       return (await server.issueToken({ ...speaker, ...more })).value

@@ -15,6 +15,7 @@ import {
   type Answer,
   badRequest,
   createAnswer,
+  Dropped,
   forbidden,
   MARKER,
   methodNotAllowed,
@@ -65,6 +66,7 @@ export function createGuard({ metadata, allowHost, events, now }: GuardOptions):
       await next()
       if (!isAnswered(ctx)) throw isRead(ctx.method) ? notFound(target.text) : methodNotAllowed(ctx.method, target.path)
     } catch (thrown) {
+      if (thrown instanceof Dropped) return void ctx.req.socket.destroy()
       if (!(thrown instanceof WireError || thrown instanceof SidemintError)) {
         notice('error', 'INTERNAL', describeFault(thrown))
       }

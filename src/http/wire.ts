@@ -57,6 +57,11 @@ export class WireError extends Error {
   }
 }
 
+/** Thrown where a test ordered that the connection ends in place of an answer. */
+export class Dropped extends Error {
+  override readonly name = 'Dropped'
+}
+
 /** `target` is the path with its query, as asked. */
 export function notFound(target: string): WireError {
   return page(404, 'Not Found', `The requested URL <code>${escapeHtml(target)}</code> was not found on this server.`)

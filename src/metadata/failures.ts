@@ -1,42 +1,66 @@
 /** Failures that a test orders: the next token requests get them, and nothing is minted. */
 
 import { failure, type SidemintError } from '../core/errors.ts'
+import { createGlob } from '../core/glob.ts'
+import type { TokenRequest } from '../core/token.ts'
 
 export interface FailureOrder {
-  /** HTTP status, from 400 to 599. */
-  status: number
-  /** How many token requests fail. */
-  times: number
+  /** HTTP status, from 400 to 599. Default 503. */
+  status?: number | undefined
+  /** How many token requests fail. Default 1. */
+  times?: number | undefined
+  /** Only requests for ID tokens whose audience matches; `*` is any run of characters. Default: every token request. */
+  audience?: string | undefined
+  /** How long each waits before it fails, up to 60,000. Default 0. */
+  delayMs?: number | undefined
+  /** Ends the connection in place of an answer. Default false. */
+  drop?: boolean | undefined
+}
+
+export interface InjectedFailure {
+  error: SidemintError
+  delayMs: number
+  drop: boolean
 }
 
 export interface InjectedFailures {
-  /** Replaces what is left of an earlier order. Throws a RangeError for another status or number. */
+  /** Replaces what is left of an earlier order. Throws a RangeError for values that make no sense. */
   inject(order: FailureOrder): void
-  /** The failure for this token request, and one fewer is left; undefined where none is. */
   /** Calls off what is left. */
   clear(): void
-  next(): SidemintError | undefined
+  /** The failure for this token request, and one fewer is left; undefined where none is. */
+  next(request: TokenRequest): InjectedFailure | undefined
 }
 
+const MOST_TIMES = 1_000_000
+const LONGEST_DELAY_MS = 60_000
+
 export function createInjectedFailures(): InjectedFailures {
-  let status = 503
   let left = 0
+  let make: (left: string) => InjectedFailure
+  let concerns: (request: TokenRequest) => boolean
   return {
-    inject(order) {
-      if (!Number.isInteger(order.times) || order.times < 0) throw new RangeError('times must be a whole number from 0')
-      if (!Number.isInteger(order.status) || order.status < 400 || order.status > 599) {
-        throw new RangeError('status must be a failure, from 400 to 599')
-      }
-      status = order.status
-      left = order.times
+    inject({ status = 503, times = 1, audience, delayMs = 0, drop = false }) {
+      demandWhole('times', times, 0, MOST_TIMES)
+      demandWhole('status', status, 400, 599)
+      demandWhole('delayMs', delayMs, 0, LONGEST_DELAY_MS)
+      const matches = audience === undefined ? undefined : createGlob([audience])
+      concerns = (request) => matches === undefined || (request.kind === 'id' && matches(request.audience))
+      make = (left) => ({ error: failure('INJECTED', { left }, { status }), delayMs, drop })
+      left = times
     },
     clear() {
       left = 0
     },
-    next() {
-      if (left === 0) return undefined
+    next(request) {
+      if (left === 0 || !concerns(request)) return undefined
       left -= 1
-      return failure('INJECTED', { left: String(left) }, { status })
+      return make(String(left))
     },
   }
+}
+
+function demandWhole(name: string, value: number, least: number, most: number): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return
+  throw new RangeError(`${name} must be a whole number from ${least} to ${most}`)
 }

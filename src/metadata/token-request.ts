@@ -1,16 +1,17 @@
 /** Answers a request for a token from the identity's cache, and records it as an event. */
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Settings } from '../config/settings.ts'
 import { asFailure, failure, SidemintError, withFix } from '../core/errors.ts'
 import type { Events, RequestEvent } from '../core/events.ts'
 import { createGlob } from '../core/glob.ts'
 import { GCLOUD_CLIENT_ID } from '../core/google.ts'
 import type { TokenRequest } from '../core/token.ts'
-import { type Answer, WireError } from '../http/wire.ts'
+import { type Answer, Dropped, WireError } from '../http/wire.ts'
 import { type Caller, callerLabel } from '../identity/callers.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { CachedToken } from '../mint/cache.ts'
-import type { InjectedFailures } from './failures.ts'
+import type { InjectedFailure, InjectedFailures } from './failures.ts'
 import type { Hit } from './hits.ts'
 
 /** Who sent a request, and as whom it is answered. */
@@ -42,6 +43,8 @@ export class TokenRequests {
   /** Answers from the cache, or once a token is minted. Throws the refusal. */
   answer(from: IdentifiedCaller, identity: Identity, hit: Hit): Answer | Promise<Answer> {
     const startedAtMs = this.#options.now()
+    const ordered = isGcloud(hit.request) ? undefined : this.#options.injected.next(hit.request)
+    if (ordered !== undefined) return this.#fail(from, hit.request, startedAtMs, ordered)
     let token: CachedToken | undefined
     try {
       this.#check(hit.request)
@@ -56,16 +59,24 @@ export class TokenRequests {
 
   /** Records the refusal of a request, and throws it. */
   refuse(from: IdentifiedCaller, asked: Asked, startedAtMs: number, thrown: unknown): never {
-    const error = 'audience' in asked && asked.audience === GCLOUD_CLIENT_ID ? asGcloudNeeds(thrown) : thrown
+    const error = isGcloud(asked) ? asGcloudNeeds(thrown) : thrown
     this.#record(from, requestEvent(from, asked, startedAtMs, this.#options.now(), failureOf(error)))
     throw error
   }
 
+  /** What a test ordered. A connection that is ended has no status: the event has 0. */
+  async #fail(from: IdentifiedCaller, asked: Asked, startedAtMs: number, ordered: InjectedFailure): Promise<never> {
+    const { error, delayMs, drop } = ordered
+    if (delayMs > 0) await sleep(delayMs, undefined, { ref: false })
+    if (!drop) return this.refuse(from, asked, startedAtMs, error)
+    const outcome = { ...failureOf(error), status: 0 }
+    this.#record(from, requestEvent(from, asked, startedAtMs, this.#options.now(), outcome))
+    throw new Dropped()
+  }
+
   /** gcloud asks for its own audience before every command that needs a token (docs/wire.md, "gcloud"), so that is always allowed. */
   #check(request: TokenRequest): void {
-    if (request.kind === 'id' && request.audience === GCLOUD_CLIENT_ID) return
-    const failing = this.#options.injected.next()
-    if (failing !== undefined) throw failing
+    if (isGcloud(request)) return
     if (request.kind === 'id' && !this.#isAllowed(request.audience)) {
       const allowed = this.#options.allowAudience.join(', ')
       throw failure('AUDIENCE_NOT_ALLOWED', { audience: request.audience, allowed })
@@ -91,6 +102,10 @@ export class TokenRequests {
     if (caller.naming === undefined) events.record(event)
     else void caller.naming.then(() => events.record({ ...event, caller: callerLabel(caller) }))
   }
+}
+
+function isGcloud(asked: Asked): boolean {
+  return asked.kind === 'id' && 'audience' in asked && asked.audience === GCLOUD_CLIENT_ID
 }
 
 /** gcloud goes on after a 404 and crashes on any other refusal (docs/wire.md, "gcloud"). */
