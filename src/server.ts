@@ -3,16 +3,18 @@
 import type { RequestListener } from 'node:http'
 import type { Settings } from './config/settings.ts'
 import { createOrders, type Orders } from './control/orders.ts'
+import { createControl } from './control/routes.ts'
 import { createEvents, type Events } from './core/events.ts'
 import { reachable } from './core/host.ts'
 import { NO_GATES, openFront } from './gate/front.ts'
 import type { GateOptions } from './gate/options.ts'
 import type { OpenGates } from './gate/server.ts'
+import type { Routes } from './http/app.ts'
 import { createGuard } from './http/guard.ts'
 import { type Listener, listen } from './http/listener.ts'
-import type { Inbound, Surface } from './http/target.ts'
+import type { Surface } from './http/target.ts'
 import { HEADERS } from './http/wire.ts'
-import { type Callers, createCallers } from './identity/callers.ts'
+import { createCallers } from './identity/callers.ts'
 import { createSystemNames } from './identity/dns.ts'
 import { createIdentities, type Identities } from './identity/identities.ts'
 import type { Identity } from './identity/identity.ts'
@@ -20,8 +22,8 @@ import { createInspector, type Inspector } from './inspector/inspector.ts'
 import { describeServer } from './inspector/state.ts'
 import { createDiscovery, JWKS_PATH } from './issuer/discovery.ts'
 import { createInjectedFailures, type InjectedFailures } from './metadata/failures.ts'
+import { createIdentify, type Identify } from './metadata/identify.ts'
 import { createMetadata } from './metadata/surface.ts'
-import type { IdentifiedCaller } from './metadata/token-request.ts'
 import { createWaiting, type Waiting } from './metadata/waiting.ts'
 import type { Bounds } from './mint/bounded.ts'
 import { lintAudiences } from './observe/audience-lint.ts'
@@ -42,6 +44,8 @@ export interface ServerOptions {
   frontGates?: boolean
   /** Whether the record has plain hits too. Default: they are counted. */
   keepHits?: boolean
+  /** What the control API asks for; without it there is none. With it the record has plain hits too. */
+  controlSecret?: string | undefined
 }
 
 export interface RunningServer extends Orders {
@@ -72,8 +76,9 @@ export interface RunningServer extends Orders {
   close(graceMs?: number): Promise<void>
 }
 
-/** What is known once the ports are open. */
+/** What is known only later, once the ports are open. */
 interface Open {
+  metadata: Surface
   url: string
   byPort: Map<number, Identity>
   gates: readonly GateOptions[]
@@ -94,14 +99,9 @@ interface Common {
 }
 
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { settings, env, now = Date.now, events = createEvents(), bounds } = options
-  const open: Open = { url: '', byPort: new Map(), gates: [] }
-  const readiness = createReadiness(events, now)
-  const inspector = createInspector({ events, now, keepHits: options.keepHits ?? false })
-  let metadata: Surface = () => undefined
-  const waiting = createWaiting({ ask: (inbound) => metadata(inbound) })
-  const issuer = () => settings.issuer ?? open.url
-  const common: Common = { settings, events, now, readiness, waiting, inspector, open, issuer }
+  const { env, bounds } = options
+  const common = createCommon(options)
+  const { settings, events, now, readiness, waiting, inspector, open } = common
   const identities = await createIdentities({
     ...common,
     env,
@@ -112,10 +112,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { source, credentials, inherited, advice, all, primary, project, local, tokens } = identities
   lintAudiences({ events, gates: settings.gates, isLocal: local !== undefined, now })
   const injected = createInjectedFailures()
+  const orders = createOrders({ identities, injected, record: inspector.record })
+  const control = createControl({ orders, secret: options.controlSecret, defaultAccount: primary.email })
   const callers = createCallers(createSystemNames())
   const identify = createIdentify(identities, callers, open.byPort)
-  const { handler, ...surfaces } = await createHandler(common, identities, identify, injected)
-  metadata = surfaces.metadata
+  const { handler, metadata } = await createHandler(common, identities, identify, injected, control)
+  open.metadata = metadata
   const front = { settings, events, now, callerOf: callers.labelOf, keys: local?.keys }
   const openGates = async (at: string) => (options.frontGates ? openFront(at, front) : NO_GATES)
   const ports = await openPorts(settings, handler, all, open.byPort, openGates)
@@ -136,13 +138,28 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     front: ports.front,
     events,
     record: inspector.record,
-    ...createOrders({ identities, injected, record: inspector.record }),
+    ...orders,
     async close(graceMs = 0) {
       waiting.close()
       inspector.close()
       await ports.close(graceMs, () => tokens.close())
       tokens.close()
     },
+  }
+}
+
+function createCommon(options: ServerOptions): Common {
+  const { settings, now = Date.now, events = createEvents(), controlSecret } = options
+  const open: Open = { metadata: () => undefined, url: '', byPort: new Map(), gates: [] }
+  return {
+    settings,
+    events,
+    now,
+    readiness: createReadiness(events, now),
+    waiting: createWaiting({ ask: (inbound) => open.metadata(inbound) }),
+    inspector: createInspector({ events, now, keepHits: options.keepHits ?? controlSecret !== undefined }),
+    open,
+    issuer: () => settings.issuer ?? open.url,
   }
 }
 
@@ -159,6 +176,7 @@ async function createHandler(
   identities: Identities,
   identify: Identify,
   injected: InjectedFailures,
+  control: Routes,
 ): Promise<{ handler: RequestListener; metadata: Surface }> {
   const { settings, events, now, readiness, waiting, inspector, issuer } = common
   // Koa loads while the signing key is made on a thread.
@@ -182,26 +200,12 @@ async function createHandler(
     guard: createGuard({ metadata, allowHost, events, now }),
     routes: [
       createOps({ readiness, metrics: createMetrics(events) }),
+      control,
       inspector.routes(state, { project, region: settings.region }),
       ...(local === undefined ? [] : [createDiscovery({ keys: local.keys, issuer, now })]),
     ],
   })
   return { handler, metadata }
-}
-
-type Identify = (inbound: Inbound) => IdentifiedCaller | Promise<IdentifiedCaller>
-
-/** Finds a request's caller and identity. Waits for the caller's name only where an identity is bound to names. */
-function createIdentify(
-  { find, needNames }: Identities,
-  callers: Callers,
-  byPort: ReadonlyMap<number, Identity>,
-): Identify {
-  return ({ socket, host }) => {
-    const caller = callers.of(socket)
-    const identified = () => ({ caller, identity: find({ caller, host, listener: byPort.get(socket.localPort ?? 0) }) })
-    return needNames && caller.naming !== undefined ? caller.naming.then(identified) : identified()
-  }
 }
 
 /** Listens for everybody, then on each identity's own port, which it enters into `byPort`, then for the gates. */

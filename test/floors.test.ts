@@ -31,7 +31,7 @@ const KNOWN_BY: [library: RegExp, files: RegExp][] = [
   [/^@peculiar\//, /^issuer\/certificate\.ts$/],
   [/^yaml$/, /^core\/yaml\.ts$/],
   [/^@valibot\/to-json-schema$/, /^config\/json-schema\.ts$/],
-  [/^valibot$/, /^(core|config|gate|mint)\//],
+  [/^valibot$/, /^(core|config|gate|mint|control)\//],
 ]
 
 const imports = readImports(SRC)

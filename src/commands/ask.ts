@@ -15,6 +15,17 @@ export function ask(server: string, path: string): Promise<Response> {
   })
 }
 
+/** The same for an order of the control API. */
+export function order(server: string, name: string, body: object, secret: string): Promise<Response> {
+  return fetch(`${server}/_sidemint/control/${name}`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${secret}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+    redirect: 'manual',
+  })
+}
+
 /** Whether a metadata server answered, ours or Google's. */
 export function isMetadataServer({ headers }: Response): boolean {
   return headers.get('metadata-flavor') === 'Google'

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { invalid } from '../config/layers.ts'
 import { flagOf } from '../config/settings.ts'
+import { createControlSecret, SECRET_FILE_VARIABLE, SECRET_VARIABLE } from '../control/secret.ts'
 import { createClientEnv } from '../env/client.ts'
 import { identityLabel } from '../identity/identity.ts'
 import { refuseEmptyCredentials } from '../mint/choose.ts'
@@ -37,14 +38,16 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const [command, ...parameters] = rest
   if (command === undefined) throw misuse('name the command after `--`: sidemint exec -- pytest')
   const { events, log } = createLoggedEvents(settings, io)
-  const server = await startServer({ settings, env, events })
+  const controlSecret = createControlSecret()
+  const server = await startServer({ settings, env, events, controlSecret })
   const directory = mkdtempSync(join(tmpdir(), 'sidemint-'))
   try {
     stderr.write(loginWarning(env))
     announceAdvice(server, log)
     stderr.write(`sidemint: ${server.source.name} tokens as ${identityLabel(server.primary)} at ${server.url}\n`)
     const pointed = createClientEnv({ url: server.url, emptyDirectory: directory, env, project: server.project })
-    return await execute(command, parameters, { ...env, ...pointed, SIDEMINT_SERVER: server.url })
+    const control = { [SECRET_VARIABLE]: controlSecret, [SECRET_FILE_VARIABLE]: undefined }
+    return await execute(command, parameters, { ...env, ...pointed, SIDEMINT_SERVER: server.url, ...control })
   } finally {
     await server.close()
     rmSync(directory, { recursive: true, force: true })

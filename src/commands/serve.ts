@@ -1,5 +1,6 @@
 /** `sidemint serve`: the metadata server, until a signal asks it to stop. */
 
+import { readControlSecret } from '../control/secret.ts'
 import { clientGcloudDirectory, forgetGcloud } from '../env/directory.ts'
 import { checkFronted } from '../gate/options.ts'
 import { startServer } from '../server.ts'
@@ -23,9 +24,10 @@ export const help = () => helpFor(SHAPE)
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   const { env } = io
   const { settings } = await readArguments(SHAPE, { argv, env })
+  const controlSecret = readControlSecret(settings.controlSecretFile, env)
   const { events, log } = createLoggedEvents(settings, io)
   return runUntilSignal(io, log, async () => {
-    const server = await startServer({ settings, env, events, frontGates: true })
+    const server = await startServer({ settings, env, events, frontGates: true, controlSecret })
     forgetGcloud(clientGcloudDirectory(env, server.url))
     announce(server, log, settings)
     return server

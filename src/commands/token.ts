@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs'
 import { invalid } from '../config/layers.ts'
 import { flagOf, type SettingName, type Settings } from '../config/settings.ts'
+import { readControlSecret } from '../control/secret.ts'
 import { isEmail } from '../core/accounts.ts'
 import { failure, readErrorBody } from '../core/errors.ts'
 import { createEvents } from '../core/events.ts'
@@ -13,15 +14,20 @@ import { createSigningKeys } from '../issuer/keys.ts'
 import { createLocalSource } from '../issuer/local.ts'
 import { chooseSource } from '../mint/choose.ts'
 import { type Arguments, type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
-import { ask, isMetadataServer } from './ask.ts'
+import { ask, isMetadataServer, order } from './ask.ts'
 import type { Io } from './command.ts'
 
 /** A running server is asked only where all flags are among these; with another, this process mints. */
-const FOR_A_SERVER: readonly string[] = ['config', 'server', 'serviceAccount'] satisfies SettingName[]
+const FOR_A_SERVER: readonly string[] = [
+  'config',
+  'server',
+  'serviceAccount',
+  'controlSecretFile',
+] satisfies SettingName[]
 
 export const USER_FLAG = {
   value: 'EMAIL',
-  help: "a person's token, as gcloud prints it; signed here with --key-file, the server's own key file",
+  help: "a person's token instead, as gcloud's; signed by the server where its control secret is given, else here with --key-file",
 }
 
 const SHAPE: CommandShape = {
@@ -78,15 +84,32 @@ export function readUser(user: string, { settings, given, own }: Arguments): Wan
 }
 
 /** A token as `token` and `curl` get it. */
-export async function obtainToken(wanted: Wanted, { settings, given }: Arguments, io: Io): Promise<string> {
-  if ('user' in wanted) return mintForUser(wanted.user, settings, io)
-  const named = given.has('server') || io.env.SIDEMINT_SERVER !== undefined
-  if ([...given].every((name) => FOR_A_SERVER.includes(name))) {
-    const reason = await whyNoServer(settings.server)
-    if (reason === undefined) return askServer(wanted, settings, given.has('serviceAccount'))
-    if (named) throw failure('NO_SERVER', { url: settings.server, reason })
-  }
-  return mintHere(wanted, settings, io)
+export async function obtainToken(wanted: Wanted, parsed: Arguments, io: Io): Promise<string> {
+  const { settings, given } = parsed
+  if ('user' in wanted) return obtainForUser(wanted.user, parsed, io)
+  return (await findServer(parsed, io))
+    ? askServer(wanted, settings, given.has('serviceAccount'))
+    : mintHere(wanted, settings, io)
+}
+
+/** A server signs for a person only for who has its control secret. */
+async function obtainForUser(user: string, parsed: Arguments, io: Io): Promise<string> {
+  const { settings } = parsed
+  const secret = readControlSecret(settings.controlSecretFile, io.env)
+  if (secret === undefined || !(await findServer(parsed, io))) return mintForUser(user, settings, io)
+  const response = await order(settings.server, 'issue', { user }, secret)
+  const body = await response.text()
+  if (response.ok) return (JSON.parse(body) as { token: string }).token
+  throw refusedBy(settings.server, response.status, body, 'it has no control secret')
+}
+
+/** Whether a server answers that is to be asked. Throws NO_SERVER where it was named and does not. */
+async function findServer({ settings, given }: Arguments, { env }: Io): Promise<boolean> {
+  if (![...given].every((name) => FOR_A_SERVER.includes(name))) return false
+  const reason = await whyNoServer(settings.server)
+  const named = given.has('server') || env.SIDEMINT_SERVER !== undefined
+  if (reason !== undefined && named) throw failure('NO_SERVER', { url: settings.server, reason })
+  return reason === undefined
 }
 
 /** Undefined where a metadata server answers. */
@@ -105,11 +128,14 @@ async function askServer(wanted: ForAudience, settings: Settings, namesAccount: 
   const response = await ask(settings.server, path)
   const body = await response.text()
   if (response.ok) return body
-  // Google's own failures, which a server answers in Google's words, say nothing of use.
+  throw refusedBy(settings.server, response.status, body, `it has no account ${account}`)
+}
+
+/** `unsaid`: the reason where the server gives none: Google's failures, which it answers in Google's words, have none of use. */
+function refusedBy(url: string, status: number, body: string, unsaid: string): Error {
   const refusal = readErrorBody(body)
-  const reason = refusal === undefined ? `it has no account ${account}` : `${refusal.code}: ${refusal.message}`
-  const details = { url: settings.server, status: String(response.status), reason }
-  throw failure('SERVER_REFUSED', details, { fix: refusal?.fix })
+  const reason = refusal === undefined ? unsaid : `${refusal.code}: ${refusal.message}`
+  return failure('SERVER_REFUSED', { url, status: String(status), reason }, { fix: refusal?.fix })
 }
 
 async function mintHere(wanted: ForAudience, settings: Settings, { env, stderr }: Io): Promise<string> {
@@ -137,7 +163,6 @@ function demandKeyFile({ keyFile }: Settings): void {
   if (keyFile !== undefined && !existsSync(keyFile)) throw failure('KEY_FILE_MISSING', { path: keyFile })
 }
 
-/** Signed in this process: a server signs no person's token on request, since anybody could ask. */
 async function mintForUser(user: string, settings: Settings, { stderr }: Io): Promise<string> {
   const { keyFile, issuer, server } = settings
   demandKeyFile(settings)

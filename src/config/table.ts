@@ -143,6 +143,13 @@ export const SETTINGS = settingsTable({
     help: 'local source: keep the key here (default: in memory)',
     takenBy: [...SERVERS, ...CLIENTS],
   },
+  controlSecretFile: {
+    kind: 'text',
+    value: 'PATH',
+    schema: path,
+    help: 'what tests may order over HTTP is on, for who sends the secret in this file',
+    takenBy: ['serve', ...CLIENTS],
+  },
   cacheEntries: {
     kind: 'number',
     value: 'N',
@@ -186,4 +193,9 @@ export const SETTINGS = settingsTable({
 })
 
 /** `SIDEMINT_*` variables without a flag or a key of the file: secrets, and where we run. */
-export const OTHER_VARIABLES = ['SIDEMINT_CREDENTIALS', 'SIDEMINT_HOST_CLOUDSDK_CONFIG', 'SIDEMINT_IMAGE']
+export const OTHER_VARIABLES = [
+  'SIDEMINT_CONTROL_SECRET',
+  'SIDEMINT_CREDENTIALS',
+  'SIDEMINT_HOST_CLOUDSDK_CONFIG',
+  'SIDEMINT_IMAGE',
+]

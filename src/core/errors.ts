@@ -89,6 +89,16 @@ export const CATALOGUE = {
     what: 'cannot make the directory {path} ({reason})',
     fix: 'give this user a HOME that it can write to',
   },
+  CONTROL_SECRET_WRONG: {
+    status: 401,
+    what: 'the control API was asked without its secret, or with another one',
+    fix: 'send `Authorization: Bearer SECRET`, the SIDEMINT_CONTROL_SECRET that the server was started with',
+  },
+  CONTROL_BODY_INVALID: {
+    status: 400,
+    what: 'the body of the order cannot be used: {reason}',
+    fix: 'send JSON as /_sidemint/openapi.json describes it',
+  },
   STREAMS_TOO_MANY: {
     status: 503,
     what: '{most} streams of events are open already',

@@ -25,9 +25,9 @@ type IssuedFor =
 
 export type IssueOptions = IssuedFor & {
   /** Replaces claims that the token would have; undefined removes one. */
-  claims?: Record<string, unknown>
+  claims?: Record<string, unknown> | undefined
   /** Seconds until `exp`; negative for an expired token, whose `iat` then lies before it. Default 3600. */
-  expiresInSeconds?: number
+  expiresInSeconds?: number | undefined
 }
 
 export interface LocalSource extends TokenSource {

@@ -106,6 +106,10 @@ const SAMPLES: Record<string, [first: [string, unknown], second: [string, unknow
     ['/keys/key.pem', '/keys/key.pem'],
     ['key.pem', 'key.pem'],
   ],
+  controlSecretFile: [
+    ['/run/secrets/control', '/run/secrets/control'],
+    ['control', 'control'],
+  ],
   cacheEntries: [
     ['1', 1],
     ['500', 500],

@@ -43,7 +43,7 @@ for (const [name, row] of ROWS) {
 }
 
 test('whatever starts or examines a server takes the same settings', (t) => {
-  const shared = without(takenBy('serve'), 'gatePort', 'gates')
+  const shared = without(takenBy('serve'), 'gatePort', 'gates', 'controlSecretFile')
   t.deepEqual(takenBy('exec'), shared)
   t.deepEqual(without(takenBy('doctor'), 'server'), shared)
   t.deepEqual(takenBy('library'), without(shared, 'config', 'logFormat', 'logLevel'))

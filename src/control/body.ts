@@ -1,0 +1,41 @@
+/** The JSON body of an order, read and checked. */
+
+import type { IncomingMessage } from 'node:http'
+import * as v from 'valibot'
+import { failure } from '../core/errors.ts'
+import { parseJson } from '../core/json.ts'
+import { plainly } from '../core/schemas.ts'
+
+const MOST_BYTES = 64 * 1024
+
+/** Without a body, what `{}` says. Its Content-Type is not looked at. Throws CONTROL_BODY_INVALID. */
+export async function readBody<S extends v.GenericSchema>(req: IncomingMessage, schema: S): Promise<v.InferOutput<S>> {
+  const text = await readText(req)
+  const data = text.trim() === '' ? {} : parseJson(text)
+  if (data === undefined) throw wrong('it is not JSON')
+  if (Array.isArray(data)) throw wrong('it must be an object')
+  const result = v.safeParse(schema, data)
+  if (!result.success) throw wrong(result.issues.map(describe).join('; '))
+  return result.output
+}
+
+export function wrong(reason: string): Error {
+  return failure('CONTROL_BODY_INVALID', { reason })
+}
+
+/** All of it is taken, also where it is too long: many clients read the answer only once they have sent everything. */
+async function readText(req: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of req) {
+    bytes += chunk.length
+    if (bytes <= MOST_BYTES) chunks.push(chunk)
+  }
+  if (bytes > MOST_BYTES) throw wrong(`it has more than ${MOST_BYTES / 1024} kB`)
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function describe(issue: v.BaseIssue<unknown>): string {
+  const path = (issue.path ?? []).map(({ key }) => String(key)).join('.')
+  return `${path === '' ? 'the body' : plainly(path)} ${issue.message}`
+}

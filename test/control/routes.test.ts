@@ -1,0 +1,126 @@
+import test from 'ava'
+import { jwtVerify } from 'jose'
+import { GCLOUD_CLIENT_ID } from '../../src/core/google.ts'
+import { readClaims } from '../../src/core/token.ts'
+import { ask, remoteKeys } from '../http-client.ts'
+import { EMAIL, SECRET, startControlled } from './server.ts'
+
+const ORDERS = ['control/fail-next', 'control/issue', 'control/reset', 'control/rotate']
+
+test('without a secret there is no control API', async (t) => {
+  const { order } = await startControlled(t, { controlSecret: undefined })
+  for (const path of ORDERS) t.is((await order(path, {})).status, 404, path)
+  t.is((await order('requests', undefined, { method: 'DELETE' })).status, 404)
+})
+
+test('another secret, or none, is 401 and orders nothing', async (t) => {
+  const { server, order, get } = await startControlled(t)
+  for (const path of ORDERS) {
+    for (const Authorization of ['', `Bearer ${SECRET}x`, 'Bearer', `Basic ${SECRET}`, SECRET, `Bearer ${SECRET} x`]) {
+      const { status, headers, text } = await order(path, {}, { headers: { Authorization } })
+      t.is(status, 401, `${path} ${Authorization}`)
+      t.is(headers.get('www-authenticate'), 'Bearer')
+      t.is(JSON.parse(text).error, 'CONTROL_SECRET_WRONG')
+      t.false(text.includes(SECRET))
+    }
+  }
+  t.is((await order('requests', undefined, { method: 'DELETE', headers: { Authorization: 'Bearer no' } })).status, 401)
+  t.is((await get('requests')).totals.failed, 0)
+  t.is((await ask(server.url, '/_sidemint/control/reset')).status, 404, 'nothing to read there')
+})
+
+test('fail-next lets token requests fail', async (t) => {
+  const { order, identity } = await startControlled(t)
+  const { status, text } = await order('control/fail-next', { status: 403, times: 2, audience: 'https://a*' })
+  t.deepEqual([status, text], [200, '{}'])
+  t.is((await identity('https://b.example')).status, 200)
+  t.is((await identity('https://a.example')).status, 403)
+  t.is((await identity(GCLOUD_CLIENT_ID)).status, 200)
+  t.is((await identity('https://a.example')).status, 403)
+  t.is((await identity('https://a.example')).status, 200)
+  await order('control/fail-next')
+  t.is((await identity('https://a.example')).status, 503, 'as failNext() has it')
+  await order('control/fail-next', { drop: true })
+  await t.throwsAsync(identity('https://a.example'), { code: 'ECONNRESET' })
+})
+
+test('issue signs tokens that receivers verify, of accounts and of people', async (t) => {
+  const { server, order } = await startControlled(t)
+  const claims = { email_verified: false, extra: { x: 1 } }
+  const issued = (await order('control/issue', { audience: 'https://a', claims, expiresInSeconds: 60 })).json()
+  const { payload } = await jwtVerify(issued.token, remoteKeys(server.jwksUri), { issuer: server.issuer })
+  t.like(payload, { aud: 'https://a', email: EMAIL, ...claims })
+  t.is((payload.exp ?? 0) - (payload.iat ?? 0), 60)
+  const other = (await order('control/issue', { audience: 'a', serviceAccount: 'b@x.example' })).json()
+  t.is(readClaims(other.token)?.email, 'b@x.example')
+  const { token } = (await order('control/issue', { user: 'ann@acme.example' })).json()
+  t.like(readClaims(token), { aud: GCLOUD_CLIENT_ID, email: 'ann@acme.example', hd: 'acme.example' })
+})
+
+test('reset empties requests, counts, grants, failures and cached tokens, and nothing else', async (t) => {
+  const { server, order, identity, get } = await startControlled(t)
+  const before = (await identity('https://a.example')).body
+  await identity('https://a.example')
+  await order('control/fail-next', { times: 5 })
+  const keys = (await ask(server.url, '/oauth2/v3/certs')).body
+  t.is((await order('control/reset')).text, '{}')
+  const { requests, asked, totals } = await get('requests')
+  t.deepEqual([requests, asked, totals.asked], [[], [], 0])
+  const after = await identity('https://a.example')
+  t.is(after.status, 200)
+  t.is((await get('requests')).requests[0].result, 'mint', 'the token was forgotten')
+  t.is((await ask(server.url, '/oauth2/v3/certs')).body, keys)
+  t.is(readClaims(after.body)?.sub, readClaims(before)?.sub)
+})
+
+test('rotate signs with another key from then on', async (t) => {
+  const { server, order, identity } = await startControlled(t)
+  const kidOf = (token: string) => JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()).kid
+  const before = (await identity('https://a.example')).body
+  const { kid } = (await order('control/rotate')).json()
+  const after = (await identity('https://a.example')).body
+  t.is(kidOf(after), kid)
+  t.not(kidOf(before), kid)
+  await t.notThrowsAsync(jwtVerify(before, remoteKeys(server.jwksUri)))
+})
+
+test('DELETE empties what was asked, and leaves failures that were ordered', async (t) => {
+  const { order, identity, get } = await startControlled(t)
+  for (let time = 0; time < 3; time += 1) await identity('https://a.example')
+  t.is((await get('requests')).requests.length, 3, 'hits are recorded too')
+  await order('control/fail-next')
+  t.is((await order('requests', undefined, { method: 'DELETE' })).status, 200)
+  t.deepEqual((await get('requests')).requests, [])
+  t.is((await identity('https://a.example')).status, 503)
+})
+
+test('a body that cannot be used is 400 with its reason, and orders nothing', async (t) => {
+  const { order, identity } = await startControlled(t)
+  const bodies: [path: string, body: unknown, reason: RegExp][] = [
+    ['control/fail-next', '{', /not JSON/],
+    ['control/fail-next', '[]', /object/],
+    ['control/fail-next', '"x"', /object/],
+    ['control/fail-next', 'null', /object/],
+    ['control/fail-next', { status: '503' }, /status must be a number/],
+    ['control/fail-next', { status: 200 }, /status must be a whole number from 400 to 599/],
+    ['control/fail-next', { times: 1e9 }, /times must be/],
+    ['control/fail-next', { delay: 5 }, /delay unknown key \(did you mean delayMs\?\)/],
+    ['control/fail-next', { drop: 1 }, /drop must be true or false/],
+    ['control/fail-next', `{"audience":"${'x'.repeat(70_000)}"}`, /more than 64 kB/],
+    ['control/fail-next', ' '.repeat(2_000_000), /more than 64 kB/],
+    ['control/issue', {}, /an audience or a user/],
+    ['control/issue', { audience: 'a', user: 'ann@acme.example' }, /an audience or a user/],
+    ['control/issue', { user: 'ann' }, /user must be an email/],
+    ['control/issue', { audience: 'a', claims: [] }, /claims/],
+    ['control/issue', { audience: 'a', expiresInSeconds: 1e12 }, /expiresInSeconds must be/],
+    ['control/reset', { tokens: true }, /tokens unknown key/],
+  ]
+  for (const [path, body, reason] of bodies) {
+    const { status, text } = await order(path, body)
+    t.is(status, 400, String(reason))
+    const { error, error_description } = JSON.parse(text)
+    t.is(error, 'CONTROL_BODY_INVALID')
+    t.regex(error_description, reason)
+  }
+  t.is((await identity('https://a.example')).status, 200)
+})

@@ -1,0 +1,101 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test from 'ava'
+import { readClaims } from '../../src/core/token.ts'
+import { runCli, startCli } from '../command-line.ts'
+import { startService } from '../gate/stack.ts'
+import { ask } from '../http-client.ts'
+
+const SECRET = 'correct-horse-battery'
+const scratch = mkdtempSync(join(tmpdir(), 'sidemint-secret-'))
+test.after.always(() => rmSync(scratch, { recursive: true, force: true }))
+
+let files = 0
+function fileWith(text: string): string {
+  files += 1
+  const path = join(scratch, `secret-${files}`)
+  writeFileSync(path, text)
+  return path
+}
+
+const SERVE = ['serve', '--source=local', '--port=0']
+
+test('a secret that is empty, short, not printable or unreadable is exit 2, and is not shown', async (t) => {
+  const short = 'fifteen-letters'
+  const wrong: [argv: string[], env: Record<string, string>][] = [
+    [[], { SIDEMINT_CONTROL_SECRET: '' }],
+    [[], { SIDEMINT_CONTROL_SECRET: short }],
+    [[], { SIDEMINT_CONTROL_SECRET: 'sixteen letters and spaces' }],
+    [['--control-secret-file', fileWith('')], {}],
+    [['--control-secret-file', fileWith(`${short}\n`)], {}],
+    [['--control-secret-file', fileWith('x'.repeat(5_000))], {}],
+    [['--control-secret-file', join(scratch, 'missing')], {}],
+    [['--control-secret-file', fileWith(SECRET)], { SIDEMINT_CONTROL_SECRET: SECRET }],
+    [['--control-secret', SECRET], {}],
+  ]
+  for (const [argv, env] of wrong) {
+    const { code, stderr } = await runCli([...SERVE, ...argv], { env })
+    t.is(code, 2, stderr)
+    t.regex(stderr, /control-secret|CONTROL_SECRET/i)
+    for (const secret of [short, SECRET]) t.false(stderr.includes(secret) && !argv.includes('--control-secret'))
+  }
+})
+
+test('the secret in a file turns the control API on, and token --user and curl --user ask the server by it', async (t) => {
+  const path = fileWith(`${SECRET}\n`)
+  const { banner } = await startCli<{ url: string; event: string }>(t, [...SERVE, '--control-secret-file', path])
+  const asked = ['token', '--user=ann@acme.example', '--server', banner.url]
+  const { code, stdout, stderr } = await runCli([...asked, '--control-secret-file', path])
+  t.is(code, 0, stderr)
+  t.is(stderr, '')
+  t.like(readClaims(stdout), { email: 'ann@acme.example', iss: banner.url })
+  const kid = JSON.parse(Buffer.from(stdout.split('.')[0] ?? '', 'base64url').toString()).kid
+  t.true((await ask(banner.url, '/oauth2/v3/certs')).body.includes(kid), 'the key is the one that it publishes')
+
+  const { upstream, reached } = await startService(t)
+  const curl = [
+    'curl',
+    '--user=ann@acme.example',
+    '--server',
+    banner.url,
+    '--control-secret-file',
+    path,
+    upstream,
+    '-s',
+  ]
+  t.is((await runCli(curl)).stdout, 'ok')
+  const [, sent = ''] = /^Bearer (.*)$/.exec(reached[0]?.headers.authorization ?? '') ?? []
+  t.like(readClaims(sent), { email: 'ann@acme.example', iss: banner.url })
+
+  const other = await runCli(asked, { env: { SIDEMINT_CONTROL_SECRET: `${SECRET}-other` } })
+  t.is(other.code, 1)
+  t.regex(other.stderr, /SERVER_REFUSED.*401: CONTROL_SECRET_WRONG/)
+  t.false(other.stderr.includes(SECRET))
+})
+
+test('a server without a control secret signs for nobody who asks', async (t) => {
+  const { banner } = await startCli<{ url: string; event: string }>(t, SERVE)
+  const argv = ['token', '--user=ann@acme.example', '--server', banner.url]
+  const { code, stderr } = await runCli(argv, { env: { SIDEMINT_CONTROL_SECRET: SECRET } })
+  t.is(code, 1)
+  t.regex(stderr, /it has no control secret/)
+})
+
+test('exec gives its command the server and a fresh secret', async (t) => {
+  const program = `
+    const { SIDEMINT_SERVER: server, SIDEMINT_CONTROL_SECRET: secret } = process.env
+    const order = (path, body) => fetch(server + '/_sidemint/control/' + path, {
+      method: 'POST', headers: { Authorization: 'Bearer ' + secret }, body: JSON.stringify(body) })
+    await order('fail-next', { status: 418 })
+    const url = server + '/computeMetadata/v1/instance/service-accounts/default/identity?audience=a'
+    const { status } = await fetch(url, { headers: { 'Metadata-Flavor': 'Google' } })
+    console.log(JSON.stringify({ status, secret }))`
+  const argv = ['exec', '--', process.execPath, '--input-type=module', '--eval', program]
+  const runs = await Promise.all([1, 2].map(() => runCli(argv, { env: { SIDEMINT_CONTROL_SECRET: SECRET } })))
+  const [first, second] = runs.map(({ stdout }) => JSON.parse(stdout))
+  t.is(first.status, 418)
+  t.not(first.secret, second.secret)
+  t.not(first.secret, SECRET)
+  t.true(first.secret.length >= 16)
+})
