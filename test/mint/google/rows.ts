@@ -53,7 +53,7 @@ async function federated(google: FakeGoogle, from: 'file' | 'url'): Promise<Setu
   })
 }
 
-export const KEYS: readonly Row[] = [
+export const ROWS: readonly Row[] = [
   {
     credential: 'key',
     setUp: (google) => file(google, () => google.serviceAccountKey(ORDERS)),
@@ -74,9 +74,6 @@ export const KEYS: readonly Row[] = [
     },
     calls: { identity: { host: 'metadata.google.internal', path: '/identity' } },
   },
-]
-
-export const CHAINS: readonly Row[] = [
   {
     credential: 'user + impersonation',
     setUp(google) {
@@ -96,9 +93,6 @@ export const CHAINS: readonly Row[] = [
     },
     calls: { key: OAUTH, inner: IAM_ACCESS, outer: IAM_ID },
   },
-]
-
-export const FEDERATED: readonly Row[] = [
   {
     credential: 'external account by file',
     setUp: (google) => federated(google, 'file'),

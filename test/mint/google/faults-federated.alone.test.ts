@@ -1,4 +1,0 @@
-import { showFaults } from './fault-matrix.ts'
-import { FEDERATED } from './rows.ts'
-
-showFaults(FEDERATED)

@@ -1,0 +1,3 @@
+import { EACH_ONCE, showFaults } from './fault-matrix.ts'
+
+showFaults(EACH_ONCE)

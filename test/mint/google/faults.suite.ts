@@ -1,0 +1,3 @@
+import { ALL, showFaults } from './fault-matrix.ts'
+
+showFaults(ALL)
