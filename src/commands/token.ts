@@ -92,7 +92,7 @@ export async function obtainToken(wanted: Wanted, parsed: Arguments, io: Io): Pr
     : mintHere(wanted, settings, io)
 }
 
-/** A server signs for a person only for who has its control secret. */
+/** A server signs a person's token only for somebody who has its control secret. */
 async function obtainForUser(user: string, parsed: Arguments, io: Io): Promise<string> {
   const { settings } = parsed
   const secret = readControlSecret(settings.controlSecretFile, io.env)
@@ -103,7 +103,7 @@ async function obtainForUser(user: string, parsed: Arguments, io: Io): Promise<s
   throw refusedBy(settings.server, response.status, body, 'it has no control secret')
 }
 
-/** Whether a server answers that is to be asked. Throws NO_SERVER where it was named and does not. */
+/** Whether to ask the server: it answers. Throws NO_SERVER where a server was named that does not answer. */
 async function findServer({ settings, given }: Arguments, { env }: Io): Promise<boolean> {
   if (![...given].every((name) => FOR_A_SERVER.includes(name))) return false
   const reason = await whyNoServer(settings.server)
@@ -131,7 +131,7 @@ async function askServer(wanted: ForAudience, settings: Settings, namesAccount: 
   throw refusedBy(settings.server, response.status, body, `it has no account ${account}`)
 }
 
-/** `unsaid`: the reason where the server gives none: Google's failures, which it answers in Google's words, have none of use. */
+/** `unsaid`: the reason to give where the server gives none, as for failures in Google's words. */
 function refusedBy(url: string, status: number, body: string, unsaid: string): Error {
   const refusal = readErrorBody(body)
   const reason = refusal === undefined ? unsaid : `${refusal.code}: ${refusal.message}`

@@ -1,4 +1,4 @@
-/** The JSON body of an order, read and checked. */
+/** Reads and checks the JSON body of an order. */
 
 import type { IncomingMessage } from 'node:http'
 import * as v from 'valibot'
@@ -8,7 +8,7 @@ import { plainly } from '../core/schemas.ts'
 
 const MOST_BYTES = 64 * 1024
 
-/** Without a body, what `{}` says. Its Content-Type is not looked at. Throws CONTROL_BODY_INVALID. */
+/** No body counts as `{}`. Ignores the Content-Type. Throws CONTROL_BODY_INVALID. */
 export async function readBody<S extends v.GenericSchema>(req: IncomingMessage, schema: S): Promise<v.InferOutput<S>> {
   const text = await readText(req)
   const data = text.trim() === '' ? {} : parseJson(text)
@@ -23,7 +23,7 @@ export function wrong(reason: string): Error {
   return failure('CONTROL_BODY_INVALID', { reason })
 }
 
-/** All of it is taken, also where it is too long: many clients read the answer only once they have sent everything. */
+/** Reads a body to its end even where it is too long: many clients read the answer only after they have sent everything. */
 async function readText(req: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = []
   let bytes = 0

@@ -1,4 +1,4 @@
-/** What a test may order of a server: in process by the test API, over HTTP by the control API. */
+/** What a test may order a server to do: in process through the test API, over HTTP through the control API. */
 
 import { failure } from '../core/errors.ts'
 import type { Token } from '../core/token.ts'
@@ -11,11 +11,11 @@ export interface Orders {
   /** Signs an ID token with any claims. Throws LOCAL_SOURCE_ONLY. */
   issueToken(options: IssueOptions): Promise<Token>
   /**
-   * A new key signs from now on, and every cached token is forgotten; receivers find the key before for as long as its
-   * tokens live. Answers the new key's id. Throws LOCAL_SOURCE_ONLY and KEY_FILE_UNREADABLE.
+   * A new key signs from now on, and every cached token is forgotten; the old key stays published as long as its tokens
+   * are valid. Returns the new key's id. Throws LOCAL_SOURCE_ONLY and KEY_FILE_UNREADABLE.
    */
   rotateKeys(): Promise<string>
-  /** The next token requests are answered with a failure and the code INJECTED. Throws a RangeError. */
+  /** The next token requests fail with the code INJECTED. Throws a RangeError. */
   failNext(order: FailureOrder): void
   /** Empties requests, calls and their counts; grants are kept. */
   clearRequests(): void

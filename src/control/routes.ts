@@ -1,4 +1,4 @@
-/** The control API: what test suites of any language may order, over HTTP. Off without a secret, and then not to be seen. */
+/** The control API: orders over HTTP, for test suites in any language. Without a secret it is off and answers 404. */
 
 import * as v from 'valibot'
 import { failure } from '../core/errors.ts'
@@ -13,7 +13,7 @@ export interface ControlOptions {
   orders: Orders
   /** Absent: every order is a 404. */
   secret: string | undefined
-  /** Whom tokens speak for where nobody says. */
+  /** The account of tokens for which no account is named. */
   defaultAccount: string | undefined
 }
 

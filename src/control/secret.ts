@@ -1,4 +1,4 @@
-/** The secret that the control API asks for: out of the environment or a file, never a flag or a key of the settings. */
+/** The secret of the control API: from the environment or a file, never from a flag or the settings file. */
 
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
@@ -10,7 +10,7 @@ export const SECRET_VARIABLE = 'SIDEMINT_CONTROL_SECRET'
 export const SECRET_FILE_VARIABLE = variableOf('controlSecretFile')
 const FILE_FLAG = flagOf('controlSecretFile')
 
-/** What a header can carry without quotes. */
+/** Characters that a header can carry without quotes. */
 const USABLE = /^[\x21-\x7e]{16,4096}$/
 const RULE = 'must be at least 16 characters of printable ASCII without spaces'
 const MOST_BYTES = 4_200
@@ -42,7 +42,7 @@ export function createControlSecret(): string {
   return randomBytes(24).toString('base64url')
 }
 
-/** In a time that tells nothing about the secret. `authorization` is the header's value. */
+/** Takes the same time whether the secret is nearly right or quite wrong. `authorization`: the header's value. */
 export function isBearer(authorization: string, secret: string): boolean {
   const [, sent = ''] = /^Bearer +(\S+)$/i.exec(authorization) ?? []
   return timingSafeEqual(digest(sent), digest(secret))

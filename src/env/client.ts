@@ -12,9 +12,8 @@ import { METADATA_ADDRESS, METADATA_NAME, METADATA_URL, METADATA_VARIABLES } fro
 export type ClientEnv = Record<string, string | undefined>
 
 /**
- * Clients that read no variable, and ask metadata.google.internal or 169.254.169.254 whatever is set (seen with openai
- * 6.49 and 7.57 for Node.js and 3.57 for Python, googleauth 0.13, yup-oauth2 12, gcp_auth 0.12, and read in PHP's
- * google/auth).
+ * Clients that read no variable and always ask metadata.google.internal or 169.254.169.254 (docs/wire.md, "Variables"):
+ * openai 6.49 and 7.57 for Node.js and 3.57 for Python, googleauth 0.13, yup-oauth2 12, gcp_auth 0.12, PHP's google/auth.
  */
 export const VARIABLES_UNREAD_BY =
   "PHP, Ruby's googleauth before 1.8, Rust's yup-oauth2 and gcp_auth, and openai (Node.js, Python)"
@@ -43,7 +42,7 @@ export function createClientEnv({ url, emptyDirectory, env, project }: ClientEnv
     CLOUDSDK_CONFIG: emptyDirectory,
     SIDEMINT_HOST_CLOUDSDK_CONFIG: env.SIDEMINT_HOST_CLOUDSDK_CONFIG ?? env.CLOUDSDK_CONFIG ?? '',
     GOOGLE_APPLICATION_CREDENTIALS: undefined,
-    // Set to true, Python's and Java's libraries look for no metadata server (tried with google-auth 2.63, 1.50 of Java's).
+    // With `true`, Python's and Java's libraries do not look for a metadata server (docs/wire.md, "Variables").
     NO_GCE_CHECK: undefined,
   }
 }

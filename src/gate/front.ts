@@ -1,4 +1,4 @@
-/** The gates that a server fronts beside its own work. */
+/** The gates of a metadata server. */
 
 import type { GatesOptions } from './hosts.ts'
 import { type FrontSettings, frontedGates } from './options.ts'
@@ -9,7 +9,7 @@ export const NO_GATES: OpenGates = { gates: [], urls: [], close: async () => {} 
 
 export interface FrontOptions extends Omit<GatesOptions, 'own'> {
   settings: FrontSettings & { readonly host: string; readonly issuer?: string | undefined }
-  /** Of the server's own issuer, where it signs its tokens itself. */
+  /** The keys of the server's own issuer, where it signs tokens itself. */
   keys: OwnIssuer['keys'] | undefined
 }
 
@@ -18,7 +18,7 @@ export async function openFront(url: string, { settings, keys, ...shared }: Fron
   const own = keys && { issuer: settings.issuer ?? url, keys }
   const gates = frontedGates(settings, own?.issuer)
   if (gates.length === 0) return NO_GATES
-  // It brings the proxy, which a server without gates does not load.
+  // Imported here because it brings the proxy library, which a server without gates does not need.
   const { openGates } = await import('./server.ts')
   const place = { host: settings.host, port: settings.gatePort, setting: '--gate-port' }
   return openGates(gates, place, { ...shared, own })

@@ -1,4 +1,4 @@
-/** The issuer in this very process, whose keys need not be fetched. */
+/** The issuer in this process, whose keys need not be fetched. */
 
 import type { SigningKeys } from '../issuer/keys.ts'
 import type { IssuerKeys } from './jwks.ts'
@@ -12,7 +12,7 @@ export interface OwnIssuer {
 export function keysOf({ keys }: OwnIssuer): IssuerKeys {
   return {
     async find(kid) {
-      // Asked first and alone: whoever asks for all that are published has the next one made.
+      // First the signing key by itself: asking for all published keys would make the next one.
       const signing = await keys.signing()
       const found = signing.kid === kid ? signing : (await keys.published()).find((key) => key.kid === kid)
       return found && { key: found.publicKey }

@@ -1,8 +1,8 @@
 /**
- * How many calls are begun in one turn of the event loop; the others of a burst wait for the turns after it. The same
- * process answers for tokens, and who asks for one would otherwise wait for the whole burst. Measured with more calls
- * than the process can handle, over 50 connections: a token took 740 and 860 ms in the median, and with this 100 and 50.
- * One a turn starves the calls while somebody uploads.
+ * How many calls start in one turn of the event loop; the rest of a burst waits for later turns. The same process answers
+ * requests for tokens, which would otherwise wait for the whole burst. Measured with more calls than the process can
+ * handle, over 50 connections: a token took 740 and 860 ms in the median without this, 100 and 50 with it. With one call a
+ * turn, calls starve while somebody uploads.
  */
 const MOST = 8
 

@@ -1,4 +1,4 @@
-/** Who asked for which tokens, folded: plain hits are counted here and leave nothing else behind. */
+/** Who asked for which tokens, equal requests in one row. Plain hits are only counted here. */
 
 import type { RequestEvent } from '../core/events.ts'
 import type { Asked } from './rows.ts'
@@ -6,7 +6,7 @@ import { shown } from './shown.ts'
 import { Table, type Versioned, type Versions } from './table.ts'
 
 interface AskedRow extends Asked, Versioned {
-  /** What was asked for, as it came. */
+  /** What was asked for, as it was sent. */
   subject: string
 }
 

@@ -1,4 +1,4 @@
-/** What a gate looked at, step by step: how far it came, and what stopped it. */
+/** The steps of a gate's decision: how far it got, and which one failed. */
 
 import type { GateEvent } from '../core/events.ts'
 import { acceptsAudience } from '../gate/audience.ts'
@@ -25,7 +25,7 @@ export function failedAt({ code }: GateEvent): Step | undefined {
   return FAILED_AT[code]
 }
 
-/** Empty where there is no token, or where nobody asks for one. */
+/** Empty where there is no token, or where the service needs none. */
 export function checksOf(event: GateEvent): Check[] {
   const { claims, code } = event
   if (claims === undefined || typeof claims !== 'object' || code === 'PUBLIC') return []
@@ -42,7 +42,7 @@ export function checksOf(event: GateEvent): Check[] {
   })
 }
 
-/** What can be said of a claim that the gate did not come to. */
+/** Whether a claim is good that the gate did not get to; undefined where that is unknown. */
 function beyond(claim: Step, { at, claims, wants }: GateEvent): boolean | undefined {
   const value = claims?.[claim]
   if (claim === 'exp' && typeof value === 'number') return value * 1000 > at

@@ -1,4 +1,4 @@
-/** The grants that calls needed, kept apart from what the page keeps: one row for each service and member. */
+/** The grants that calls needed, one row for each service and member. Kept apart from what the page shows. */
 
 import { isEmail } from '../core/accounts.ts'
 import type { GateEvent } from '../core/events.ts'
@@ -17,7 +17,7 @@ export class GrantTable {
     this.grants = new KeyedTable(MOST_GRANTS, versions)
   }
 
-  /** `account`: whom the token speaks for, where it has no email. */
+  /** `account`: the token's account, where the token has no email. */
   add(event: GateEvent, account: string | undefined): void {
     const member = memberOf(event, account)
     if (member === undefined) return
@@ -33,7 +33,7 @@ export class GrantTable {
   }
 }
 
-/** Undefined where the call ended before anybody asked for a grant, or nobody knows whose. */
+/** Undefined where the call ended before a grant was needed, or where its member is unknown. */
 function memberOf({ code, principal }: GateEvent, account: string | undefined): string | undefined {
   if (code === 'PUBLIC') return 'allUsers'
   if (code !== 'INVOKER' && code !== 'NOT_AN_INVOKER') return undefined

@@ -1,4 +1,4 @@
-/** Calls between services, folded, and the arrows that they amount to. */
+/** Calls between services, equal ones in one row, and the arrows that sum them up. */
 
 import type { GateEvent } from '../core/events.ts'
 import { checksOf, failedAt } from './checks.ts'
@@ -66,7 +66,7 @@ export class HopTable {
   }
 }
 
-/** What the caller was answered. */
+/** The status that the caller got. */
 function statusOf({ decision, status, upstreamStatus }: GateEvent): number | undefined {
   return decision === 'refuse' ? status : upstreamStatus
 }

@@ -1,4 +1,4 @@
-/** The inspector as a whole: it listens to events from its making on, and answers once its routes are mounted. */
+/** The inspector. It reads events from the moment it is made, and answers once its routes are mounted. */
 
 import type { Events } from '../core/events.ts'
 import type { Routes } from '../http/app.ts'
@@ -16,7 +16,7 @@ export interface InspectorOptions {
 
 export interface Inspector {
   record: InspectorRecord
-  /** `state`: what the server says of itself now. */
+  /** `state`: the server's own state now. */
   routes(state: () => object, place?: Place): Routes
   /** Ends the streams of events. */
   close(): void

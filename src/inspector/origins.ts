@@ -1,4 +1,4 @@
-/** Where tokens came from, by their fingerprints: of the last ones that were given out. */
+/** Where the last tokens came from, by their fingerprints. */
 
 import type { RequestEvent } from '../core/events.ts'
 import type { TokenOrigin } from './rows.ts'
@@ -7,7 +7,7 @@ import { shown } from './shown.ts'
 const MOST_TOKENS = 10_000
 
 export class Origins {
-  /** Once these are as many as are kept, they are the old ones, and those before them go. */
+  /** When this is full it becomes the old half, and the old half before it is dropped. */
   #young = new Map<string, TokenOrigin>()
   #old = new Map<string, TokenOrigin>()
 
@@ -15,7 +15,7 @@ export class Origins {
     return this.#young.get(fp) ?? this.#old.get(fp)
   }
 
-  /** Who asked first is remembered, not who shares the token by the cache later. */
+  /** Remembers who asked first, not who got the same token from the cache later. */
   add(fp: string, { identity, audience, caller, at }: RequestEvent): void {
     if (this.get(fp) !== undefined) return
     if (this.#young.size >= MOST_TOKENS) {

@@ -1,7 +1,7 @@
 /**
- * What happened that is more than a plain hit, in one bounded record: calls between services as their gates saw them,
- * and requests for tokens. A plain hit is counted. A gate's event and the request for its token are joined by the
- * token's fingerprint, which finds the token and nothing else: the caller is who connected to the gate.
+ * Everything that is more than a plain hit, in one record with a limit: calls between services, as their gates saw them,
+ * and requests for tokens. Plain hits are counted. The fingerprint of a token joins a gate's event with the request for
+ * that token. It does not say who called: that is who connected to the gate.
  */
 
 import { randomUUID } from 'node:crypto'
@@ -26,7 +26,7 @@ export interface RecordOptions {
 
 /** Sums since the record was last emptied. */
 export interface Totals {
-  /** Of one service to another, as gates saw them. */
+  /** Calls from one service to another, as gates saw them. */
   calls: number
   refused: number
   /** Requests for tokens, hits included. */
@@ -42,7 +42,7 @@ export interface Changes {
   arrows: Arrow[]
 }
 
-/** Rows of one kind: how many are kept at the most, and how many have gone. */
+/** Rows of one kind: how many are kept at most, and how many were dropped. */
 export interface Bound {
   most: number
   forgotten: number
@@ -50,7 +50,7 @@ export interface Bound {
 
 /** Everything that is kept, emptied as a whole. */
 class Tables {
-  /** Another one once the record was emptied: versions of the one before mean nothing. */
+  /** Changes when the record is emptied: versions from before then mean nothing. */
   readonly epoch = randomUUID().slice(0, 8)
   readonly versions = { last: 0 }
   readonly hops = new HopTable(this.versions)
@@ -90,7 +90,7 @@ export class InspectorRecord {
     return this.#tables.versions.last
   }
 
-  /** Counts warnings and changes of state: what the server says of itself may have changed with the last. */
+  /** Counts warnings and changes of state, each of which may have changed the server's own state. */
   get notices(): number {
     return this.#notices
   }

@@ -1,4 +1,4 @@
-/** What the page shows, as data. Read only; the control API empties it. */
+/** The page's data. Read only; the control API can empty it. */
 
 import type { Routes } from '../http/app.ts'
 import type { InspectorRecord } from './record.ts'
@@ -7,14 +7,14 @@ import type { Streams } from './streams.ts'
 export interface InspectorParts {
   record: InspectorRecord
   streams: Streams
-  /** What the server says of itself. */
+  /** The server's own state. */
   state: () => object
   place: Place
   /** Epoch ms. */
   now: () => number
 }
 
-/** Where the services run that grants are for; absent where nothing says. */
+/** Where the services of the grants run; absent where no setting says it. */
 export interface Place {
   project?: string
   region?: string

@@ -11,7 +11,7 @@ interface Folded {
   count: number
 }
 
-/** Calls of one service to another that ended alike, as the gate before the called one saw them. */
+/** Calls from one service to another with the same outcome, as the called service's gate saw them. */
 export interface Hop extends Folded {
   /** Who connected to the gate. */
   caller: string
@@ -21,11 +21,11 @@ export interface Hop extends Folded {
   path: string
   /** `report`: it would have been refused. */
   decision: 'allow' | 'refuse' | 'report'
-  /** What the caller was answered; absent where it left before. */
+  /** The status that the caller got; absent where it left before. */
   status?: number | undefined
   /** Of the refusal, or `INVOKER` or `PUBLIC`. */
   code: string
-  /** What was wrong, in words, with its fix; empty where nothing was. */
+  /** What was wrong, with its fix; empty where nothing was. */
   reason: string
   /** The first check that failed. */
   failed?: Step | undefined
@@ -34,30 +34,30 @@ export interface Hop extends Folded {
   /** The verified token's audience. */
   audience: string
   wants?: GateWants | undefined
-  /** The last token's fingerprint and what it says, verified or not. */
+  /** The last token's fingerprint and claims, verified or not. */
   fp?: string | undefined
   claims?: Record<string, unknown> | undefined
-  /** Each claim that the gate looks at, beside what it wants. */
+  /** Each claim that the gate checks, and what it expects. */
   checks: readonly Check[]
-  /** Where the last token came from; absent where this server did not give it. */
+  /** Where the last token came from; absent where this server did not give it out. */
   token?: TokenOrigin | undefined
-  /** When this caller last got a token for an audience that the gate takes; absent where it never did. */
+  /** When this caller last got a token for an audience that the gate accepts; absent where it never did. */
   askedAt?: number | undefined
 }
 
-/** What a gate looks at, in its order. */
+/** What a gate checks, in its order. */
 export type Step = 'token' | 'iss' | 'exp' | 'aud' | 'email'
 
 export interface Check {
   claim: Exclude<Step, 'token'>
-  /** As the token has it. */
+  /** The value in the token. */
   value?: unknown
-  /** Absent where the gate did not come to it. */
+  /** Absent where the gate did not get to it. */
   good?: boolean
 }
 
 export interface TokenOrigin {
-  /** Whom it speaks for. */
+  /** Its account. */
   identity: string
   audience: string
   /** Who asked for it first, and when. */
@@ -65,7 +65,7 @@ export interface TokenOrigin {
   at: number
 }
 
-/** Requests for one kind of token by one caller that ended alike. Where no gate stands, that is all that is known of a call. */
+/** Requests for one kind of token by one caller with the same outcome. Without a gate, this is all that is known of a call. */
 export interface Asked extends Folded {
   /** How many of them were answered from the cache. */
   hits: number
@@ -74,7 +74,7 @@ export interface Asked extends Folded {
   /** Empty for an access token. */
   audience: string
   scopes: readonly string[]
-  /** Whom the token speaks for; empty where the caller has no identity. */
+  /** The token's account; empty where the caller has no identity. */
   identity: string
   status: number
   code?: string | undefined
@@ -89,7 +89,7 @@ export interface Arrow extends Folded {
   caller: string
   service: string
   refused: number
-  /** Of the last call. */
+  /** Status of the last call. */
   status?: number | undefined
   code: string
 }
@@ -110,7 +110,7 @@ export interface RecordedRequest {
 export interface Grant extends Folded {
   /** The gate's host. */
   service: string
-  /** In IAM's words. */
+  /** As IAM writes it. */
   member: string
   /** Whether the gate admitted it when it was last needed. */
   granted: boolean

@@ -1,4 +1,4 @@
-/** What somebody sent, as a row may keep it: short, and harmless where it is shown. */
+/** A text from outside as a row may keep it: short, and harmless where it is shown. */
 
 import { visible } from '../core/visible.ts'
 
@@ -6,13 +6,13 @@ const TEXT_LIMIT = 1_000
 const CLAIM_LIMIT = 300
 const MOST_CLAIMS = 30
 
-/** Cut by copying: a part of a text keeps the whole of it in memory. */
+/** Copies the part: in V8 a slice would keep the whole text in memory. */
 export function shown(text: string, limit = TEXT_LIMIT): string {
   const cut = text.length > limit ? Buffer.from(`${text.slice(0, limit)}…`).toString() : text
   return visible(cut)
 }
 
-/** The claims as decoded; what is neither a text, a number nor a truth value is written as JSON. */
+/** The decoded claims; values other than texts, numbers and booleans are written as JSON. */
 export function shownClaims(claims: unknown): Record<string, unknown> | undefined {
   if (typeof claims !== 'object' || claims === null || Array.isArray(claims)) return undefined
   return Object.fromEntries(

@@ -1,4 +1,4 @@
-/** What a server says of itself: who mints and why, for whom, and how it fares. */
+/** A server's own state: who mints and why, the identities, the gates, readiness and the cache. */
 
 import type { Settings } from '../config/settings.ts'
 import { version } from '../core/version.ts'
@@ -7,7 +7,7 @@ import type { Identities } from '../identity/identities.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Readiness } from '../observe/readiness.ts'
 
-/** Tokens of the cache that are listed. */
+/** How many of the cache's tokens are listed. */
 const MOST_LISTED = 200
 
 export interface ServerParts {
@@ -16,9 +16,9 @@ export interface ServerParts {
   readiness: Readiness
   open: {
     url: string
-    /** Of identities that have a listener of their own. */
+    /** Identities with a listener of their own, by its port. */
     byPort: ReadonlyMap<number, Identity>
-    /** Those that this server fronts. */
+    /** The gates of this server. */
     gates: readonly GateOptions[]
   }
   issuer: () => string
@@ -60,7 +60,7 @@ export function describeGates({ settings, appliedAt }: Pick<ServerParts, 'settin
   }
 }
 
-/** Members of a policy file are left to the file, and a URL's password to its owner. */
+/** Leaves out the members of a policy file, and a URL's password. */
 function describeGate({ host, port, upstream, audiences, invokers, policy, mode, trust }: GateOptions): object {
   const { origin } = new URL(upstream)
   return {

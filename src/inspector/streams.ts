@@ -1,6 +1,6 @@
 /**
- * Changes of the record as server-sent events (WHATWG HTML, 9.2). Changes are collected for a moment, so a burst is one
- * message, and a reader who lags behind gets what it missed as one message later: nothing is queued for it.
+ * Changes of the record as server-sent events (WHATWG HTML, 9.2). Changes are collected for a moment, so that a burst is
+ * one message. Nothing is queued for a slow reader: it gets what it missed in one later message.
  */
 
 import type { ServerResponse } from 'node:http'
@@ -11,12 +11,12 @@ const MOST_STREAMS = 100
 const TICK_MS = 250
 /** 15 s: proxies cut silent connections after a minute or less. */
 const HEARTBEAT_TICKS = 60
-/** A reader that takes nothing for so long is cut off. */
+/** A reader that reads nothing for so long is cut off. */
 const SLOW_TICKS = 60
-/** In one message; where more rows changed, the reader is told to fetch them all. */
+/** Rows in one message; where more have changed, the reader has to fetch all. */
 const MOST_ROWS = 200
 
-/** How far a reader has come. */
+/** How far a reader has got. */
 interface Cursor {
   epoch: string
   version: number
@@ -25,7 +25,7 @@ interface Cursor {
 interface Stream extends Cursor {
   response: ServerResponse
   notices: number
-  /** Since something was written, and since it could not be. */
+  /** Ticks since the last write, and since writing became impossible. */
   silentTicks: number
   blockedTicks: number
 }
@@ -43,7 +43,7 @@ export class Streams {
     this.#tickMs = tickMs
   }
 
-  /** Throws STREAMS_TOO_MANY. `since`: the id of the last event that the reader has; without one it gets what comes from now on. */
+  /** Throws STREAMS_TOO_MANY. `since`: the id of the reader's last event; without it the reader gets later changes only. */
   add(response: ServerResponse, since: string | undefined): void {
     if (this.#closed || this.#open.size >= MOST_STREAMS)
       throw failure('STREAMS_TOO_MANY', { most: String(MOST_STREAMS) })
@@ -56,7 +56,7 @@ export class Streams {
     this.#timer ??= setInterval(() => this.#tick(), this.#tickMs).unref()
   }
 
-  /** Ends every stream; none is opened any more. */
+  /** Ends every stream and opens no further one. */
   close(): void {
     this.#closed = true
     clearInterval(this.#timer)
@@ -105,7 +105,7 @@ export class Streams {
   }
 }
 
-/** The data is JSON, so it holds no line break. */
+/** The data is JSON, so it contains no line break. */
 function message(event: string, data: object, id: string): string {
   return `event: ${event}\nid: ${id}\ndata: ${JSON.stringify(data)}\n\n`
 }

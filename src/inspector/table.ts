@@ -12,14 +12,14 @@ export interface Versioned {
   version: number
 }
 
-/** Beyond `most` rows the half goes that was touched longest ago. */
+/** Beyond `most` rows, the half that was touched longest ago is dropped. */
 export class Table<R extends Versioned> {
   readonly most: number
   readonly #versions: Versions
   readonly #onForget: (kept: readonly R[]) => void
   #rows: R[] = []
   #added = 0
-  /** How many rows have gone. */
+  /** How many rows were dropped. */
   forgotten = 0
 
   constructor(most: number, versions: Versions, onForget: (kept: readonly R[]) => void) {
@@ -41,7 +41,7 @@ export class Table<R extends Versioned> {
     row.version = this.#versions.last
   }
 
-  /** Those touched after that version, the last touched at the end. */
+  /** The rows that were touched after that version, the last one at the end. */
   since(version: number): R[] {
     return this.#rows.filter((row) => row.version > version).sort((a, b) => a.version - b.version)
   }
@@ -59,7 +59,7 @@ export class Table<R extends Versioned> {
   }
 }
 
-/** Rows that are found by one text. */
+/** Rows that are found by a key. */
 export class KeyedTable<R extends Versioned & { key: string }> {
   readonly rows: Table<R>
   #byKey = new Map<string, R>()

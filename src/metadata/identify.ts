@@ -1,4 +1,4 @@
-/** Whom a request is answered as. */
+/** Which identity answers a request. */
 
 import type { Inbound } from '../http/target.ts'
 import type { Callers } from '../identity/callers.ts'

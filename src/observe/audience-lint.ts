@@ -7,9 +7,9 @@ import type { Events } from '../core/events.ts'
 
 export interface AudienceLintOptions {
   events: Events
-  /** What a gate accepts is meant. */
+  /** An audience that a gate accepts is intended. */
   gates: readonly { audience: readonly string[] }[]
-  /** Tokens are signed here, so names that only this stack knows are meant too. */
+  /** Tokens are signed here, so names that only this stack knows are intended too. */
   isLocal: boolean
   /** Epoch ms. */
   now: () => number
@@ -32,12 +32,12 @@ export function lintAudiences({ events, gates, isLocal, now }: AudienceLintOptio
   })
 }
 
-/** What a program makes of a value that is not there, and of one that is not a text: JavaScript, Python, Go, Java. */
+/** What programs make of a missing value, or of one that is not a text: JavaScript, Python, Go, Java. */
 const NO_TEXT = /\b(undefined|null|NaN|None)\b|\[object \w+\]|%!\w\(|<nil>/
-/** Of a shell or Compose, a template engine, and GitHub's and Terraform's files. */
+/** Variables that nobody replaced: of a shell or Compose, of a template engine, of GitHub's and Terraform's files. */
 const UNFILLED = /\$\{|\$[A-Z_]{2,}|\{\{|%[A-Z_]{2,}%/
 
-/** What is odd about an audience, or undefined. `isLocal`: who asks is served by this stack alone. */
+/** What is odd about an audience, or undefined. `isLocal`: the tokens are for this stack only. */
 export function adviseOn(audience: string, isLocal: boolean): string | undefined {
   const [missing] = NO_TEXT.exec(audience) ?? []
   if (missing !== undefined) return `holds ${missing}: the variable that it is made of has no text`
