@@ -45,8 +45,11 @@ networks:
   cloud: { driver_opts: { com.docker.network.bridge.inhibit_ipv4: "true" } }
 `
 
+/** Where nobody has configured Docker. */
+const NOBODY = '/nonexistent'
+
 /** What is not in order where the files are these. */
-async function faults(t: ExecutionContext, files: Record<string, string>, ...over: string[]) {
+async function faults(t: ExecutionContext, files: Record<string, string>, over: string[] = [], HOME = NOBODY) {
   const directory = mkdtempSync(join(tmpdir(), 'sidemint-stack-'))
   t.teardown(() => rmSync(directory, { recursive: true, force: true }))
   for (const [name, text] of Object.entries(files)) {
@@ -54,7 +57,7 @@ async function faults(t: ExecutionContext, files: Record<string, string>, ...ove
     writeFileSync(join(directory, name), text)
   }
   const named = ['compose.yaml', ...over].map((name) => join(directory, name))
-  const sources = { files: named, env: { PATH: '/nonexistent' }, stdin: async () => '' }
+  const sources = { files: named, env: { PATH: '/nonexistent', HOME }, stdin: async () => '' }
   const found = await checkCompose(sources)
   t.true(found.length > 0)
   return found.filter(({ status }) => status !== 'ok')
@@ -108,9 +111,9 @@ test('the override file is laid over the stack, as Compose does it', async (t) =
     'compose.override.yaml': override,
     'sidemint/sidemint.yaml': SETTINGS,
   }
-  t.deepEqual(await faults(t, files, 'compose.override.yaml'), [])
+  t.deepEqual(await faults(t, files, ['compose.override.yaml']), [])
   const typo = { ...files, 'sidemint/sidemint.yaml': SETTINGS.replace('[billing-app]', '[biling-app]') }
-  t.is((await faults(t, typo, 'compose.override.yaml')).length, 1)
+  t.is((await faults(t, typo, ['compose.override.yaml'])).length, 1)
 })
 
 /** One mistake, in the settings or in the stack, and the one line that tells it. */
@@ -228,6 +231,13 @@ const MISTAKES: [title: string, from: string, to: string, what: RegExp, fix: Reg
     /^GCE_METADATA_HOST: sidemint$/,
   ],
   [
+    'a variable of ours that is misspelt',
+    '    image: sidemint\n    ports',
+    '    image: sidemint\n    environment: { SIDEMINT_SOURC: local }\n    ports',
+    /^SIDEMINT_SOURC: unknown variable \(did you mean SIDEMINT_SOURCE\?\)$/,
+    /./,
+  ],
+  [
     'a variable that forbids the look for a metadata server',
     'orders: { build: .',
     'orders: { build: ., environment: { NO_GCE_CHECK: "True" }',
@@ -299,6 +309,36 @@ test('an image that is built may bring the settings that it names', async (t) =>
     found.map(({ check }) => check),
     ['compose'],
   )
+})
+
+test("a proxy that Docker's own configuration gives to every container is one too, and its address is not told", async (t) => {
+  const HOME = mkdtempSync(join(tmpdir(), 'sidemint-home-'))
+  t.teardown(() => rmSync(HOME, { recursive: true, force: true }))
+  mkdirSync(join(HOME, '.docker'))
+  const configure = (more: object) =>
+    writeFileSync(
+      join(HOME, '.docker', 'config.json'),
+      JSON.stringify({ proxies: { default: { httpProxy: 'http://ann:s3cret@proxy.example:3128', ...more } } }),
+    )
+  configure({})
+  const found = await faults(t, stack(SETTINGS, STACK), [], HOME)
+  t.deepEqual(
+    found.map(({ check, status }) => [check, status]),
+    [
+      ['compose:orders', 'fail'],
+      ['compose:billing-app', 'fail'],
+    ],
+  )
+  t.regex(
+    found[0]?.what ?? '',
+    /^HTTP_PROXY is set by Docker's own config\.json and NO_PROXY does not name 169\.254\.169\.254/,
+  )
+  t.notRegex(JSON.stringify(found), /s3cret|proxy\.example/)
+  configure({ noProxy: '169.254.169.254,metadata.google.internal' })
+  t.deepEqual(await faults(t, stack(SETTINGS, STACK), [], HOME), [])
+  configure({})
+  const off = STACK.replaceAll('build: .', 'build: ., environment: { HTTP_PROXY: "", http_proxy: "" }')
+  t.deepEqual(await faults(t, stack(SETTINGS, off), [], HOME), [], 'a service may take it away')
 })
 
 test('only a sidemint that asks Google or publishes a port needs a way out', async (t) => {

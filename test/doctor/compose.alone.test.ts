@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { homedir, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { checkCompose } from '../../src/doctor/compose/index.ts'
@@ -13,7 +13,7 @@ const NOWHERE = '/nonexistent'
 
 /** What doctor finds in the file. PATH: where Docker and Podman are, so that what runs on this host changes nothing. */
 function check(files: readonly string[], { PATH = NOWHERE, ...env }: NodeJS.ProcessEnv = {}, piped = '') {
-  return checkCompose({ files, env: { HOME: homedir(), PATH, ...env }, stdin: async () => piped })
+  return checkCompose({ files, env: { HOME: NOWHERE, PATH, ...env }, stdin: async () => piped })
 }
 
 for (const [name, { shows, rows, plain = [PLAIN, ...rows] }] of Object.entries(TABLE)) {
@@ -94,6 +94,19 @@ test('a dollar that is written twice is none, and is no variable', async (t) => 
   t.like((await check(['-'], {}, services('$$HOME')))[0], { status: 'ok' })
   t.like((await check(['-'], {}, services('$$$HOME')))[0], { status: 'warn' })
   t.like((await check(['-'], {}, services('5$')))[0], { status: 'ok' })
+})
+
+test('of our variables only those are judged whose value is known', async (t) => {
+  const of = (more: string) => lint(`sidemint: { image: sidemint, environment: { ${more} } }`)
+  t.regex((await of('SIDEMINT_PORT: "eighty"')).join(), /^sidemint SIDEMINT_PORT: must be a whole number/)
+  t.deepEqual(await of('SIDEMINT_PORT: "$PORT"'), [
+    'sidemint is a sidemint that only this host and its own networks reach',
+  ])
+  const gate = 'gate: { image: sidemint, command: [gate], environment: { SIDEMINT_UPSTREEM: x } }'
+  t.regex(
+    (await lint(`${BESIDE}, ${gate}`)).join(),
+    /gate SIDEMINT_UPSTREEM: unknown variable \(did you mean SIDEMINT_UPSTREAM\?\)/,
+  )
 })
 
 test('what is not sidemint is no gate, whatever its command is called', async (t) => {

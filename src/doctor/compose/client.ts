@@ -4,6 +4,7 @@ import { VARIABLES_UNREAD_BY } from '../../env/client.ts'
 import { hostAndPort } from '../address.ts'
 import { type Finding, fail, ok, warn } from '../finding.ts'
 import type { Service } from './project.ts'
+import { lintProxies } from './proxies.ts'
 import { ALIAS, isHost, isMetadataName, LINK_LOCAL, loginsOf, namesOf, POINTERS, reachesLinkLocal } from './roles.ts'
 import { hasVariable } from './shapes.ts'
 
@@ -157,32 +158,8 @@ function loopback(service: Service, { servers }: Neighbours, check: string): Fin
     )
 }
 
-/** Who asks a proxy for tokens (measured with google-auth-library 9 to 11, google-auth 2.63, google-cloud-auth 1.18). */
-const PROXIED: Record<string, string> = { HTTP_PROXY: 'code in Node.js, Python, Ruby or Rust', HTTPS_PROXY: 'Node.js' }
-
 function proxies(service: Service, { servers }: Neighbours, check: string): Finding[] {
-  const { environment } = service
-  const either = (name: string) => [environment[name], environment[name.toLowerCase()]].filter(Boolean).join(',')
-  const proxy = Object.keys(PROXIED).find((name) => either(name) !== '')
-  if (proxy === undefined) return []
-  const spared = either('NO_PROXY')
-    .split(',')
-    .map((entry) => entry.trim())
-  const hosts = reachesLinkLocal(service, servers) ? [LINK_LOCAL, ALIAS] : pointedAt(service)
-  const missing = [...new Set(hosts)].filter((host) => !spared.some((entry) => covers(entry, host)))
-  if (missing.length === 0) return []
-  return [
-    fail(
-      check,
-      `${proxy} is set and NO_PROXY does not name ${missing.join(', ')}, so ${PROXIED[proxy]} asks the proxy for tokens`,
-      `add ${missing.join(',')} to NO_PROXY and to no_proxy`,
-    ),
-  ]
-}
-
-/** As Node.js reads NO_PROXY (gaxios 8.3): names and `.suffix`, but no bare suffix, no `*.` and no network. */
-function covers(entry: string, host: string): boolean {
-  return entry === host || (/^\*?\./.test(entry) && host.endsWith(entry.replace('*', '')))
+  return lintProxies(service, reachesLinkLocal(service, servers) ? [LINK_LOCAL, ALIAS] : pointedAt(service), check)
 }
 
 /** It is enough to wait for a service that itself waits for sidemint. */

@@ -9,8 +9,9 @@ import { describeUnread, lintClient, lintLoggedIn } from './client.ts'
 import { type Mounted, readMounted } from './mounted.ts'
 import { readDockerNetworks } from './networks.ts'
 import { type ComposeProject, readProject, type Service } from './project.ts'
+import { readDockerProxies } from './proxies.ts'
 import { ALIAS, assignRoles, isDescribedByFlags, LINK_LOCAL, type Roles } from './roles.ts'
-import { lintServer } from './server.ts'
+import { lintServer, lintVariables } from './server.ts'
 import { CHECK, readStack, type StackSources } from './stack.ts'
 
 export async function checkCompose(sources: StackSources): Promise<Finding[]> {
@@ -18,7 +19,11 @@ export async function checkCompose(sources: StackSources): Promise<Finding[]> {
     const stack = await readStack(sources)
     if (stack === undefined) return [NO_STACK]
     const { env } = sources
-    const project = readProject(stack.data, { directory: stack.directory, env })
+    const project = readProject(stack.data, {
+      directory: stack.directory,
+      env,
+      dockerProxies: await readDockerProxies(env),
+    })
     const roles = assignRoles(project)
     const read = await Promise.all(
       [...roles.servers, ...roles.gates].map(
@@ -45,7 +50,7 @@ type Read = readonly [Service, Mounted | undefined]
 
 function lint(
   project: ComposeProject,
-  { servers, clients, loggedIn }: Roles,
+  { servers, gates, clients, loggedIn }: Roles,
   mounted: ReadonlyMap<Service, Mounted | undefined>,
 ): Finding[] {
   const unread = describeUnread(clients, servers)
@@ -68,6 +73,7 @@ function lint(
             ),
           ]
         : []),
+    ...[...servers, ...gates].flatMap(lintVariables),
     ...servers.flatMap((server) => lintServer(server, project, mounted.get(server)?.settings)),
     ...clients.flatMap((client) => lintClient(client, stack)),
     ...(unread === undefined ? [] : [ok('clients', unread)]),

@@ -33,6 +33,8 @@ export interface Service {
   entrypoint: string[]
   command: string[]
   environment: Record<string, string>
+  /** The variables of proxies that Docker adds where `environment` does not set them. */
+  dockerProxies: Record<string, string>
   /** Some of it is in files that were not read: `env_file`, `extends`. */
   isPartial: boolean
   mounts: Mount[]
@@ -61,15 +63,17 @@ export interface ProjectOptions {
   /** Where relative paths begin. */
   directory: string
   env: NodeJS.ProcessEnv
+  /** Of every service. */
+  dockerProxies: Record<string, string>
 }
 
-export function readProject(data: Data, { directory, env }: ProjectOptions): ComposeProject {
+export function readProject(data: Data, { directory, env, dockerProxies }: ProjectOptions): ComposeProject {
   const files = { ...filesOf(data.configs, '/'), ...filesOf(data.secrets, '/run/secrets/') }
   return {
     // podman-compose prints no name.
     name: asText(data.name) || env.COMPOSE_PROJECT_NAME || normalName(basename(directory)),
     services: Object.entries(asData(data.services)).map(([name, service]) =>
-      readService(name, asData(service), { directory, files }),
+      readService(name, asData(service), { directory, dockerProxies, files }),
     ),
     withoutWayOut: Object.entries(asData(data.networks)).flatMap(([network, more]) =>
       asText(asData(asData(more).driver_opts)[INHIBIT_IPV4]) === 'true' ? [network] : [],
@@ -80,13 +84,12 @@ export function readProject(data: Data, { directory, env }: ProjectOptions): Com
   }
 }
 
-interface Surroundings {
-  directory: string
+interface Surroundings extends Pick<ProjectOptions, 'directory' | 'dockerProxies'> {
   /** Configs and secrets that are files: mounts under another name. */
   files: Record<string, Mount>
 }
 
-function readService(name: string, data: Data, { directory, files }: Surroundings): Service {
+function readService(name: string, data: Data, { directory, dockerProxies, files }: Surroundings): Service {
   const granted = [...asList(data.configs), ...asList(data.secrets)].flatMap((grant) => {
     const { source, target } = asData(grant)
     const file = files[asText(source ?? grant)]
@@ -101,6 +104,7 @@ function readService(name: string, data: Data, { directory, files }: Surrounding
     entrypoint: readWords(data.entrypoint),
     command: readWords(data.command),
     environment: readEnvironment(data.environment),
+    dockerProxies,
     isPartial: data.env_file !== undefined || data.extends !== undefined,
     mounts: [...asList(data.volumes).map(readMount), ...granted].map(({ source, target }) => ({
       source: placeOf(source, directory),

@@ -1,9 +1,11 @@
 /** Checks a service that is a sidemint. */
 
 import { basename } from 'node:path'
+import { settle } from '../../config/layers.ts'
 import type { Settings } from '../../config/settings.ts'
 import { INHERITED } from '../../config/standard.ts'
-import { type Finding, fail, ok, warn } from '../finding.ts'
+import { asFailure } from '../../core/errors.ts'
+import { type Finding, fail, failed, ok, warn } from '../finding.ts'
 import type { ComposeProject, Service } from './project.ts'
 import { hasLogin } from './roles.ts'
 import { hasVariable } from './shapes.ts'
@@ -11,6 +13,17 @@ import { hasVariable } from './shapes.ts'
 /** Files that gcloud or an editor replaces and does not write into. */
 const REPLACED_FILES = /^(application_default_credentials\.json|sidemint\.ya?ml)$/
 const LOGIN = /(^|\/)gcloud\/?$|(^|\/)application_default_credentials\.json$/
+
+/** What is wrong with its `SIDEMINT_*` variables: it would not start. A value that a variable gives cannot be known here. */
+export function lintVariables({ name, environment }: Service): Finding[] {
+  const own = Object.entries(environment).filter(([name, value]) => /^SIDEMINT_/.test(name) && !hasVariable(value))
+  try {
+    settle({ env: Object.fromEntries(own) })
+    return []
+  } catch (error) {
+    return [failed(`compose:${name}`, asFailure(error))]
+  }
+}
 
 /** `settings`: those of the file that it reads, where there is one. */
 export function lintServer(service: Service, { withoutWayOut }: ComposeProject, settings?: Settings): Finding[] {
