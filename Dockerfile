@@ -7,25 +7,28 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY build.ts tsconfig.json ./
 COPY src src
-RUN npm run build && mkdir keys compiled
+# The base has no env, so the shebang of cli.js finds nothing there.
+RUN npm run build && mkdir keys compiled && \
+  printf '#!/nodejs/bin/node\nrequire("/opt/sidemint/cli.js")\n' > command && chmod 755 command
 
 FROM ${RUN_IMAGE}
 COPY --from=build /build/dist /opt/sidemint
+COPY --from=build /build/command /usr/local/bin/sidemint
 # A named volume mounted here takes this directory's owner, so the key can be written.
 COPY --from=build --chown=65532:65532 /build/keys /var/lib/sidemint
 # What V8 makes of the code, made by this very Node.js: a fresh container starts with it.
 COPY --from=build --chown=65532:65532 /build/compiled /var/cache/sidemint
 ENV NODE_COMPILE_CACHE=/var/cache/sidemint
-RUN ["/nodejs/bin/node", "/opt/sidemint/cli.js", "exec", "--", "/nodejs/bin/node", "/opt/sidemint/cli.js", "token", "--audience", "https://example.com", "--claims"]
+RUN ["sidemint", "exec", "--", "sidemint", "token", "--audience", "https://example.com", "--claims"]
 # Where ./sidemint.yaml is looked for: mount the directory, since an editor's save replaces a file.
 WORKDIR /etc/sidemint
 # Other defaults, not settings: a variable that is set would win over a mounted sidemint.yaml.
 ENV SIDEMINT_IMAGE=true
-EXPOSE 80
+EXPOSE 80 8080
 # The first check comes after one interval, and what depends on us waits for it. No start period: newer engines check
 # only every 5 s in it, and older ones cannot be told otherwise.
-HEALTHCHECK --interval=1.5s --timeout=3s --retries=5 CMD ["/nodejs/bin/node", "/opt/sidemint/cli.js", "healthcheck"]
-ENTRYPOINT ["/nodejs/bin/node", "/opt/sidemint/cli.js"]
+HEALTHCHECK --interval=1.5s --timeout=3s --retries=5 CMD ["sidemint", "healthcheck"]
+ENTRYPOINT ["sidemint"]
 ARG VERSION=dev
 LABEL org.opencontainers.image.title="sidemint" \
       org.opencontainers.image.description="The metadata server that Google's client libraries expect, on your laptop" \

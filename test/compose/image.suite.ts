@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test from 'ava'
-import { CLI, docker, evaluate, healthyAfterMs, inspect, NODE, startEngine, timed } from './docker.ts'
+import { CLI, docker, evaluate, healthyAfterMs, inspect, startEngine, timed } from './docker.ts'
 
 const IMAGE = 'sidemint-test-image'
 const CONTAINER = 'sidemint-test-image'
@@ -74,10 +74,18 @@ test.serial('it is healthy within 5 s of its start with a read-only root, and is
 })
 
 test.serial('it mints without any setting, as the address that clients know', async (t) => {
-  const token = [NODE, CLI, 'token', '--audience', 'https://a.example', '--claims', '--server', 'http://127.0.0.1']
+  const token = ['sidemint', 'token', '--audience', 'https://a.example', '--claims']
   const claims = JSON.parse(await docker('exec', CONTAINER, ...token))
   t.is(claims.aud, 'https://a.example')
   t.is(claims.iss, 'http://metadata.google.internal')
+})
+
+test.serial('its commands are there by name, with the server in the container as their own', async (t) => {
+  const { stdout } = await promisify(execFile)('docker', ['exec', CONTAINER, 'sidemint', 'doctor', '--json']).catch(
+    (error: { stdout: string }) => error,
+  )
+  t.true(JSON.parse(stdout).findings?.length > 0 || JSON.parse(stdout).length > 0, stdout)
+  t.is(await docker('exec', CONTAINER, 'sidemint', 'healthcheck'), '')
 })
 
 test.serial('SIGTERM stops it with exit code 0 within a second', async (t) => {

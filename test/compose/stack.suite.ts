@@ -178,7 +178,7 @@ test.serial('after sidemint was made anew the next call succeeds, with nothing e
 })
 
 test.serial('it also succeeds when nobody has asked for the keys yet', async (t) => {
-  await stack.compose('restart', '--timeout', '2', 'gate', 'public-app')
+  await stack.compose('restart', '--timeout', '2', 'public-app')
   await stack.compose('up', '--detach', '--wait', '--no-recreate')
   await stack.compose('up', '--detach', '--force-recreate', 'sidemint')
   const { status, body } = await stack.askOrders()

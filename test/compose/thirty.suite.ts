@@ -1,4 +1,4 @@
-/** Thirty gated services: still one gate and two networks. */
+/** Thirty gated services: still one sidemint and two networks. */
 
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -50,13 +50,10 @@ const compose = {
       environment: { SIDEMINT_SOURCE: 'local' },
       volumes: ['./:/etc/sidemint:ro'],
       sysctls: { 'net.ipv4.ip_unprivileged_port_start': 0 },
-      networks: { metadata: { ipv4_address: '169.254.169.254', aliases: ['metadata.google.internal'] } },
-    },
-    gate: {
-      build: ROOT,
-      command: ['gate'],
-      volumes: ['./:/etc/sidemint:ro'],
-      networks: { metadata: {}, default: { aliases: NAMES } },
+      networks: {
+        default: { aliases: NAMES },
+        metadata: { ipv4_address: '169.254.169.254', aliases: ['metadata.google.internal'] },
+      },
     },
     ...Object.fromEntries(NAMES.map((name) => [`${name}-app`, service])),
   },
@@ -85,12 +82,11 @@ test.after.always(async () => {
   rmSync(directory, { recursive: true })
 })
 
-test.serial('one gate and two networks are enough', async (t) => {
+test.serial('one sidemint and two networks are enough', async (t) => {
   const services = (await stack.compose('config', '--services')).split('\n')
-  t.is(services.length, NAMES.length + 2)
+  t.is(services.length, NAMES.length + 1)
   const { networks } = JSON.parse(await stack.compose('config', '--format', 'json'))
   t.deepEqual(Object.keys(networks).toSorted(), ['default', 'metadata'])
-  t.is((await stack.compose('ps', '--quiet', 'gate')).split('\n').length, 1)
 })
 
 test.serial("each is called by the one before it, under that one's account", async (t) => {
