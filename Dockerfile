@@ -13,7 +13,7 @@ RUN npm run build && mkdir keys compiled && \
 
 FROM ${RUN_IMAGE}
 COPY --from=build /build/dist /opt/sidemint
-COPY --from=build /build/command /usr/local/bin/sidemint
+COPY --from=build /build/command /usr/bin/sidemint
 # A named volume mounted here takes this directory's owner, so the key can be written.
 COPY --from=build --chown=65532:65532 /build/keys /var/lib/sidemint
 # What V8 makes of the code, made by this very Node.js: a fresh container starts with it.

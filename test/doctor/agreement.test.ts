@@ -94,6 +94,20 @@ test('in a stack of one sidemint the names of gates are looked for at the server
   t.regex(apart, /billing-app shares no network with sidemint/)
 })
 
+/** Nothing is renamed: callers have a link, and sidemint, which has none, finds the service by its own name. */
+const LINKED = STACK.replace(/ {2}gate:\n(?: {4}.*\n)*/, '')
+  .replace('billing-app:', 'billing:')
+  .replace('orders: { build: .,', 'orders: { build: ., links: ["sidemint:billing", "sidemint:partner"],')
+const UNNAMED = SETTINGS.replace('[billing-app]', '[billing]').replace('billing-app:8080', 'billing:8080')
+
+test('a gate may have the name of its service, where a caller has a link to sidemint under it', async (t) => {
+  t.deepEqual(await faults(t, stack(UNNAMED, LINKED)), [])
+  const elsewhere = LINKED.replace('sidemint:billing', 'work:billing')
+  const [found] = await faults(t, stack(UNNAMED, elsewhere))
+  t.regex(found?.what ?? '', /gates\[0\]\.host is billing, .* callers reach billing past the gate/)
+  t.regex(found?.fix ?? '', /or in each of its callers: links: \["sidemint:billing"\]$/)
+})
+
 test("a gate's port may be published for everybody, an identity's may not", async (t) => {
   const open = ONE_SIDEMINT.replace('"127.0.0.1:16926:16926"', '"16926:16926"')
   const found = await faults(t, stack(SETTINGS, open))

@@ -97,14 +97,16 @@ function gateHosts({ gates }: Settings, { check, fronts, sidemints, services }: 
     const apps = services.filter((service) => !sidemints.includes(service) && allNamesOf(service).includes(host))
     if (isElsewhere(host)) return []
     const isHeld = sidemints.some((service) => allNamesOf(service).includes(host))
-    if (isHeld && apps.length === 0) return []
+    // Who calls is not known, so one link is enough: a caller without it reaches the service past the gate.
+    const isLinked = services.some(({ links }) => sidemints.some(({ name }) => links.get(host) === name))
+    if (isLinked || (isHeld && apps.length === 0)) return []
     const so = apps.length > 0 ? `callers reach ${namesIn(apps)} past the gate` : 'callers find nobody'
     const what = isHeld ? `${namesIn(apps)} has that name too` : `no network gives ${namesIn(fronts)} that name`
     return [
       fail(
         check,
         `gates[${index}].host is ${host}, and ${what}, so ${so}`,
-        `networks: { default: { aliases: [${host}] } } in ${namesIn(fronts)}${apps.length > 0 ? `, and another name for ${namesIn(apps)}` : ''}`,
+        `networks: { default: { aliases: [${host}] } } in ${namesIn(fronts)}${apps.length > 0 ? `, and another name for ${namesIn(apps)}; or in each of its callers: links: ["${fronts[0]?.name}:${host}"]` : ''}`,
       ),
     ]
   })

@@ -14,6 +14,7 @@ import {
   readDependsOn,
   readEnvironment,
   readExtraHosts,
+  readLinks,
   readMount,
   readNetworks,
   readPort,
@@ -44,6 +45,8 @@ export interface Service {
   networkMode: string
   containerName: string
   extraHosts: string[]
+  /** The names under which this service alone finds another one, each with that service. */
+  links: Map<string, string>
   /** Service to condition. */
   dependsOn: Map<string, string>
   user: string
@@ -115,6 +118,7 @@ function readService(name: string, data: Data, { directory, dockerProxies, files
     networkMode: asText(data.network_mode),
     containerName: asText(data.container_name),
     extraHosts: readExtraHosts(data.extra_hosts),
+    links: readLinks(data.links),
     dependsOn: readDependsOn(data.depends_on),
     user: asText(data.user),
   }

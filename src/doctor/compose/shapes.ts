@@ -106,6 +106,16 @@ export function readExtraHosts(value: unknown): string[] {
   return Array.isArray(value) ? value.map((line) => asText(line).split(/[:=]/)[0] ?? '') : Object.keys(asData(value))
 }
 
+/** A list of `SERVICE` or `SERVICE:NAME`, as names to services. */
+export function readLinks(value: unknown): Map<string, string> {
+  return new Map(
+    asList(value).map((link) => {
+      const [service = '', name = service] = asText(link).split(':')
+      return [name, service]
+    }),
+  )
+}
+
 /** A list of names, or a map of names to conditions. */
 export function readDependsOn(value: unknown): Map<string, string> {
   if (Array.isArray(value)) return new Map(value.map((name) => [asText(name), 'service_started']))
