@@ -40,12 +40,13 @@ async function startTimes(services: readonly string[]): Promise<string[]> {
   return Promise.all(services.map(async (service) => (await inspect(await stack.container(service))).State.StartedAt))
 }
 
-const keyIds = () =>
+/** Of the key that signs: it is published first, before the next one, which is kept in no file until it signs. */
+const keyId = () =>
   stack.evaluate(
     'orders',
     `
     const { keys } = await (await fetch('http://169.254.169.254/oauth2/v3/certs')).json()
-    console.log(JSON.stringify(keys.map(({ kid }) => kid)))`,
+    console.log(JSON.stringify(keys[0].kid))`,
   )
 
 test.before('docker compose up --build --wait', async (t) => {
@@ -160,39 +161,41 @@ test.serial('billing and ledger keep their accounts when a restart swaps their a
   t.is((await stack.askToken('ledger-app', 'https://b.example')).email, at('ledger'))
 })
 
-test.serial('after sidemint was made anew the next call succeeds, with nothing else restarted', async (t) => {
-  const others = await startTimes(SERVICES)
-  const keys = await keyIds()
-  const containers = new Set<string>()
-  for (let round = 0; round < 2; round += 1) {
-    containers.add(await stack.container('sidemint'))
-    await stack.compose('up', '--detach', '--force-recreate', 'sidemint')
-    const { status, body } = await stack.askOrders()
-    t.is(status, 200, JSON.stringify(body))
-    t.is(body.calls.billing?.caller, at('orders'))
-    await stack.compose('up', '--detach', '--wait', '--no-recreate', 'sidemint')
-  }
-  t.is(containers.size, 2)
-  t.deepEqual(await startTimes(SERVICES), others)
-  t.deepEqual(await keyIds(), keys)
-})
+test.serial(
+  'once sidemint is there again, made anew, the next call succeeds, with nothing else restarted',
+  async (t) => {
+    const others = await startTimes(SERVICES)
+    const key = await keyId()
+    const containers = new Set<string>()
+    for (let round = 0; round < 2; round += 1) {
+      containers.add(await stack.container('sidemint'))
+      await stack.compose('up', '--detach', '--wait', '--no-deps', '--force-recreate', 'sidemint')
+      const { status, body } = await stack.askOrders()
+      t.is(status, 200, JSON.stringify(body))
+      t.is(body.calls.billing?.caller, at('orders'))
+    }
+    t.is(containers.size, 2)
+    t.deepEqual(await startTimes(SERVICES), others)
+    t.is(await keyId(), key)
+  },
+)
 
 test.serial('it also succeeds when nobody has asked for the keys yet', async (t) => {
   await stack.compose('restart', '--timeout', '2', 'public-app')
   await stack.compose('up', '--detach', '--wait', '--no-recreate')
-  await stack.compose('up', '--detach', '--force-recreate', 'sidemint')
+  await stack.compose('up', '--detach', '--wait', '--no-deps', '--force-recreate', 'sidemint')
   const { status, body } = await stack.askOrders()
   t.is(status, 200, JSON.stringify(body))
 })
 
 test.serial('up --wait sidemint takes less than 5 s, and the key is the one from before down', async (t) => {
-  const keys = await keyIds()
+  const key = await keyId()
   await stack.compose('down', '--timeout', '2')
   const sidemintMs = await timed(stack.compose('up', '--wait', 'sidemint'))
   const othersMs = await timed(stack.compose('up', '--wait'))
   t.log(`up --wait of what is built: sidemint ${sidemintMs} ms, then the others ${othersMs} ms`)
   t.true(sidemintMs < 5_000)
-  t.deepEqual(await keyIds(), keys)
+  t.is(await keyId(), key)
 })
 
 test.serial('a person calls it by the lines of the README', async (t) => {
