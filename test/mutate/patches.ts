@@ -27,7 +27,7 @@ export const SURVIVORS: readonly Patch[] = [
   {
     wrong: "--allow-audience refuses gcloud's own audience",
     file: 'src/metadata/token-request.ts',
-    find: "if (request.kind === 'id' && request.audience === GCLOUD_CLIENT_ID) return\n",
+    find: 'if (isGcloud(request)) return\n',
     replace: '\n',
     tests: ['test/metadata/surface.test.ts'],
   },
