@@ -67,6 +67,13 @@ export interface StartOptions {
   issuer?: string
   /** Keep the signing key in this file. Default: a new one in memory. */
   keyFile?: string
+  /**
+   * Answer as Google's key hosts too, over TLS, and sign as Google: for receivers that verify with Google's own
+   * libraries. They mount this directory, which is made and holds the certificate.
+   */
+  standIn?: string
+  /** The port of Google's key hosts. Default: 0, a free one; clients know 443 only. */
+  standInPort?: number
   /** How many tokens are kept at most. Default: 10,000. */
   cacheEntries?: number
   /** Which callers get which service account. Callers are recognised by their address. */
@@ -142,6 +149,8 @@ export interface Sidemint {
   readonly issuer: string
   /** Where receivers find its keys. */
   readonly jwksUri: string
+  /** Where it answers as Google's key hosts; undefined without `standIn`. */
+  readonly standInPort: number | undefined
   /** The variables that point a child process at this server; undefined means that one must be unset. */
   readonly env: Readonly<Record<string, string | undefined>>
   /**
@@ -197,6 +206,7 @@ export async function startSidemint(options: StartOptions = {}): Promise<Sidemin
     url: server.url,
     issuer: server.issuer,
     jwksUri: server.jwksUri,
+    standInPort: server.standInPort,
     env,
     get requests() {
       return server.record.requests()

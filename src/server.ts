@@ -5,19 +5,18 @@ import type { Settings } from './config/settings.ts'
 import { createOrders, type Orders } from './control/orders.ts'
 import { createControl } from './control/routes.ts'
 import { createEvents, type Events } from './core/events.ts'
-import { reachable } from './core/host.ts'
+import { GOOGLE_ISSUER } from './core/google.ts'
 import { NO_GATES, openFront } from './gate/front.ts'
 import type { GateOptions } from './gate/options.ts'
 import type { OpenGates } from './gate/server.ts'
 import type { Routes } from './http/app.ts'
 import { createGuard } from './http/guard.ts'
-import { type Listener, listen } from './http/listener.ts'
 import type { Surface } from './http/target.ts'
-import { HEADERS } from './http/wire.ts'
 import { createCallers } from './identity/callers.ts'
 import { createSystemNames } from './identity/dns.ts'
 import { createIdentities, type Identities } from './identity/identities.ts'
 import type { Identity } from './identity/identity.ts'
+import { openPorts } from './identity/ports.ts'
 import { createInspector, type Inspector } from './inspector/inspector.ts'
 import { describeServer } from './inspector/state.ts'
 import { createDiscovery, JWKS_PATH } from './issuer/discovery.ts'
@@ -30,6 +29,7 @@ import { lintAudiences } from './observe/audience-lint.ts'
 import { createMetrics } from './observe/metrics.ts'
 import { createOps } from './observe/ops.ts'
 import { createReadiness, type Readiness } from './observe/readiness.ts'
+import { openStandIn } from './stand-in/open.ts'
 
 export interface ServerOptions {
   settings: Settings
@@ -68,6 +68,8 @@ export interface RunningServer extends Orders {
   project: string
   /** The ports of the identities that have a listener of their own. */
   ports: ReadonlyMap<Identity, number>
+  /** Where it answers as Google's key hosts; undefined where it does not. */
+  standInPort: number | undefined
   /** The gates that it fronts, and where they are reached from this host. */
   front: Pick<OpenGates, 'gates' | 'urls'>
   events: Events
@@ -96,6 +98,8 @@ interface Common {
   open: Open
   /** The `iss` claim of locally signed tokens; known once the server listens. */
   issuer: () => string
+  /** What the discovery document names: the same, or our own beside a stand-in. */
+  ownIssuer: () => string
 }
 
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
@@ -109,33 +113,30 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     onDate: readiness.compareClock,
     ...(bounds === undefined ? {} : { bounds }),
   })
-  const { source, credentials, inherited, advice, all, primary, project, local, tokens } = identities
+  const { all, local, tokens } = identities
   lintAudiences({ events, gates: settings.gates, isLocal: local !== undefined, now })
   const injected = createInjectedFailures()
   const orders = createOrders({ identities, injected, record: inspector.record })
-  const control = createControl({ orders, secret: options.controlSecret, defaultAccount: primary.email })
+  const control = createControl({ orders, secret: options.controlSecret, defaultAccount: identities.primary.email })
   const callers = createCallers(createSystemNames())
   const identify = createIdentify(identities, callers, open.byPort)
   const { handler, metadata } = await createHandler(common, identities, identify, injected, control)
   open.metadata = metadata
   const front = { settings, events, now, callerOf: callers.labelOf, keys: local?.keys }
-  const openGates = async (at: string) => (options.frontGates ? openFront(at, front) : NO_GATES)
-  const ports = await openPorts(settings, handler, all, open.byPort, openGates)
-  const { url } = Object.assign(open, { url: ports.url, gates: ports.front.gates })
+  const openBefore = () => openStandIn({ settings, identities, events, now })
+  const openAfter = async (at: string) => (options.frontGates ? openFront(at, front) : NO_GATES)
+  const { byPort } = open
+  const ports = await openPorts({ ...settings, handler, identities: all, byPort, openBefore, openAfter })
+  const { url } = Object.assign(open, { url: ports.url, gates: ports.after.gates })
 
   return {
     url,
     issuer: common.issuer(),
     jwksUri: `${url}${JWKS_PATH}`,
-    source,
-    credentials,
-    inherited,
-    advice,
-    identities: all,
-    primary,
-    project,
+    ...described(identities),
     ports: new Map([...open.byPort].map(([port, identity]) => [identity, port])),
-    front: ports.front,
+    front: ports.after,
+    standInPort: ports.before.port,
     events,
     record: inspector.record,
     ...orders,
@@ -148,9 +149,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
 }
 
+/** What those who show the server want to know of it. */
+function described({ source, credentials, inherited, advice, all, primary, project }: Identities) {
+  return { source, credentials, inherited, advice, identities: all, primary, project }
+}
+
 function createCommon(options: ServerOptions): Common {
   const { settings, now = Date.now, events = createEvents(), controlSecret } = options
   const open: Open = { metadata: () => undefined, url: '', byPort: new Map(), gates: [] }
+  const ownIssuer = () => settings.issuer ?? open.url
   return {
     settings,
     events,
@@ -159,7 +166,8 @@ function createCommon(options: ServerOptions): Common {
     waiting: createWaiting({ ask: (inbound) => open.metadata(inbound) }),
     inspector: createInspector({ events, now, keepHits: options.keepHits ?? controlSecret !== undefined }),
     open,
-    issuer: () => settings.issuer ?? open.url,
+    ownIssuer,
+    issuer: settings.standIn === undefined ? ownIssuer : () => GOOGLE_ISSUER,
   }
 }
 
@@ -178,7 +186,7 @@ async function createHandler(
   injected: InjectedFailures,
   control: Routes,
 ): Promise<{ handler: RequestListener; metadata: Surface }> {
-  const { settings, events, now, readiness, waiting, inspector, issuer } = common
+  const { settings, events, now, readiness, waiting, inspector, ownIssuer } = common
   // Koa loads while the signing key is made on a thread.
   const { createApp } = await import('./http/app.ts')
   const { all, project, projectNumber, universe, local } = identities
@@ -202,39 +210,8 @@ async function createHandler(
       createOps({ readiness, metrics: createMetrics(events) }),
       control,
       inspector.routes(state, { project, region: settings.region }),
-      ...(local === undefined ? [] : [createDiscovery({ keys: local.keys, issuer, now })]),
+      ...(local === undefined ? [] : [createDiscovery({ keys: local.keys, issuer: ownIssuer, now })]),
     ],
   })
   return { handler, metadata }
-}
-
-/** Listens for everybody, then on each identity's own port, which it enters into `byPort`, then for the gates. */
-async function openPorts(
-  { host, port }: Settings,
-  handler: RequestListener,
-  identities: readonly Identity[],
-  byPort: Map<number, Identity>,
-  openGates: (url: string) => Promise<OpenGates>,
-): Promise<{ url: string; front: OpenGates; close: Listener['close'] }> {
-  const open: Pick<Listener, 'close'>[] = []
-  const openPort = async (wanted: number) => {
-    const listener = await listen({ host, port: wanted, handler, headers: HEADERS })
-    open.push(listener)
-    return listener.port
-  }
-  const close: Listener['close'] = async (graceMs, lastCall) => {
-    await Promise.all(open.map((listener) => listener.close(graceMs, lastCall)))
-  }
-  try {
-    const url = `http://${reachable(host)}:${await openPort(port)}`
-    for (const identity of identities) {
-      if (identity.port !== undefined) byPort.set(await openPort(identity.port), identity)
-    }
-    const front = await openGates(url)
-    open.push(front)
-    return { url, front, close }
-  } catch (error) {
-    await close(0)
-    throw error
-  }
 }

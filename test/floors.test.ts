@@ -13,7 +13,7 @@ const FLOORS = [
   ['config'],
   ['mint'],
   ['identity'],
-  ['metadata', 'doctor', 'inspector', 'control'],
+  ['metadata', 'stand-in', 'doctor', 'inspector', 'control'],
   ['server.ts'],
   ['commands', 'index.ts', 'cli.ts'],
 ]
@@ -28,7 +28,7 @@ const KNOWN_BY: [library: RegExp, files: RegExp][] = [
   [/^https-proxy-agent$/, /^http\/agent\.ts$/],
   [/^node-cache$/, /^mint\/cache\.ts$/],
   [/^jsonwebtoken$/, /^(issuer\/keys|gate\/verifier)\.ts$/],
-  [/^@peculiar\//, /^issuer\/certificate\.ts$/],
+  [/^@peculiar\//, /^(issuer|stand-in)\/(certificate|trust-store)\.ts$/],
   [/^yaml$/, /^core\/yaml\.ts$/],
   [/^@valibot\/to-json-schema$/, /^config\/json-schema\.ts$/],
   [/^valibot$/, /^(core|config|gate|mint|control)\//],

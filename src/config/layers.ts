@@ -6,6 +6,7 @@
 import { dirname } from 'node:path'
 import * as v from 'valibot'
 import { failure } from '../core/errors.ts'
+import { GOOGLE_ISSUER } from '../core/google.ts'
 import { plainly, quoted, type Setting, suggest, type Taker } from '../core/schemas.ts'
 import { policiesBeside } from '../gate/origin.ts'
 import { checkIdentities } from './identity-checks.ts'
@@ -59,6 +60,9 @@ export function settleLayers(
   }) as Settings
   if (Object.values(chosen).every((value) => value !== undefined)) {
     found.push(...checkIdentities(settings), ...(check?.(settings) ?? []))
+  }
+  if (chosen.standIn !== undefined && chosen.issuer !== undefined) {
+    found.push(`${flagOf('issuer')}: with --stand-in the issuer is Google's (${GOOGLE_ISSUER}); leave it out`)
   }
   if (found.length > 0) throw invalid(found)
   return { settings, chosen: new Set(Object.keys(chosen)) }

@@ -150,6 +150,22 @@ export const SETTINGS = settingsTable({
     help: 'what tests may order over HTTP is on, for who sends the secret in this file',
     takenBy: ['serve', ...CLIENTS],
   },
+  standIn: {
+    kind: 'text',
+    value: 'DIR',
+    schema: path,
+    help: "local source: answer as Google's key hosts too, over TLS; receivers mount DIR, which holds the certificate",
+    takenBy: SERVERS,
+  },
+  standInPort: {
+    kind: 'number',
+    value: 'N',
+    schema: whole(0, 65535),
+    help: "port of Google's key hosts; clients know no other",
+    takenBy: SERVERS,
+    default: 443,
+    defaultOf: { library: 0 },
+  },
   cacheEntries: {
     kind: 'number',
     value: 'N',

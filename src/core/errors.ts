@@ -49,6 +49,16 @@ export const CATALOGUE = {
     what: 'the key file {path} cannot be read or written: {reason}',
     fix: 'create its directory and let this user write there, or choose another --key-file',
   },
+  STAND_IN_UNUSABLE: {
+    status: 400,
+    what: '--stand-in cannot use {path}: {reason}',
+    fix: 'name an empty directory that this user may write to',
+  },
+  STAND_IN_NOT_SERVED: {
+    status: 404,
+    what: "sidemint's stand-in for Google's key hosts answers here, not Google, and does not serve {what}",
+    fix: 'let only receivers have its addresses (extra_hosts or aliases); `sidemint env --receiver --format compose` prints what a receiver needs',
+  },
   AUDIENCE_NOT_ALLOWED: {
     status: 400,
     what: 'the audience {audience} is not allowed here',

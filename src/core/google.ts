@@ -15,3 +15,12 @@ export const GCLOUD_CLIENT_ID = `${GCLOUD_PROJECT}.apps.googleusercontent.com`
 /** The same of `gcloud auth application-default login` (docs/gate.md, "Audiences"). */
 export const ADC_PROJECT = '764086051850'
 export const ADC_CLIENT_ID = `${ADC_PROJECT}-6qr4p6gpi6hn506pt8ejuq83di341hur.apps.googleusercontent.com`
+
+/** The `iss` claim of Google's ID tokens. */
+export const GOOGLE_ISSUER = 'https://accounts.google.com'
+
+/** Of whom nobody says more: the scopes of a service account on Cloud Run, and on most VMs. */
+export const DEFAULT_SCOPES = [
+  'https://www.googleapis.com/auth/cloud-platform',
+  'https://www.googleapis.com/auth/userinfo.email',
+]

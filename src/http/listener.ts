@@ -1,6 +1,14 @@
 /** An HTTP listener with the limits that every surface has. */
 
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http'
+import type { Server as SecureServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { failure } from '../core/errors.ts'
@@ -35,6 +43,8 @@ export interface ListenOptions {
   handler: RequestListener
   /** Handles WebSocket upgrades. Absent: every upgrade offer is ignored. */
   upgrade?: UpgradeListener
+  /** Makes the server, with these limits. Default: one without TLS. */
+  create?: (limits: ServerOptions, handler: RequestListener) => Server | SecureServer
   /** Called with bytes that are not a request. */
   unreadable?: (bytes: Buffer) => void
   /** How long a request may take to arrive. Default: Node's 5 minutes. */
@@ -63,7 +73,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 /** The open sockets, each with its last answer: Node's own list has neither the upgraded ones nor the answers. */
 type Connections = Map<Socket, ServerResponse | undefined>
 
-function createListener(options: ListenOptions): { server: Server; open: Connections } {
+function createListener(options: ListenOptions): { server: Server | SecureServer; open: Connections } {
   const { handler, upgrade, headers } = options
   const limits = {
     maxHeaderSize: MAX_HEADER_BYTES,
@@ -79,7 +89,8 @@ function createListener(options: ListenOptions): { server: Server; open: Connect
     const { status, head, body } = severalHosts(headers)
     res.writeHead(status, [...head, 'Connection', 'close']).end(body)
   }
-  const server = createServer({ ...limits, ...upgrades, requireHostHeader: false }, handle)
+  const { create = createServer } = options
+  const server = create({ ...limits, ...upgrades, requireHostHeader: false }, handle)
   // The size is limited above; a limit on their number drops headers unseen, X-Forwarded-For among them.
   server.maxHeadersCount = 0
   // Node would answer these itself, without our headers; the handler answers them like any other request.
@@ -97,10 +108,13 @@ function createListener(options: ListenOptions): { server: Server; open: Connect
     if (rawPacket !== undefined) options.unreadable?.(rawPacket)
     answerSocket(socket, refusal(statusFor(code), headers))
   })
-  server.on('connection', (socket: Socket) => {
+  const keep = (socket: Socket) => {
     open.set(socket, undefined)
     socket.once('close', () => open.delete(socket))
-  })
+  }
+  // With TLS a connection is two sockets: one while it shakes hands, and the one that requests come from.
+  server.on('connection', keep)
+  server.on('secureConnection', keep)
   return { server, open }
 }
 
@@ -125,7 +139,12 @@ function cannotListen(
  * connection that has asked nothing yet as busy, so those are ended here. Which others are idle Node knows, and is asked
  * every few milliseconds: a listener on each answer would cost two percent of a cached one (measured).
  */
-async function close(server: Server, open: Connections, graceMs: number, lastCall: () => void): Promise<void> {
+async function close(
+  server: Server | SecureServer,
+  open: Connections,
+  graceMs: number,
+  lastCall: () => void,
+): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
   const cutOff = () => {
     for (const socket of open.keys()) socket.destroy()

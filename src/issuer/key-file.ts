@@ -4,9 +4,10 @@
  * each that signed before, with the time until which it is published.
  */
 
-import { createPrivateKey, createPublicKey, type KeyObject, randomUUID } from 'node:crypto'
-import { constants, link, open, realpath, rename, rm } from 'node:fs/promises'
+import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
+import { constants, link, open, realpath, rename } from 'node:fs/promises'
 import { failure, SidemintError } from '../core/errors.ts'
+import { replaceFile } from '../core/replace-file.ts'
 import { generateSigningKey, MODULUS_BITS, type PublicKey, publicKeyOf, type SigningKey, signingKey } from './key.ts'
 
 /** A key that no longer signs. */
@@ -40,8 +41,7 @@ export async function loadKeys(path: string, warn: (text: string) => void): Prom
 /** Replaces the file in one step, and leaves it as it is where that fails. Throws KEY_FILE_UNREADABLE. */
 export async function replaceKeys(path: string, keys: KeySet): Promise<void> {
   // A Kubernetes secret is a symlink, and a rename would put a file in its place.
-  const target = await realpath(path).catch(() => path)
-  await writeDraft(path, target, format(keys), (draft) => rename(draft, target))
+  await write(await realpath(path).catch(() => path), keys)
 }
 
 interface KeyFile {
@@ -72,7 +72,7 @@ function unreadable(path: string, error: unknown): unknown {
 /** Two processes may start at once with one path: the first to link its file wins, and both read that one. */
 async function create(path: string): Promise<KeyFile> {
   const signing = await generateSigningKey()
-  await writeDraft(path, path, format({ signing, retired: [] }), (draft) =>
+  await write(path, { signing, retired: [] }, (draft) =>
     link(draft, path).catch((error: unknown) => publishWithoutLinks(error, draft, path)),
   )
   const kept = await read(path)
@@ -80,23 +80,11 @@ async function create(path: string): Promise<KeyFile> {
   return kept
 }
 
-async function writeDraft(
-  path: string,
-  target: string,
-  pem: string,
-  publish: (draft: string) => Promise<void>,
-): Promise<void> {
-  const draft = `${target}.${randomUUID()}.tmp`
+async function write(path: string, keys: KeySet, publish?: (draft: string) => Promise<void>): Promise<void> {
   try {
-    const file = await open(draft, 'wx', 0o600)
-    await file.writeFile(pem)
-    await file.sync()
-    await file.close()
-    await publish(draft)
+    await replaceFile(path, format(keys), { mode: 0o600, ...(publish && { publish }) })
   } catch (error) {
     throw unreadable(path, error)
-  } finally {
-    await rm(draft, { force: true })
   }
 }
 

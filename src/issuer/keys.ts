@@ -25,6 +25,8 @@ export interface SigningKeys {
   signing(): Promise<SigningKey>
   /** A JWT with these claims, signed by the current key. */
   sign(claims: Readonly<Record<string, unknown>>): Promise<string>
+  /** What a JWT holds where a published key signed it, whatever its times say; undefined where none did. */
+  verify(jwt: string): Promise<{ header: object; claims: Readonly<Record<string, unknown>> } | undefined>
   /** Every key that a receiver may need: the one that signs, the next one, earlier ones. */
   published(): Promise<readonly PublicKey[]>
   /**
@@ -35,56 +37,89 @@ export interface SigningKeys {
 }
 
 /** Starts at once to make or load the first key. */
-export function createSigningKeys({ file, warn, now }: KeysOptions): SigningKeys {
-  let keys: Promise<KeySet> =
-    file === undefined ? generateSigningKey().then((signing) => ({ signing, retired: [] })) : loadKeys(file, warn)
-  let made: Promise<SigningKey> | undefined
-  let lastEndMs = 0
-  let rotating: Promise<unknown> = Promise.resolve()
+export function createSigningKeys(options: KeysOptions): SigningKeys {
+  return new LocalKeys(options)
+}
+
+class LocalKeys implements SigningKeys {
+  readonly #options: KeysOptions
+  #keys: Promise<KeySet>
+  #made: Promise<SigningKey> | undefined
+  #lastEndMs = 0
+  #rotating: Promise<unknown> = Promise.resolve()
+
+  constructor(options: KeysOptions) {
+    const { file, warn } = options
+    this.#options = options
+    this.#keys =
+      file === undefined ? generateSigningKey().then((signing) => ({ signing, retired: [] })) : loadKeys(file, warn)
+  }
+
+  async signing(): Promise<SigningKey> {
+    return (await this.#keys).signing
+  }
+
+  async sign(claims: Readonly<Record<string, unknown>>): Promise<string> {
+    const { kid, privateKey } = await this.signing()
+    if (typeof claims.exp === 'number') this.#lastEndMs = Math.max(this.#lastEndMs, claims.exp * 1000)
+    return jsonwebtoken.sign(JSON.stringify(claims), privateKey, {
+      algorithm: 'RS256',
+      header: { alg: 'RS256', kid, typ: 'JWT' },
+    })
+  }
+
+  async verify(jwt: string) {
+    return (await this.published()).map((key) => read(jwt, key)).find((content) => content !== undefined)
+  }
+
+  async published(): Promise<readonly PublicKey[]> {
+    return [await this.signing(), await this.#next(), ...(await this.#retired())]
+  }
+
+  rotate(): Promise<string> {
+    const rotated = this.#rotating.then(() => this.#rotate())
+    this.#rotating = rotated.catch(() => {})
+    return rotated
+  }
 
   /** Made at the first request for the published keys: a start should not wait for a second key. */
-  async function next(): Promise<SigningKey> {
-    const { next: kept } = await keys
-    if (kept !== undefined) return kept
-    made ??= generateSigningKey()
-    return made
+  async #next(): Promise<SigningKey> {
+    const { next } = await this.#keys
+    if (next !== undefined) return next
+    this.#made ??= generateSigningKey()
+    return this.#made
   }
 
-  async function retired(): Promise<KeySet['retired']> {
-    return (await keys).retired.filter(({ untilMs }) => untilMs > now())
+  async #retired(): Promise<KeySet['retired']> {
+    return (await this.#keys).retired.filter(({ untilMs }) => untilMs > this.#options.now())
   }
 
-  async function rotateNow(): Promise<string> {
-    const { kid, publicKey, jwk } = (await keys).signing
-    const signing = await next()
-    const endMs = Math.max(now() + LIFETIME_SECONDS * 1000, Math.min(lastEndMs, now() + LONGEST_LIFE_MS))
-    const rotated: KeySet = {
-      signing,
-      next: await generateSigningKey(),
-      retired: [{ kid, publicKey, jwk, untilMs: endMs + SLACK_MS }, ...(await retired())],
-    }
+  async #rotate(): Promise<string> {
+    const { file, now } = this.#options
+    const { kid, publicKey, jwk } = await this.signing()
+    const signing = await this.#next()
+    const lastEndMs = Math.min(this.#lastEndMs, now() + LONGEST_LIFE_MS)
+    const untilMs = Math.max(now() + LIFETIME_SECONDS * 1000, lastEndMs) + SLACK_MS
+    const retired = [{ kid, publicKey, jwk, untilMs }, ...(await this.#retired())]
+    const rotated: KeySet = { signing, next: await generateSigningKey(), retired }
     if (file !== undefined) await replaceKeys(file, rotated)
-    keys = Promise.resolve(rotated)
-    made = undefined
-    lastEndMs = 0
+    this.#keys = Promise.resolve(rotated)
+    this.#made = undefined
+    this.#lastEndMs = 0
     return signing.kid
   }
+}
 
-  return {
-    signing: async () => (await keys).signing,
-    async sign(claims) {
-      const { kid, privateKey } = (await keys).signing
-      if (typeof claims.exp === 'number') lastEndMs = Math.max(lastEndMs, claims.exp * 1000)
-      return jsonwebtoken.sign(JSON.stringify(claims), privateKey, {
-        algorithm: 'RS256',
-        header: { alg: 'RS256', kid, typ: 'JWT' },
-      })
-    },
-    published: async () => [(await keys).signing, await next(), ...(await retired())],
-    rotate() {
-      const rotated = rotating.then(rotateNow)
-      rotating = rotated.catch(() => {})
-      return rotated
-    },
+function read(jwt: string, { publicKey }: PublicKey) {
+  try {
+    const { header, payload } = jsonwebtoken.verify(jwt, publicKey, {
+      algorithms: ['RS256'],
+      complete: true,
+      ignoreExpiration: true,
+      ignoreNotBefore: true,
+    })
+    return typeof payload === 'object' ? { header, claims: payload as Record<string, unknown> } : undefined
+  } catch {
+    return undefined
   }
 }

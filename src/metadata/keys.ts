@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import type { Settings } from '../config/settings.ts'
+import { DEFAULT_SCOPES } from '../core/google.ts'
 import type { Identity } from '../identity/identity.ts'
 import { describeInstance } from './instance-claim.ts'
 import { accessLeaf, identityLeaf } from './leaves.ts'
@@ -17,8 +18,6 @@ export interface Place extends Pick<Settings, 'platform' | 'region' | 'zone' | '
 }
 
 type Describe = Parameters<typeof identityLeaf>[1]
-
-const SCOPES = ['https://www.googleapis.com/auth/cloud-platform', 'https://www.googleapis.com/auth/userinfo.email']
 
 /** Everything under `/`. */
 export function createTreeData(identity: Identity | undefined, place: Place): Directory {
@@ -121,7 +120,7 @@ function serviceAccount(
     aliases: ['default'],
     email,
     identity: identityLeaf(principal, describe),
-    scopes: SCOPES,
+    scopes: DEFAULT_SCOPES,
     token: accessLeaf(principal, place),
   }
 }

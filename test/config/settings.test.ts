@@ -166,6 +166,14 @@ const SAMPLES: Record<string, [first: [string, unknown], second: [string, unknow
     ['json', 'json'],
     ['text', 'text'],
   ],
+  standIn: [
+    ['a/shown', 'a/shown'],
+    ['/b', '/b'],
+  ],
+  standInPort: [
+    ['443', 443],
+    ['0', 0],
+  ],
   logLevel: [
     ['debug', 'debug'],
     ['silent', 'silent'],

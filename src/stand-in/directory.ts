@@ -1,0 +1,163 @@
+/**
+ * The directory that receivers mount. It holds only what may be seen: the certificate, the bundle of the system's roots
+ * and it for what takes one file in the place of all, the same for Java. The key lies elsewhere.
+ */
+
+import type { KeyObject } from 'node:crypto'
+import { mkdir, readFile, stat } from 'node:fs/promises'
+import { dirname, join, relative, resolve } from 'node:path'
+import { getCACertificates } from 'node:tls'
+import { failure, SidemintError } from '../core/errors.ts'
+import { replaceFile } from '../core/replace-file.ts'
+import { certify, generateKey, isCurrent, isOurs, readCertificate, readKey } from './certificate.ts'
+
+export const FILES = { certificate: 'certificate.pem', bundle: 'bundle.pem', trustStore: 'truststore.p12' } as const
+
+const KEY_FILE = 'stand-in.key'
+
+export interface DirectoryOptions {
+  /** What receivers mount. */
+  directory: string
+  /** The signing key's file, beside which our key lies; undefined: it lies beside the directory. */
+  keyFile: string | undefined
+  /** Epoch ms. */
+  now: () => number
+  /** What receivers trust besides, in PEM. Default: the system's roots. */
+  roots?: () => readonly string[]
+}
+
+export interface Credentials {
+  /** PEM. */
+  key: string
+  /** PEM. */
+  certificate: string
+  /** Whether receivers that run trust an older one, or none. */
+  isNew: boolean
+}
+
+/** Fills the directory, and leaves alone what is good. Throws STAND_IN_UNUSABLE. */
+export async function prepareDirectory({
+  directory,
+  keyFile,
+  now,
+  roots = systemRoots,
+}: DirectoryOptions): Promise<Credentials> {
+  const keyPath = join(keyFile === undefined ? dirname(resolve(directory)) : dirname(resolve(keyFile)), KEY_FILE)
+  if (!relative(resolve(directory), keyPath).startsWith('..')) {
+    throw unusable(keyPath, 'it would hold the private key, and receivers mount it', 'keep --key-file elsewhere')
+  }
+  await attempt(directory, () => makeDirectory(directory))
+  const certificatePath = join(directory, FILES.certificate)
+  const kept = await readKept(keyPath, certificatePath, now())
+  const credentials = kept ?? (await make(keyPath, certificatePath, now()))
+  await keepTrust(directory, [...roots().filter((pem) => pem !== credentials.certificate), credentials.certificate])
+  return { ...credentials, isNew: kept === undefined }
+}
+
+/** Alone first: asked to make parents too, Node says ENOENT where the place is read-only (measured with 24.21). */
+async function makeDirectory(path: string): Promise<void> {
+  const made = await mkdir(path, { mode: 0o755 }).catch((error: NodeJS.ErrnoException) => error)
+  if (!(made instanceof Error) || made.code === 'EEXIST') return
+  if (made.code !== 'ENOENT') throw made
+  await mkdir(path, { recursive: true, mode: 0o755 })
+}
+
+type Pair = Omit<Credentials, 'isNew'>
+
+/** Undefined where there is none, where one of the two is missing or cut, and where it must be renewed. */
+async function readKept(keyPath: string, certificatePath: string, nowMs: number): Promise<Pair | undefined> {
+  const pem = (await readIfThere(certificatePath))?.toString() ?? ''
+  const certificate = readCertificate(pem)
+  if (certificate !== undefined && !isOurs(certificate)) {
+    throw unusable(certificatePath, "it is somebody else's certificate", 'name a directory that holds nothing else')
+  }
+  const key = readKey((await readIfThere(keyPath))?.toString() ?? '')
+  if (certificate === undefined || key === undefined || !isCurrent(certificate, key, nowMs)) return undefined
+  return { key: pemOf(key), certificate: pem }
+}
+
+/** The certificate comes last, so that one which is there has its key. */
+async function make(keyPath: string, certificatePath: string, nowMs: number): Promise<Pair> {
+  const key = generateKey()
+  const certificate = await certify(key, nowMs)
+  await write(keyPath, pemOf(key), 0o600)
+  await write(certificatePath, certificate, 0o644)
+  return { key: pemOf(key), certificate }
+}
+
+function pemOf(key: KeyObject): string {
+  return key.export({ type: 'pkcs8', format: 'pem' }).toString()
+}
+
+/** Node's own where the system has none. With SSL_CERT_FILE a bundle of ours may be the system's. */
+function systemRoots(): string[] {
+  const system = getCACertificates('system')
+  const roots = (system.length > 0 ? system : getCACertificates('bundled')).map((pem) => `${pem.trim()}\n`)
+  return [...new Set(roots)]
+}
+
+/** The bundle comes last: where it is right, the trust store was made of the same certificates. */
+async function keepTrust(directory: string, certificates: readonly string[]): Promise<void> {
+  const bundlePath = join(directory, FILES.bundle)
+  const storePath = join(directory, FILES.trustStore)
+  const bundle = certificates.join('')
+  const isKept = (await readIfThere(bundlePath))?.toString() === bundle && (await readIfThere(storePath)) !== undefined
+  if (isKept) return
+  const { createTrustStore } = await import('./trust-store.ts')
+  await write(storePath, createTrustStore(certificates), 0o644)
+  await write(bundlePath, bundle, 0o644)
+}
+
+function readIfThere(path: string): Promise<Buffer | undefined> {
+  return attempt(path, () =>
+    readFile(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined
+      throw error
+    }),
+  )
+}
+
+function write(path: string, content: string | Buffer, mode: number): Promise<void> {
+  return attempt(path, () => replaceFile(path, content, { mode }))
+}
+
+/** Throws STAND_IN_UNUSABLE for an error of the system. */
+async function attempt<T>(path: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act()
+  } catch (error) {
+    throw error instanceof SidemintError ? error : await explain(path, error as NodeJS.ErrnoException)
+  }
+}
+
+async function explain(path: string, { code = 'unknown reason' }: NodeJS.ErrnoException): Promise<Error> {
+  const owner = await stat(dirname(path)).then(
+    ({ uid }) => uid,
+    () => undefined,
+  )
+  const me = process.getuid?.()
+  switch (code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return unusable(path, `the disk is full (${code})`, `make room on it: df -h ${dirname(path)}`)
+    case 'EROFS':
+      return unusable(
+        path,
+        `it is read-only (${code})`,
+        'mount the directory and that of the key file writable into the service of sidemint; only receivers mount it read-only',
+      )
+    case 'EACCES':
+    case 'EPERM':
+      return unusable(
+        path,
+        `its directory belongs to the user ${owner ?? 'of somebody else'}, and this is ${me} (${code})`,
+        `chown ${me} ${dirname(path)}, or run as its owner, in compose: user: "${owner ?? 'UID'}"`,
+      )
+    default:
+      return unusable(path, code, 'name a directory that this user can make or write to')
+  }
+}
+
+function unusable(path: string, reason: string, fix: string): SidemintError {
+  return failure('STAND_IN_UNUSABLE', { path, reason }, { fix })
+}

@@ -1,0 +1,110 @@
+/** Google's key hosts over TLS, for receivers that verify with Google's own libraries. */
+
+import { createServer } from 'node:https'
+import type { TLSSocket } from 'node:tls'
+import type { Settings } from '../config/settings.ts'
+import { asFailure, describeFault, failure, SidemintError, withFix } from '../core/errors.ts'
+import type { Events } from '../core/events.ts'
+import { GOOGLE_ISSUER } from '../core/google.ts'
+import { peerAddress } from '../core/host.ts'
+import { type Asked, createHostsApp, type JsonAnswer } from '../http/hosts.ts'
+import { type Listener, listen } from '../http/listener.ts'
+import type { Identity } from '../identity/identity.ts'
+import type { SigningKeys } from '../issuer/keys.ts'
+import type { CachedSource } from '../mint/cache.ts'
+import { createAccountKeys } from './account-keys.ts'
+import { createAccounts } from './accounts.ts'
+import { HOSTS } from './certificate.ts'
+import { type Credentials, prepareDirectory } from './directory.ts'
+import { apiError, GoogleError } from './google-error.ts'
+import { createRoutes } from './routes.ts'
+
+export interface StandInOptions extends Pick<Settings, 'host' | 'standInPort' | 'keyFile'> {
+  /** What receivers mount. */
+  directory: string
+  keys: SigningKeys
+  /** Who may sign as whom; asked at each request. */
+  identities: () => readonly Identity[]
+  tokens: Pick<CachedSource, 'mint'>
+  events: Events
+  /** Epoch ms. */
+  now: () => number
+}
+
+type Notice = (level: 'info' | 'warn' | 'error', code: string, text: string) => void
+
+/** Throws STAND_IN_UNUSABLE, PORT_TAKEN and ADDRESS_UNAVAILABLE. */
+export async function listenAsGoogle(options: StandInOptions): Promise<Listener> {
+  const { directory, host, standInPort: port, keys, identities, tokens, now } = options
+  const notice = createNotice(options)
+  const credentials = await prepareDirectory({ directory, keyFile: options.keyFile, now })
+  const accounts = createAccounts(identities)
+  const hosts = createRoutes({
+    keys,
+    accounts,
+    accountKeys: createAccountKeys(now),
+    tokens,
+    issuer: GOOGLE_ISSUER,
+    now,
+  })
+  const listener = await listen({
+    host,
+    port,
+    setting: '--stand-in-port',
+    handler: createHostsApp({ hosts, refuse: (asked, thrown) => refuse(asked, thrown, notice) }),
+    create: (limits, handler) => createSecureServer(credentials, limits, handler, notice),
+    headers: [],
+  })
+  notice('info', 'STAND_IN', `answers as ${HOSTS.join(', ')} on port ${listener.port}; receivers mount ${directory}`)
+  if (credentials.isNew) {
+    const text = 'the certificate of the stand-in is new: restart the receivers that were started before'
+    notice('info', 'STAND_IN_CERTIFICATE', text)
+  }
+  return listener
+}
+
+type Create = typeof createServer
+type Limits = Parameters<Create>[0]
+
+function createSecureServer(
+  { key, certificate }: Credentials,
+  limits: Limits,
+  handler: Parameters<Create>[1],
+  notice: Notice,
+) {
+  // NODE_OPTIONS can lower Node's own least version.
+  const server = createServer({ ...limits, key, cert: certificate, minVersion: 'TLSv1.2' }, handler)
+  server.on('tlsClientError', ({ code = 'unknown reason' }: NodeJS.ErrnoException, socket: TLSSocket) => {
+    const what = `the handshake with ${peerAddress(socket.remoteAddress) || 'somebody'} failed (${code})`
+    notice('warn', 'STAND_IN_HANDSHAKE', `${what}. Fix: let it trust the certificate; sidemint env --receiver says how`)
+  })
+  return server
+}
+
+const MOST_SAID = 1000
+
+/** Says each thing once: a client that knocks on and on must not fill the log. */
+function createNotice({ events, now }: Pick<StandInOptions, 'events' | 'now'>): Notice {
+  const said = new Set<string>()
+  return (level, code, text) => {
+    if (said.has(text) || said.size >= MOST_SAID) return
+    said.add(text)
+    events.record({ type: 'notice', at: now(), level, code, text })
+  }
+}
+
+const LONGEST_PATH = 200
+
+/** Google's own answers, and else one that says who answers. */
+function refuse({ host, method, path }: Asked, thrown: unknown, notice: Notice): JsonAnswer {
+  if (thrown instanceof GoogleError) return thrown.answer
+  if (thrown !== undefined) {
+    if (!(thrown instanceof SidemintError)) notice('error', 'INTERNAL', describeFault(thrown))
+    const error = asFailure(thrown)
+    return apiError(error.status, `${error.code}: ${withFix(error)}`).answer
+  }
+  const what = `${method} https://${host}${path.slice(0, LONGEST_PATH)}`
+  const error = failure('STAND_IN_NOT_SERVED', { what })
+  notice('warn', error.code, withFix(error))
+  return apiError(404, withFix(error)).answer
+}

@@ -1,0 +1,206 @@
+import { execFileSync } from 'node:child_process'
+import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { rootCertificates } from 'node:tls'
+import test from 'ava'
+import { prepareDirectory } from '../../src/stand-in/directory.ts'
+import { createClock } from '../clock.ts'
+import { startStand } from './stand.ts'
+
+const DAY = 24 * 3_600_000
+const root = await mkdtemp(join(tmpdir(), 'sidemint-stand-in-'))
+test.after.always(() => rm(root, { recursive: true, force: true }))
+
+let made = 0
+async function setUp() {
+  const base = join(root, String(made++))
+  await mkdir(base)
+  const directory = join(base, 'shown')
+  const clock = createClock(Date.now())
+  // Few, since the time goes into them.
+  const roots = () => rootCertificates.slice(0, 3).map((pem) => `${pem}\n`)
+  const prepare = (keyFile?: string) => prepareDirectory({ directory, keyFile, now: clock.now, roots })
+  return { base, directory, clock, prepare, keyPath: join(base, 'stand-in.key') }
+}
+
+test('the directory holds what may be seen, readable by everybody, and the key lies beside it', async (t) => {
+  const { base, directory, prepare, keyPath } = await setUp()
+  const { key, certificate, isNew } = await prepare()
+  t.true(isNew)
+  t.deepEqual((await readdir(directory)).sort(), ['bundle.pem', 'certificate.pem', 'truststore.p12'])
+  t.deepEqual((await readdir(base)).sort(), ['shown', 'stand-in.key'])
+  t.is((await stat(keyPath)).mode & 0o777, 0o600)
+  for (const name of await readdir(directory)) {
+    t.is((await stat(join(directory, name))).mode & 0o777, 0o644, name)
+    t.false((await readFile(join(directory, name), 'latin1')).includes('PRIVATE KEY'), name)
+  }
+  t.is(await readFile(keyPath, 'utf8'), key)
+  t.is(await readFile(join(directory, 'certificate.pem'), 'utf8'), certificate)
+})
+
+test('where there is a key file, the key lies beside that', async (t) => {
+  const { base, prepare } = await setUp()
+  await mkdir(join(base, 'keys'))
+  await prepare(join(base, 'keys', 'key.pem'))
+  t.deepEqual(await readdir(join(base, 'keys')), ['stand-in.key'])
+})
+
+test('the certificate is for four hosts, vouches for nothing else and says that it is not Google', async (t) => {
+  const { clock, prepare } = await setUp()
+  const certificate = new X509Certificate((await prepare()).certificate)
+  t.is(certificate.toLegacyObject().subject.CN, 'sidemint stand-in, not Google')
+  t.false(certificate.ca)
+  t.is(
+    certificate.subjectAltName,
+    'DNS:www.googleapis.com, DNS:oauth2.googleapis.com, DNS:accounts.google.com, DNS:iamcredentials.googleapis.com',
+  )
+  const [from, to] = [certificate.validFromDate.getTime(), certificate.validToDate.getTime()]
+  t.true(to - from <= 397 * DAY && to - from > 390 * DAY)
+  t.true(from <= clock.now() - DAY / 2)
+})
+
+test('the bundle holds the roots of the system and the certificate, and Java finds all of them', async (t) => {
+  const { directory } = await setUp()
+  const { certificate } = await prepareDirectory({ directory, keyFile: undefined, now: Date.now })
+  const bundle = await readFile(join(directory, 'bundle.pem'), 'utf8')
+  t.true(bundle.endsWith(certificate))
+  const count = bundle.match(/BEGIN CERTIFICATE/g)?.length ?? 0
+  t.true(count > 50)
+  const store = await readFile(join(directory, 'truststore.p12'))
+  for (const pem of bundle.match(/-----BEGIN[\s\S]+?-----END CERTIFICATE-----/g) ?? []) {
+    t.true(store.includes(new X509Certificate(pem).raw))
+  }
+  // PKCS12 in the form that Java takes as trusted: a count of its attribute, by its DER.
+  const trusted = Buffer.from('060c6086480186f966adca7b0101', 'hex')
+  t.is(store.toString('latin1').split(trusted.toString('latin1')).length - 1, count)
+})
+
+test('over a restart everything stays as it is, byte for byte', async (t) => {
+  const { directory, prepare } = await setUp()
+  const first = await prepare()
+  const before = await Promise.all((await readdir(directory)).map((name) => stat(join(directory, name))))
+  const second = await prepare()
+  t.deepEqual({ ...second, isNew: true }, first)
+  t.false(second.isNew)
+  const after = await Promise.all((await readdir(directory)).map((name) => stat(join(directory, name))))
+  t.deepEqual(
+    after.map(({ ino }) => ino),
+    before.map(({ ino }) => ino),
+  )
+})
+
+test('it is renewed at a start within its last 30 days, and when it has expired or is not yet valid', async (t) => {
+  for (const [days, isNew] of [
+    [300, false],
+    [365, false],
+    [367, true],
+    [500, true],
+    [-3, true],
+  ] as const) {
+    const { clock, prepare } = await setUp()
+    const { certificate } = await prepare()
+    clock.advance(days * DAY)
+    const again = await prepare()
+    t.is(again.isNew, isNew, `${days} days`)
+    t.is(again.certificate === certificate, !isNew)
+  }
+})
+
+test('a directory that is half written is completed', async (t) => {
+  const damage: Record<string, (paths: { directory: string; keyPath: string }) => Promise<unknown>> = {
+    'no key': ({ keyPath }) => rm(keyPath),
+    'a cut key': ({ keyPath }) => writeFile(keyPath, '-----BEGIN PRIVATE KEY-----\nMIG'),
+    'an empty certificate': ({ directory }) => writeFile(join(directory, 'certificate.pem'), ''),
+    'a cut certificate': async ({ directory }) => {
+      const path = join(directory, 'certificate.pem')
+      await writeFile(path, (await readFile(path, 'utf8')).slice(0, 300))
+    },
+    'no trust store': ({ directory }) => rm(join(directory, 'truststore.p12')),
+    'a cut bundle': ({ directory }) => writeFile(join(directory, 'bundle.pem'), '-----BEGIN'),
+    'no bundle': ({ directory }) => rm(join(directory, 'bundle.pem')),
+  }
+  for (const [name, act] of Object.entries(damage)) {
+    const { directory, keyPath, prepare } = await setUp()
+    await prepare()
+    await act({ directory, keyPath })
+    const { key, certificate } = await prepare()
+    t.true(new X509Certificate(certificate).checkPrivateKey((await import('node:crypto')).createPrivateKey(key)), name)
+    t.is(await readFile(join(directory, 'certificate.pem'), 'utf8'), certificate, name)
+    t.true((await readFile(join(directory, 'bundle.pem'), 'utf8')).endsWith(certificate), name)
+    t.true((await readFile(join(directory, 'truststore.p12'))).includes(new X509Certificate(certificate).raw), name)
+  }
+})
+
+test("somebody else's certificate is left alone, with an error", async (t) => {
+  const { directory, prepare } = await setUp()
+  await mkdir(directory)
+  const { certify } = await import('../../src/issuer/certificate.ts')
+  const { generateSigningKey } = await import('../../src/issuer/key.ts')
+  const key = await generateSigningKey()
+  const pem = await certify(key, key, Date.now())
+  await writeFile(join(directory, 'certificate.pem'), pem)
+  await t.throwsAsync(prepare(), { code: 'STAND_IN_UNUSABLE', message: /somebody else's certificate/ })
+  t.deepEqual(await readdir(directory), ['certificate.pem'])
+  t.is(await readFile(join(directory, 'certificate.pem'), 'utf8'), pem)
+})
+
+test('a key that receivers would see is refused', async (t) => {
+  const { directory, prepare } = await setUp()
+  for (const keyFile of [join(directory, 'key.pem'), join(directory, 'keys', 'key.pem')]) {
+    await t.throwsAsync(prepare(keyFile), { code: 'STAND_IN_UNUSABLE', message: /receivers mount it/ })
+  }
+})
+
+test('a path that is no directory, or leads nowhere, is an error that names it', async (t) => {
+  const { base, directory, prepare } = await setUp()
+  await writeFile(directory, '')
+  await t.throwsAsync(prepare(), { code: 'STAND_IN_UNUSABLE', message: new RegExp(directory) })
+  await rm(directory)
+  await symlink(join(base, 'gone', 'deep'), directory)
+  await t.throwsAsync(prepare(), { code: 'STAND_IN_UNUSABLE' })
+})
+
+/** In a mount namespace of its own, where the machine allows one: what the program printed. */
+function inNamespace(script: string, directory: string, user = ''): string | undefined {
+  const program = `const { prepareDirectory } = await import(${JSON.stringify(import.meta.resolve('../../src/stand-in/directory.ts'))})
+    try { await prepareDirectory({ directory: ${JSON.stringify(directory)}, keyFile: undefined, now: Date.now }); console.log('fine') }
+    catch ({ code, message, fix }) { console.log(code, message, '|', fix) }`
+  const node = `${process.execPath} --input-type=module --eval '${program.replaceAll("'", "'\\''")}'`
+  try {
+    const line = `${script} && ${user === '' ? node : `${user} ${node}`}`
+    return execFileSync('unshare', ['--mount', 'sh', '-c', line], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+  } catch {
+    return undefined
+  }
+}
+const canMount = inNamespace(`mount -t tmpfs none ${root}`, join(root, 'shown')) !== undefined
+if (!canMount)
+  console.log('skipped where nothing may be mounted: a directory that is full, read-only or of another user')
+const mounting = canMount ? test : test.skip
+
+mounting('a disk that is full, a directory that is read-only or of another user: each says what to do', async (t) => {
+  const base = join(root, 'mounted')
+  await mkdir(base)
+  const shown = join(base, 'shown')
+  const full = inNamespace(`mount -t tmpfs -o size=8k none ${base}`, shown) ?? ''
+  t.regex(full, /^STAND_IN_UNUSABLE .*disk is full \(ENOSPC\) \| make room/)
+  const readOnly = inNamespace(`mount -t tmpfs -o ro none ${base}`, shown) ?? ''
+  t.regex(readOnly, /^STAND_IN_UNUSABLE .*read-only \(EROFS\) \| mount the directory/)
+})
+
+test('a port that is taken is an error that names the setting', async (t) => {
+  const other = createServer()
+  other.listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  t.teardown(() => other.close())
+  const { port } = other.address() as { port: number }
+  const error = await t.throwsAsync(startStand({ standInPort: port }), { code: 'PORT_TAKEN' })
+  t.regex(String((error as Error & { fix?: string }).fix), /--stand-in-port/)
+})

@@ -1,0 +1,148 @@
+import { spawn } from 'node:child_process'
+import { createHmac, createPublicKey } from 'node:crypto'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import test from 'ava'
+import jsonwebtoken from 'jsonwebtoken'
+import { createSigningKeys } from '../../src/issuer/keys.ts'
+import { ask, DEFAULT_ACCOUNT } from '../http-client.ts'
+import { call, type Stand, startProxy, startStand } from './stand.ts'
+
+const AUDIENCE = 'https://billing.example'
+const EMAIL = 'default@sidemint-local.iam.gserviceaccount.com'
+
+const stand = await startStand()
+test.after.always(() => stand.close())
+
+const identity = async ({ server }: Stand, audience = AUDIENCE) =>
+  (await ask(server.url, `${DEFAULT_ACCOUNT}/identity?audience=${encodeURIComponent(audience)}&format=full`)).body
+
+interface Verdict {
+  accepted?: Record<string, unknown>
+  refused?: string
+}
+
+/** Google's library in a process of its own, with the one variable that a receiver of Node.js needs. */
+async function startReceiver({ port, directory }: Stand) {
+  const proxy = await startProxy(port)
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'receiver.mjs')], {
+    env: { AUDIENCE, HTTPS_PROXY: proxy.url, NODE_EXTRA_CA_CERTS: join(directory, 'certificate.pem') },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const verdicts = createInterface({ input: child.stdout })
+  return {
+    async verify(token: string): Promise<Verdict> {
+      child.stdin.write(`${token}\n`)
+      return JSON.parse((await once(verdicts, 'line'))[0])
+    },
+    async close() {
+      child.stdin.end()
+      await once(child, 'exit')
+      proxy.close()
+    },
+  }
+}
+
+test("Google's library, unmodified and in its own process, takes our tokens and goes through a rotation", async (t) => {
+  await using own = await startStand()
+  const receiver = await startReceiver(own)
+  const { accepted } = await receiver.verify(await identity(own))
+  t.like(accepted, { iss: 'https://accounts.google.com', aud: AUDIENCE, email: EMAIL, email_verified: true })
+  const before = await identity(own)
+  await own.server.rotateKeys()
+  const after = await identity(own)
+  t.not(after, before)
+  t.truthy((await receiver.verify(after)).accepted, 'by the keys that it has')
+  t.truthy((await receiver.verify(before)).accepted)
+  await receiver.close()
+})
+
+test('eight wrong tokens are refused by it', async (t) => {
+  const receiver = await startReceiver(stand)
+  const good = await identity(stand)
+  const [header = '', payload = '', signature = ''] = good.split('.')
+  const claims = jsonwebtoken.decode(good) as Record<string, unknown>
+  const { kid } = jsonwebtoken.decode(good, { complete: true })?.header ?? {}
+  const certificates = (await call(stand, 'https://www.googleapis.com/oauth2/v1/certs')).json
+  const published = createPublicKey(String(certificates[kid ?? ''])).export({ type: 'spki', format: 'pem' })
+  const other = await createSigningKeys({ file: undefined, warn: () => {}, now: Date.now }).signing()
+  const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const forged = `${encode({ alg: 'HS256', kid, typ: 'JWT' })}.${payload}`
+  const issue = async (more: object) =>
+    (await stand.server.issueToken({ principal: EMAIL, audience: AUDIENCE, format: 'full', ...more })).value
+  const wrong: Record<string, string> = {
+    'of another key': jsonwebtoken.sign(claims, other.privateKey, { algorithm: 'RS256', keyid: kid ?? '' }),
+    'HS256 with the public key': `${forged}.${createHmac('sha256', published).update(forged).digest('base64url')}`,
+    expired: await issue({ expiresInSeconds: -600 }),
+    'for another audience': await identity(stand, 'https://other.example'),
+    'of another issuer': await issue({ claims: { iss: stand.server.url } }),
+    tampered: `${header}.${encode({ ...claims, email: 'root@acme-dev.iam.gserviceaccount.com' })}.${signature}`,
+    'of alg none': `${encode({ alg: 'none', typ: 'JWT' })}.${payload}.`,
+    'an access token': JSON.parse((await ask(stand.server.url, `${DEFAULT_ACCOUNT}/token`)).body).access_token,
+  }
+  for (const [name, token] of Object.entries(wrong)) {
+    t.truthy((await receiver.verify(token)).refused, name)
+  }
+  t.truthy((await receiver.verify(good)).accepted, 'and it still takes a good one')
+  await receiver.close()
+})
+
+test('with a stand-in tokens carry Google as issuer, and discovery names each where it is asked', async (t) => {
+  t.is(stand.server.issuer, 'https://accounts.google.com')
+  const path = '/.well-known/openid-configuration'
+  const plain = JSON.parse((await ask(stand.server.url, path)).body)
+  t.is(plain.issuer, stand.server.url)
+  const { json } = await call(stand, `https://accounts.google.com${path}`)
+  t.is(json.issuer, 'https://accounts.google.com')
+  t.is(json.jwks_uri, 'https://www.googleapis.com/oauth2/v3/certs')
+})
+
+test('the keys are the same over TLS as over HTTP, in both forms, and may be kept for a minute', async (t) => {
+  for (const path of ['/oauth2/v3/certs', '/oauth2/v1/certs']) {
+    const { status, headers, json } = await call(stand, `https://www.googleapis.com${path}`)
+    t.is(status, 200)
+    t.is(headers['cache-control'], 'public, max-age=60')
+    t.is(headers['content-type'], 'application/json')
+    const plain = JSON.parse((await ask(stand.server.url, path)).body)
+    t.deepEqual(Object.keys(json.keys ?? json), Object.keys(plain.keys ?? plain))
+    t.deepEqual(json.keys, plain.keys)
+  }
+})
+
+for (const url of ['https://oauth2.googleapis.com/tokeninfo', 'https://www.googleapis.com/oauth2/v3/tokeninfo']) {
+  test(`${url} says what an ID token and an access token hold, by GET and by POST`, async (t) => {
+    const idToken = await identity(stand)
+    const { status, json } = await call(stand, `${url}?id_token=${idToken}`)
+    t.is(status, 200)
+    t.like(json, { aud: AUDIENCE, email: EMAIL, email_verified: 'true', alg: 'RS256', typ: 'JWT' })
+    t.regex(String(json.exp), /^\d+$/)
+    const { access_token } = JSON.parse((await ask(stand.server.url, `${DEFAULT_ACCOUNT}/token`)).body)
+    const form = { 'Content-Type': 'application/x-www-form-urlencoded' }
+    const posted = await call(stand, url, { method: 'POST', headers: form, body: `access_token=${access_token}` })
+    t.like(posted.json, { email: EMAIL, access_type: 'online' })
+    t.regex(String(posted.json.scope), /cloud-platform/)
+  })
+}
+
+test('tokeninfo refuses what is not a token of ours, as Google does', async (t) => {
+  const expired = await stand.server.issueToken({
+    principal: EMAIL,
+    audience: AUDIENCE,
+    format: 'full',
+    expiresInSeconds: -10,
+  })
+  for (const query of [
+    'id_token=x',
+    'access_token=ya29.x',
+    `id_token=${expired.value}`,
+    `access_token=${expired.value}`,
+  ]) {
+    const { status, json } = await call(stand, `https://oauth2.googleapis.com/tokeninfo?${query}`)
+    t.is(status, 400)
+    t.deepEqual(json, { error: 'invalid_token', error_description: 'Invalid Value' })
+  }
+  const none = await call(stand, 'https://oauth2.googleapis.com/tokeninfo')
+  t.is(none.status, 400)
+  t.is(none.json.error, 'invalid_request')
+})
