@@ -1,6 +1,7 @@
 /** `sidemint serve`: the metadata server, until a signal asks it to stop. */
 
 import { readControlSecret } from '../control/secret.ts'
+import { reachable } from '../core/host.ts'
 import { clientGcloudDirectory, forgetGcloud } from '../env/directory.ts'
 import { checkFronted } from '../gate/options.ts'
 import { startServer } from '../server.ts'
@@ -28,7 +29,9 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const { events, log } = createLoggedEvents(settings, io)
   return runUntilSignal(io, log, async () => {
     const server = await startServer({ settings, env, events, frontGates: true, controlSecret })
-    forgetGcloud(clientGcloudDirectory(env, server.url))
+    for (const port of [new URL(server.url).port || '80', ...server.ports.values()]) {
+      forgetGcloud(clientGcloudDirectory(env, `http://${reachable(settings.host)}:${port}`))
+    }
     announce(server, log, settings)
     return server
   })

@@ -14,7 +14,11 @@ export function cacheDirectory(env: NodeJS.ProcessEnv): string {
  * server answered (docs/wire.md, "gcloud").
  */
 export function clientGcloudDirectory(env: NodeJS.ProcessEnv, url: string): string {
-  return join(cacheDirectory(env), 'cloudsdk', new URL(url).host.replace(/[^\w.-]/g, '-'))
+  return join(
+    cacheDirectory(env),
+    'cloudsdk',
+    new URL(url).host.replace(/^localhost\b/, '127.0.0.1').replace(/[^\w.-]/g, '-'),
+  )
 }
 
 /**

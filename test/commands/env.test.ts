@@ -85,6 +85,26 @@ for (const again of ['env', 'serve'] as const) {
   })
 }
 
+test('serve forgets what gcloud remembers of each of its ports, by whatever name of this host they were asked', async (t) => {
+  const HOME = join(scratch, 'remembers-ports')
+  const [port, own] = [await freePort(), await freePort()]
+  const config = join(scratch, 'ports.yaml')
+  writeFileSync(config, `identities: [{ serviceAccount: orders@acme-dev.iam.gserviceaccount.com, port: ${own} }]`)
+  const directories = await Promise.all(
+    [port, own].map(async (each) => {
+      const { out } = await run(['env', '--format=json', `--server=http://localhost:${each}`], { HOME })
+      const { CLOUDSDK_CONFIG } = JSON.parse(out)
+      writeFileSync(join(CLOUDSDK_CONFIG, 'access_tokens.db'), '')
+      return CLOUDSDK_CONFIG
+    }),
+  )
+  t.is(new Set(directories).size, 2)
+  const served = await serve(['--port', String(port), '--config', config], { HOME })
+  served.stop()
+  await served.ended
+  for (const directory of directories) t.deepEqual(readdirSync(directory), [])
+})
+
 test('env names the project: of the server, else of the settings, and only where none is set', async (t) => {
   await using server = await startSidemint({ project: 'acme-dev' })
   const project = async (format: string, env: NodeJS.ProcessEnv) =>

@@ -40,7 +40,22 @@ test.serial('a login that may impersonate is in order: found, refreshed, minted,
   )
   t.deepEqual(
     all.map(({ check }) => check),
-    ['source', 'ADC', 'refresh', 'quota', 'API', 'network', 'network', 'clock', 'orders', 'port', 'shell', 'alias'],
+    [
+      'version',
+      'port',
+      'source',
+      'ADC',
+      'refresh',
+      'quota',
+      'API',
+      'network',
+      'network',
+      'clock',
+      'orders',
+      'shell',
+      'alias',
+      'compose',
+    ],
   )
   t.regex(of('ADC')[0]?.what ?? '', /^user login in \S+adc\.json \(GOOGLE_APPLICATION_CREDENTIALS names it\)$/)
   t.regex(of('refresh')[0]?.what ?? '', /ann@acme\.com/)
