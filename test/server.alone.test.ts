@@ -1,4 +1,4 @@
-/** Everything that is kept has a limit: what thirty thousand audiences leave behind, at each place that keeps. */
+/** Everything that is kept has a limit: what 24,000 audiences leave behind, at each place that keeps. */
 
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -13,7 +13,8 @@ import { createLog } from '../src/observe/log.ts'
 import { createMetrics } from '../src/observe/metrics.ts'
 import { createClock, HOUR } from './clock.ts'
 
-const AUDIENCES = 30_000
+/** Each half of them is more than what is kept. */
+const AUDIENCES = 24_000
 /** What half of them may add to the memory that the other half left: nothing that grows with their number. */
 const SLACK_BYTES = 2_000_000
 
