@@ -37,7 +37,7 @@ function clock(aheadMs: number): Finding {
 }
 
 function by(proxy: HttpProxy | undefined): string {
-  return proxy === undefined ? '' : ` by way of the proxy ${nameOf(proxy)}`
+  return proxy === undefined ? '' : ` through the proxy ${nameOf(proxy)}`
 }
 
 /** Not its URL, which may contain a password. */
@@ -57,7 +57,7 @@ function explain(host: string, proxy: HttpProxy | undefined, { step, reason }: O
       return fail(
         CHECK,
         `${host} is connected${by(proxy)}, and does not answer (${reason})`,
-        'try again; if it stays so, look whether a firewall cuts connections',
+        'try again; if it stays so, check whether a firewall cuts connections',
       )
     case 'name':
       return fail(
@@ -68,7 +68,7 @@ function explain(host: string, proxy: HttpProxy | undefined, { step, reason }: O
     default:
       return fail(
         CHECK,
-        `${host} is not connected (${reason}), tried without a proxy`,
+        `no connection to ${host} (${reason}), tried without a proxy`,
         `open the firewall to port 443 of *.${host.replace(/^[^.]*\./, '')}; ${BEHIND_A_PROXY}`,
       )
   }
@@ -76,10 +76,14 @@ function explain(host: string, proxy: HttpProxy | undefined, { step, reason }: O
 
 function explainTls(host: string, reason: string): Finding {
   if (/^CERT_(NOT_YET_VALID|HAS_EXPIRED)$/.test(reason))
-    return fail(CHECK, `the certificate of ${host} is out of its time (${reason})`, 'sudo timedatectl set-ntp true')
+    return fail(
+      CHECK,
+      `the certificate of ${host} has expired or is not valid yet (${reason})`,
+      'sudo timedatectl set-ntp true',
+    )
   return fail(
     CHECK,
-    `the certificate of ${host} is not trusted (${reason}): something between inspects TLS`,
+    `the certificate of ${host} is not trusted (${reason}): something in between inspects TLS`,
     "export NODE_EXTRA_CA_CERTS=/path/to/your/company's-ca.pem",
   )
 }

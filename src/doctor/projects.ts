@@ -25,10 +25,10 @@ function quota({ credential, quotaProject }: Adc, isAnswered: boolean, env: Node
   const check = 'quota'
   if (named) return ok(check, `${named} (GOOGLE_CLOUD_QUOTA_PROJECT)`)
   if (quotaProject !== undefined) return ok(check, `${quotaProject} (the credential file)`)
-  if (isAnswered || credential.kind !== 'user') return ok(check, 'no project is named, and Google asked for none')
+  if (isAnswered || credential.kind !== 'user') return ok(check, 'no project is named, and Google did not ask for one')
   return warn(
     check,
-    'the login names no quota project, and Google may refuse to impersonate without one',
+    'the login has no quota project, and Google may refuse to impersonate without one',
     CATALOGUE.QUOTA_PROJECT_MISSING.fix,
   )
 }

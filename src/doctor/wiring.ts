@@ -47,7 +47,7 @@ export async function checkPointers(
           )
         : fail(
             'shell',
-            `${set.join(', ')} points every Google client of this shell at ${address}, where none answers (${there})`,
+            `${set.join(', ')} points every Google client of this shell at ${address}, where no metadata server answers (${there})`,
             `start one with \`sidemint serve\`, or: unset ${set.join(' ')}`,
           )
     }),
@@ -59,7 +59,7 @@ export async function checkPointers(
     ...schemes.map((name) =>
       fail(
         'shell',
-        `${name} is ${pointers[name]}: clients put http:// before it`,
+        `${name} is ${pointers[name]}: clients add http:// themselves`,
         `export ${name}=${hostAndPort(pointers[name] ?? '')}`,
       ),
     ),

@@ -38,7 +38,7 @@ export function watchDifferences(now: () => number, notice: (text: string) => vo
       tell(
         req,
         'healthz',
-        "Google's front end answers /healthz itself at run.app. Fix: choose another path, /health say",
+        "Google's front end answers /healthz itself at run.app. Fix: choose another path, such as /health",
       )
     }
     const startedAtMs = now()

@@ -26,7 +26,9 @@ export function advise(options: AdviceOptions): string[] {
   return [
     ...(login === undefined ? [] : [withFix(login)]),
     ...(isUserAlone(options)
-      ? [`a user login has nobody to impersonate. Fix: ${CATALOGUE.USER_TOKEN_AUDIENCE.fix}`]
+      ? [
+          `a user login alone cannot mint ID tokens: no account to impersonate is set. Fix: ${CATALOGUE.USER_TOKEN_AUDIENCE.fix}`,
+        ]
       : []),
     ...(inventedProject === undefined || choice.name === 'local'
       ? []

@@ -61,7 +61,7 @@ export function describeInherited(settings: Settings, env: NodeJS.ProcessEnv): s
     return `${INHERITED} is set and not used: a setting names the default identity`
   }
   return settings.identities.length > 0
-    ? `${INHERITED} is set and not used: the file says who is who`
+    ? `${INHERITED} is set and not used: the file names the identities`
     : `the default identity is the one that ${INHERITED} names`
 }
 

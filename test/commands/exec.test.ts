@@ -114,5 +114,8 @@ test('exec says what serve says of a login that cannot mint, before the command 
   )
   const env = { GOOGLE_APPLICATION_CREDENTIALS: login }
   const { err } = await run(['exec', '--source', 'google', '--project', 'x', '--', process.execPath, '--version'], env)
-  t.regex(err, /a user login has nobody to impersonate\. Fix: --impersonate-service-account EMAIL/)
+  t.regex(
+    err,
+    /a user login alone cannot mint ID tokens: no account to impersonate is set\. Fix: --impersonate-service-account EMAIL/,
+  )
 })

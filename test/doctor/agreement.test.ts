@@ -150,7 +150,7 @@ const MISTAKES: [title: string, from: string, to: string, what: RegExp, fix: Reg
     "a gate's missing alias",
     'aliases: [billing, partner]',
     'aliases: [partner]',
-    /gates\[0\]\.host is billing, and no network gives gate that name, so callers find nobody/,
+    /gates\[0\]\.host is billing, and no network gives gate that name, so callers find no service/,
     /aliases: \[billing\]/,
   ],
   [
@@ -290,7 +290,7 @@ test('settings beside the compose file that nobody mounts are a failure, and so 
   )
   const named = bare.replace('image: sidemint', 'image: sidemint, environment: { SIDEMINT_CONFIG: /c/s.yaml }')
   const found = await faults(t, { 'compose.yaml': named })
-  t.regex(found[0]?.what ?? '', /sidemint is to read \/c\/s\.yaml, and nothing is mounted there/)
+  t.regex(found[0]?.what ?? '', /sidemint should read \/c\/s\.yaml, and nothing is mounted there/)
   t.is(found.length, 1)
 })
 

@@ -246,7 +246,7 @@ test.serial('a server that hangs is given up', async (t) => {
   await new Promise((resolve) => silent.once('listening', resolve))
   const address = `127.0.0.1:${(silent.address() as AddressInfo).port}`
   const { of } = await findings(t, FREE, { GCE_METADATA_HOST: address })
-  t.regex(of('shell')[0]?.what ?? '', /none answers \(no answer\)/)
+  t.regex(of('shell')[0]?.what ?? '', /no metadata server answers \(no answer\)/)
 })
 
 test('misuse is exit 2 on stderr, and nothing on stdout', async (t) => {

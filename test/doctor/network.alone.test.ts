@@ -39,7 +39,7 @@ test.serial('both hosts answer by the proxy, and their clock is compared', async
   t.like(found.network, [{ status: 'ok' }, { status: 'ok' }])
   t.regex(
     found.network[0]?.what ?? '',
-    /^oauth2\.googleapis\.com answers by way of the proxy 127\.0\.0\.1:\d+ \(HTTPS_PROXY\)$/,
+    /^oauth2\.googleapis\.com answers through the proxy 127\.0\.0\.1:\d+ \(HTTPS_PROXY\)$/,
   )
   t.regex(found.network[1]?.what ?? '', /^iamcredentials\.googleapis\.com answers/)
   t.like(found.clock, [{ status: 'ok' }])

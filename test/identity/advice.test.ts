@@ -67,7 +67,8 @@ for (const [email, project] of [
   })
 }
 
-const ALONE = /^a user login has nobody to impersonate\. Fix: --impersonate-service-account EMAIL/
+const ALONE =
+  /^a user login alone cannot mint ID tokens: no account to impersonate is set\. Fix: --impersonate-service-account EMAIL/
 for (const [title, credential, options, warns] of [
   ['a user login', USER, {}, true],
   ['a workforce login', { ...USER, type: 'external_account_authorized_user' }, {}, true],
@@ -116,7 +117,7 @@ test('so it does where CLOUDSDK_CONFIG names the directory, and the file that is
 
 for (const [title, options, used] of [
   ['nothing else names the default identity', {}, true],
-  ['the file says who is who', { identities: [{ serviceAccount: ORDERS, callers: ['orders'] }] }, false],
+  ['the file names the identities', { identities: [{ serviceAccount: ORDERS, callers: ['orders'] }] }, false],
   ['a setting names it', { serviceAccount: ORDERS }, false],
 ] as const) {
   test(`gcloud's variable counts only where ${title}: ${used}`, async (t) => {

@@ -100,7 +100,7 @@ function gateHosts({ gates }: Settings, { check, fronts, sidemints, services }: 
     // Who calls is not known, so one link is enough: a caller without it reaches the service past the gate.
     const isLinked = services.some(({ links }) => sidemints.some(({ name }) => links.get(host) === name))
     if (isLinked || (isHeld && apps.length === 0)) return []
-    const so = apps.length > 0 ? `callers reach ${namesIn(apps)} past the gate` : 'callers find nobody'
+    const so = apps.length > 0 ? `callers reach ${namesIn(apps)} past the gate` : 'callers find no service'
     const what = isHeld ? `${namesIn(apps)} has that name too` : `no network gives ${namesIn(fronts)} that name`
     return [
       fail(

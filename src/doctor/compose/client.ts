@@ -55,7 +55,7 @@ export function lintLoggedIn(service: Service): Finding[] {
     warn(
       `compose:${service.name}`,
       `${login}, so Google's libraries in it never ask sidemint`,
-      `remove it from ${service.name}, if its tokens shall come from sidemint`,
+      `remove it from ${service.name}, if its tokens should come from sidemint`,
     ),
   )
 }
@@ -78,7 +78,7 @@ function schemes({ environment }: Service, _: Neighbours, check: string): Findin
   return known(environment)
     .filter(([, value]) => value.includes('/'))
     .map(([name, value]) =>
-      fail(check, `${name} is ${value}: clients put http:// before it themselves`, `${name}: ${hostAndPort(value)}`),
+      fail(check, `${name} is ${value}: clients add http:// themselves`, `${name}: ${hostAndPort(value)}`),
     )
 }
 

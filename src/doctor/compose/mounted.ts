@@ -74,7 +74,7 @@ async function unmounted(
   if (!isBeside && (!isNamed || context !== '')) return undefined
   const what = isBeside
     ? `${beside} is not mounted into ${name}, which looks for ${inside}`
-    : `${name} is to read ${inside}, and nothing is mounted there`
+    : `${name} should read ${inside}, and nothing is mounted there`
   return { path: beside, findings: [fail(basename(inside), what, mountLine(inside))] }
 }
 

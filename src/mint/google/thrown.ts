@@ -107,5 +107,5 @@ function isGarbageCode(code: string): boolean {
 
 /** How the target is reached. Names only the proxy's address: its URL may contain a password. */
 function wayTo({ proxy }: Destination): string {
-  return proxy === undefined ? 'without a proxy' : `by way of the proxy ${proxy.address}`
+  return proxy === undefined ? 'without a proxy' : `through the proxy ${proxy.address}`
 }

@@ -70,7 +70,7 @@ test.serial('a certificate that nobody trusts is told with its way out, and not 
 test.serial('a proxy that is away is named without its password', async (t) => {
   const error = await withProxy('http://ann:hunter2@127.0.0.1:1', () => failureOf(t, source().mint(REQUEST)))
   t.like(error, { code: 'NETWORK_DOWN', status: 503 })
-  t.is(error.message, 'oauth2.googleapis.com cannot be reached (ECONNREFUSED, by way of the proxy 127.0.0.1:1)')
+  t.is(error.message, 'oauth2.googleapis.com cannot be reached (ECONNREFUSED, through the proxy 127.0.0.1:1)')
   t.is(
     error.fix,
     'look at the proxy 127.0.0.1:1 that HTTPS_PROXY names: correct or unset the variable, or start the proxy',
@@ -105,8 +105,8 @@ for (const [answer, reason, status, times] of REFUSALS) {
 }
 
 const WAYS: [variables: NodeJS.ProcessEnv, message: RegExp][] = [
-  [{ ALL_PROXY: '127.0.0.1:1' }, /ECONNREFUSED, by way of the proxy 127\.0\.0\.1:1\)$/],
-  [{ https_proxy: '127.0.0.1:1' }, /by way of the proxy 127\.0\.0\.1:1\)$/],
+  [{ ALL_PROXY: '127.0.0.1:1' }, /ECONNREFUSED, through the proxy 127\.0\.0\.1:1\)$/],
+  [{ https_proxy: '127.0.0.1:1' }, /through the proxy 127\.0\.0\.1:1\)$/],
   [{ ALL_PROXY: '127.0.0.1:1', NO_PROXY: 'googleapis.com' }, /, without a proxy\)$/],
   [{ ALL_PROXY: 'socks5://ann:hunter2@127.0.0.1:1' }, /^the variable ALL_PROXY does not name a usable proxy: SOCKS/],
 ]
