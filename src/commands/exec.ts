@@ -34,7 +34,8 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const { given, rest } = parsed
   if (!parsed.chosen.has('source')) refuseGoogle(given, env)
   // A port in the file or in a variable is meant for `serve`, which may be running too.
-  const settings = { ...parsed.settings, port: given.has('port') ? parsed.settings.port : 0 }
+  const identities = parsed.settings.identities.map((each) => (each.port === undefined ? each : { ...each, port: 0 }))
+  const settings = { ...parsed.settings, identities, port: given.has('port') ? parsed.settings.port : 0 }
   const [command, ...parameters] = rest
   if (command === undefined) throw misuse('name the command after `--`: sidemint exec -- pytest')
   const { events, log } = createLoggedEvents(settings, io)
