@@ -2,7 +2,7 @@
 
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -16,9 +16,12 @@ import { startFakeGoogle } from '../google/start.ts'
 const run = promisify(execFile)
 const project = mkdtempSync(join(tmpdir(), 'sidemint-package-'))
 const ROOT = new URL('../..', import.meta.url).pathname
+/** What is committed: what git gives to npm too. */
+const clone = join(project, 'clone')
 let packed: { filename: string; files: { path: string }[] }
 
-test.before('pack, and install into an empty project', () => {
+test.before('clone, pack, and install into an empty project', () => {
+  execFileSync('git', ['clone', '--quiet', '--depth=1', `file://${ROOT}`, clone])
   const output = execFileSync('npm', ['pack', '--json', '--ignore-scripts=false', '--pack-destination', project], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'ignore'],
@@ -105,13 +108,20 @@ for (const [how, file, load] of [
   })
 }
 
-/** A project of its own with that version of a package of the registry; its directory. */
-async function install(name: string, version: string): Promise<string> {
+const installed = new Map<string, Promise<string>>()
+
+/** A project of its own with that version of a package of the registry; its directory. Each is installed once. */
+function install(name: string, version: string): Promise<string> {
   const directory = join(project, `${name}-${version}`)
-  if (existsSync(directory)) return directory
+  const known = installed.get(directory) ?? installInto(directory, `${name}@${version}`)
+  installed.set(directory, known)
+  return known
+}
+
+async function installInto(directory: string, wanted: string): Promise<string> {
   mkdirSync(directory)
   writeFileSync(join(directory, 'package.json'), '{ "private": true, "allowScripts": { "node": true } }')
-  await run('npm', ['install', '--no-save', '--no-audit', '--no-fund', `${name}@${version}`], { cwd: directory })
+  await run('npm', ['install', '--no-save', '--no-audit', '--no-fund', wanted], { cwd: directory })
   return directory
 }
 
@@ -276,26 +286,21 @@ function shell(node: string, npm?: string) {
 }
 
 const QUIET = ['--no-audit', '--no-fund', '--prefer-offline']
-const clone = join(project, 'clone')
 
-test.serial(
-  'a clone of what is committed, on a Node.js that is too old: npm ci, npx, npm run, and the example',
-  async (t) => {
-    t.timeout(480_000)
-    await run('git', ['clone', '--quiet', '--depth=1', `file://${ROOT}`, clone])
-    const type = shell(await installNode(TOO_OLD))
-    await type(clone, 'npm', 'ci', ...QUIET)
-    const claims = ['token', '--audience=https://a.example', '--source=local', '--claims']
-    t.is(JSON.parse((await type(clone, 'npx', 'sidemint', ...claims)).stdout).aud, 'https://a.example')
-    const { stdout } = await type(clone, 'npm', 'run', '--silent', 'sidemint', '--', ...claims)
-    t.is(JSON.parse(stdout).aud, 'https://a.example')
-    t.is((await type(clone, 'git', 'status', '--porcelain')).stdout, '')
+test('a clone of what is committed, on a Node.js that is too old: npm ci, npx, npm run, and the example', async (t) => {
+  t.timeout(480_000)
+  const type = shell(await installNode(TOO_OLD))
+  await type(clone, 'npm', 'ci', ...QUIET)
+  const claims = ['token', '--audience=https://a.example', '--source=local', '--claims']
+  t.is(JSON.parse((await type(clone, 'npx', 'sidemint', ...claims)).stdout).aud, 'https://a.example')
+  const { stdout } = await type(clone, 'npm', 'run', '--silent', 'sidemint', '--', ...claims)
+  t.is(JSON.parse(stdout).aud, 'https://a.example')
+  t.is((await type(clone, 'git', 'status', '--porcelain')).stdout, '')
 
-    const example = join(clone, 'examples', 'test-api')
-    await type(example, 'npm', 'install', ...QUIET)
-    t.regex((await type(example, 'npm', 'test')).stderr, /Tests: +4 passed, 4 total/)
-  },
-)
+  const example = join(clone, 'examples', 'test-api')
+  await type(example, 'npm', 'install', ...QUIET)
+  t.regex((await type(example, 'npm', 'test')).stderr, /Tests: +4 passed, 4 total/)
+})
 
 for (const { npm, node, flags } of [
   { npm: '10', node: TOO_OLD, flags: [] },
