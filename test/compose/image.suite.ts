@@ -1,12 +1,12 @@
 /** The image by itself: what is in it, who it runs as, how it starts and stops. */
 
 import { execFile } from 'node:child_process'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test from 'ava'
-import { CLI, docker, evaluate, healthyAfterMs, inspect, startEngine, timed } from './docker.ts'
+import { CLI, docker, evaluate, healthyAfterMs, inspect, ROOT, startEngine, timed } from './docker.ts'
 
 const IMAGE = 'sidemint-test-image'
 const CONTAINER = 'sidemint-test-image'
@@ -19,7 +19,7 @@ test.before('build the image', async (t) => {
   // The image's user must be able to read it, as it can a directory of a clone.
   chmodSync(config, 0o755)
   await startEngine()
-  t.log(`docker build: ${await timed(docker('build', '--tag', IMAGE, '.'))} ms`)
+  t.log(`docker build: ${await timed(docker('build', '--build-arg', 'VERSION=1.2.3', '--tag', IMAGE, '.'))} ms`)
   await docker('rm', '--force', CONTAINER)
 })
 
@@ -36,6 +36,14 @@ test.serial('our layers add less than 15 MB to the base image, and hold dist and
   t.true(added > 0 && added < 15 * MEGABYTE)
 })
 
+test.serial('its labels say what it is', async (t) => {
+  const labels = JSON.parse(await docker('image', 'inspect', '--format', '{{json .Config.Labels}}', IMAGE))
+  const label = (name: string) => labels[`org.opencontainers.image.${name}`]
+  const { name, description, license } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+  t.deepEqual([label('title'), label('description'), label('licenses')], [name, description, license])
+  t.is(label('version'), '1.2.3')
+})
+
 test.serial('it has no shell and no package manager', async (t) => {
   await docker('create', '--name', CONTAINER, IMAGE)
   const { stdout } = await promisify(execFile)('sh', ['-c', `docker export ${CONTAINER} | tar -t`], {
@@ -44,6 +52,7 @@ test.serial('it has no shell and no package manager', async (t) => {
   await docker('rm', CONTAINER)
   const files = stdout.split('\n')
   t.true(files.includes(CLI.slice(1)))
+  for (const list of ['sbom.cdx.json', 'THIRD-PARTY.txt']) t.true(files.includes(`opt/sidemint/${list}`))
   t.deepEqual(
     files.filter((file) => /(^|\/)(sh|ash|bash|dash|busybox|npm|npx|yarn|apt|dpkg)$/.test(file)),
     [],
