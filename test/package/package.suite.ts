@@ -288,7 +288,7 @@ function shell(node: string, npm?: string) {
 const QUIET = ['--no-audit', '--no-fund', '--prefer-offline']
 
 test('a clone of what is committed, on a Node.js that is too old: npm ci, npx, npm run, and the example', async (t) => {
-  t.timeout(480_000)
+  t.timeout(900_000)
   const type = shell(await installNode(TOO_OLD))
   await type(clone, 'npm', 'ci', ...QUIET)
   const claims = ['token', '--audience=https://a.example', '--source=local', '--claims']
@@ -308,7 +308,7 @@ for (const { npm, node, flags } of [
   { npm: '12', node: undefined, flags: ['--allow-git=root'] },
 ]) {
   test(`npm ${npm} installs a git URL, and the command and the library work`, async (t) => {
-    t.timeout(480_000)
+    t.timeout(900_000)
     const here = join(project, `git-${npm}`)
     mkdirSync(here)
     writeFileSync(join(here, 'package.json'), '{ "name": "consumer", "private": true }')
