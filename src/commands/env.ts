@@ -13,20 +13,24 @@ import {
   VARIABLES_UNREAD_BY,
 } from '../env/client.ts'
 import { clientGcloudDirectory, forgetGcloud } from '../env/directory.ts'
+import { describeReceiver } from '../env/receiver.ts'
 import { type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
 import { ask, isMetadataServer } from './ask.ts'
 import type { Io } from './command.ts'
 
 const SHAPE: CommandShape = {
   name: 'env',
-  usage: 'env [--format shell|fish|powershell|dotenv|compose|json]',
+  usage: 'env [--format shell|fish|powershell|dotenv|compose|json] [--receiver]',
   summary: `Prints the variables that point Google's clients at a server:
 eval "$(sidemint env)", in fish: sidemint env --format fish | source,
 in PowerShell: sidemint env --format powershell | Out-String | Invoke-Expression
 
 No variable reaches ${VARIABLES_UNREAD_BY}:
 they ask ${METADATA_NAME} or ${METADATA_ADDRESS} whatever is set. In a stack, give sidemint that address.`,
-  flags: { format: { value: 'FORMAT', help: 'shell, fish, powershell, dotenv, compose or json (default: shell)' } },
+  flags: {
+    format: { value: 'FORMAT', help: 'shell, fish, powershell, dotenv, compose or json (default: shell)' },
+    receiver: { help: "compose: what a service needs that verifies with Google's own libraries (--stand-in)" },
+  },
   takes: 'nothing',
 }
 
@@ -56,6 +60,11 @@ export async function run(argv: readonly string[], { env, stdout, stderr }: Io):
   const format = String(own.format ?? 'shell')
   const print = Object.hasOwn(FORMATS, format) ? FORMATS[format] : undefined
   if (print === undefined) throw misuse(`--format: must be ${Object.keys(FORMATS).join(', ')}, not ${quoted(format)}`)
+  if (own.receiver === true) {
+    if (format !== 'compose') throw misuse('--receiver: is for --format compose')
+    stdout.write(describeReceiver())
+    return 0
+  }
   const { server: url } = settings
   const project = (await askProject(url)) ?? settings.project
   if (format === 'compose') {

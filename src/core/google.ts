@@ -24,3 +24,11 @@ export const DEFAULT_SCOPES = [
   'https://www.googleapis.com/auth/cloud-platform',
   'https://www.googleapis.com/auth/userinfo.email',
 ]
+
+/** The hosts of Google that publish the keys of its tokens, or sign for an account. */
+export const KEY_HOSTS = [
+  'www.googleapis.com',
+  'oauth2.googleapis.com',
+  'accounts.google.com',
+  'iamcredentials.googleapis.com',
+] as const

@@ -8,16 +8,7 @@
 import 'reflect-metadata'
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
-
-/** The hosts that publish Google's keys, or sign. */
-export const HOSTS = [
-  'www.googleapis.com',
-  'oauth2.googleapis.com',
-  'accounts.google.com',
-  'iamcredentials.googleapis.com',
-] as const
-
-export type StandInHost = (typeof HOSTS)[number]
+import { KEY_HOSTS } from '../core/google.ts'
 
 const SUBJECT = 'sidemint stand-in, not Google'
 
@@ -66,7 +57,7 @@ export async function certify(key: KeyObject, nowMs: number): Promise<string> {
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-      new x509.SubjectAlternativeNameExtension(HOSTS.map((value) => ({ type: 'dns', value }))),
+      new x509.SubjectAlternativeNameExtension(KEY_HOSTS.map((value) => ({ type: 'dns', value }))),
       await x509.SubjectKeyIdentifierExtension.create(publicKey),
       await x509.AuthorityKeyIdentifierExtension.create(publicKey),
     ],
@@ -94,7 +85,7 @@ export function isCurrent(certificate: X509Certificate, key: KeyObject, nowMs: n
     isOurs(certificate) &&
     !certificate.ca &&
     certificate.checkPrivateKey(key) &&
-    certificate.subjectAltName === HOSTS.map((host) => `DNS:${host}`).join(', ') &&
+    certificate.subjectAltName === KEY_HOSTS.map((host) => `DNS:${host}`).join(', ') &&
     certificate.validFromDate.getTime() <= nowMs &&
     certificate.validToDate.getTime() - nowMs > LAST_MS
   )

@@ -9,9 +9,8 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { getCACertificates } from 'node:tls'
 import { failure, SidemintError } from '../core/errors.ts'
 import { replaceFile } from '../core/replace-file.ts'
+import { STAND_IN_FILES } from '../env/receiver.ts'
 import { certify, generateKey, isCurrent, isOurs, readCertificate, readKey } from './certificate.ts'
-
-export const FILES = { certificate: 'certificate.pem', bundle: 'bundle.pem', trustStore: 'truststore.p12' } as const
 
 const KEY_FILE = 'stand-in.key'
 
@@ -47,7 +46,7 @@ export async function prepareDirectory({
     throw unusable(keyPath, 'it would hold the private key, and receivers mount it', 'keep --key-file elsewhere')
   }
   await attempt(directory, () => makeDirectory(directory))
-  const certificatePath = join(directory, FILES.certificate)
+  const certificatePath = join(directory, STAND_IN_FILES.certificate)
   const kept = await readKept(keyPath, certificatePath, now())
   const credentials = kept ?? (await make(keyPath, certificatePath, now()))
   await keepTrust(directory, [...roots().filter((pem) => pem !== credentials.certificate), credentials.certificate])
@@ -98,8 +97,8 @@ function systemRoots(): string[] {
 
 /** The bundle comes last: where it is right, the trust store was made of the same certificates. */
 async function keepTrust(directory: string, certificates: readonly string[]): Promise<void> {
-  const bundlePath = join(directory, FILES.bundle)
-  const storePath = join(directory, FILES.trustStore)
+  const bundlePath = join(directory, STAND_IN_FILES.bundle)
+  const storePath = join(directory, STAND_IN_FILES.trustStore)
   const bundle = certificates.join('')
   const isKept = (await readIfThere(bundlePath))?.toString() === bundle && (await readIfThere(storePath)) !== undefined
   if (isKept) return

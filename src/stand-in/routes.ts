@@ -1,11 +1,11 @@
 /** What each of Google's key hosts serves here; everything else on them is refused by whoever asks for these. */
 
+import type { KEY_HOSTS } from '../core/google.ts'
 import type { Routes } from '../http/app.ts'
 import { answer } from '../http/hosts.ts'
 import { describeIssuer, HEADERS, publishKeys } from '../issuer/discovery.ts'
 import type { AccountKeys } from './account-keys.ts'
 import type { Accounts } from './accounts.ts'
-import type { StandInHost } from './certificate.ts'
 import { apiError } from './google-error.ts'
 import { createIam, type IamOptions } from './iam.ts'
 import { describeToken, readParameters, type TokenInfoOptions } from './token-info.ts'
@@ -14,7 +14,7 @@ export type RoutesOptions = IamOptions & TokenInfoOptions
 
 export function createRoutes(options: RoutesOptions): ReadonlyMap<string, Routes> {
   const { keys, issuer, now } = options
-  const routes: Record<StandInHost, readonly Routes[]> = {
+  const routes: Record<(typeof KEY_HOSTS)[number], readonly Routes[]> = {
     'www.googleapis.com': [
       publishKeys(keys, now),
       publishAccountKeys(options),

@@ -5,7 +5,7 @@ import type { TLSSocket } from 'node:tls'
 import type { Settings } from '../config/settings.ts'
 import { asFailure, describeFault, failure, SidemintError, withFix } from '../core/errors.ts'
 import type { Events } from '../core/events.ts'
-import { GOOGLE_ISSUER } from '../core/google.ts'
+import { GOOGLE_ISSUER, KEY_HOSTS } from '../core/google.ts'
 import { peerAddress } from '../core/host.ts'
 import { type Asked, createHostsApp, type JsonAnswer } from '../http/hosts.ts'
 import { type Listener, listen } from '../http/listener.ts'
@@ -14,7 +14,6 @@ import type { SigningKeys } from '../issuer/keys.ts'
 import type { CachedSource } from '../mint/cache.ts'
 import { createAccountKeys } from './account-keys.ts'
 import { createAccounts } from './accounts.ts'
-import { HOSTS } from './certificate.ts'
 import { type Credentials, prepareDirectory } from './directory.ts'
 import { apiError, GoogleError } from './google-error.ts'
 import { createRoutes } from './routes.ts'
@@ -55,7 +54,11 @@ export async function listenAsGoogle(options: StandInOptions): Promise<Listener>
     create: (limits, handler) => createSecureServer(credentials, limits, handler, notice),
     headers: [],
   })
-  notice('info', 'STAND_IN', `answers as ${HOSTS.join(', ')} on port ${listener.port}; receivers mount ${directory}`)
+  notice(
+    'info',
+    'STAND_IN',
+    `answers as ${KEY_HOSTS.join(', ')} on port ${listener.port}; receivers mount ${directory}`,
+  )
   if (credentials.isNew) {
     const text = 'the certificate of the stand-in is new: restart the receivers that were started before'
     notice('info', 'STAND_IN_CERTIFICATE', text)

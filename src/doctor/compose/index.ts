@@ -10,6 +10,7 @@ import { type Mounted, readMounted } from './mounted.ts'
 import { readDockerNetworks } from './networks.ts'
 import { type ComposeProject, readProject, type Service } from './project.ts'
 import { readDockerProxies } from './proxies.ts'
+import { lintReceivers } from './receivers.ts'
 import { ALIAS, assignRoles, isDescribedByFlags, LINK_LOCAL, type Roles } from './roles.ts'
 import { lintServer, lintVariables } from './server.ts'
 import { CHECK, readStack, type StackSources } from './stack.ts'
@@ -78,6 +79,7 @@ function lint(
     ...clients.flatMap((client) => lintClient(client, stack)),
     ...(unread === undefined ? [] : [ok('clients', unread)]),
     ...loggedIn.flatMap(lintLoggedIn),
+    ...lintReceivers(project.services, servers, (server) => mounted.get(server)?.settings),
   ]
 }
 
