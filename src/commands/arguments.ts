@@ -2,7 +2,8 @@
 
 import { parseArgs } from 'node:util'
 import { readSettingsFile } from '../config/file.ts'
-import { invalid, settleLayers, unquoted } from '../config/layers.ts'
+import type { FollowOptions } from '../config/follow.ts'
+import { checkTogether, invalid, settle, settleLayers, unquoted } from '../config/layers.ts'
 import { defaultsOf, flagOf, type SettingName, type Settings, settingsOf } from '../config/settings.ts'
 import { SETTINGS } from '../config/table.ts'
 import { plainly, suggest, type Taker } from '../core/schemas.ts'
@@ -41,6 +42,8 @@ export interface Arguments {
   own: Readonly<Record<string, string | boolean | readonly string[] | undefined>>
   /** What follows the flags. */
   rest: readonly string[]
+  /** What settings of the file are applied by while the command runs. */
+  followed: Omit<FollowOptions, 'report' | 'settings'>
 }
 
 export interface ArgumentSources {
@@ -54,11 +57,15 @@ export async function readArguments(shape: CommandShape, { argv, env }: Argument
   const { flags, own, rest } = readFlags(shape, argv, problems)
   const named = flags.get('config')?.at(-1) ?? unquoted(env.SIDEMINT_CONFIG ?? '')
   const file = await readSettingsFile(String(named), problems)
-  const { settings, chosen } = settleLayers({ flags, env, ...(file === undefined ? {} : { file }) }, problems, {
-    taker: shape.name,
-    ...shape,
-  })
-  return { settings, given: new Set(flags.keys()), chosen, own, rest }
+  const wants = { taker: shape.name, ...shape }
+  const layers = (data: unknown) => ({ flags, env, ...(file === undefined ? {} : { file: { path: file.path, data } }) })
+  const { settings, chosen } = settleLayers(layers(file?.data), problems, wants)
+  const followed = {
+    file,
+    settle: (data: unknown) => settle(layers(data), [], wants),
+    check: (together: Settings) => checkTogether(together, shape.check),
+  }
+  return { settings, given: new Set(flags.keys()), chosen, own, rest, followed }
 }
 
 /** The flags as they were written, settings apart from the command's own. */

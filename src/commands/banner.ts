@@ -9,7 +9,7 @@ import { listensEverywhere } from '../core/host.ts'
 import { version } from '../core/version.ts'
 import { createClientEnv } from '../env/client.ts'
 import type { GateOptions } from '../gate/options.ts'
-import type { OpenGates, RunningGates } from '../gate/server.ts'
+import type { RunningGates } from '../gate/server.ts'
 import { type Identity, identityLabel } from '../identity/identity.ts'
 import type { Log } from '../observe/log.ts'
 import type { RunningServer } from '../server.ts'
@@ -100,7 +100,7 @@ export function announceGates({ gates, urls, adminUrl }: RunningGates, log: Log,
   for (const line of lines) log.say('info', line)
 }
 
-function describeFront({ gates, urls }: Pick<OpenGates, 'gates' | 'urls'>): string[] {
+function describeFront({ gates, urls }: Pick<RunningGates, 'gates' | 'urls'>): string[] {
   return gates.length === 0 ? [] : [`gates    at ${urls.join(', ')}`, ...gates.flatMap(describeGate)]
 }
 

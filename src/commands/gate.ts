@@ -1,5 +1,6 @@
 /** `sidemint gate`: Cloud Run's front door before services, until a signal asks it to stop. */
 
+import { createFollower } from '../config/follow.ts'
 import { checkGates } from '../gate/options.ts'
 import { startGates } from '../gate/server.ts'
 import { createCallers } from '../identity/callers.ts'
@@ -9,7 +10,7 @@ import { describeGates } from '../inspector/state.ts'
 import { type CommandShape, helpFor, readArguments } from './arguments.ts'
 import { announceGates } from './banner.ts'
 import type { Io } from './command.ts'
-import { createLoggedEvents, runUntilSignal } from './lifetime.ts'
+import { createLoggedEvents, following, reportTo, runUntilSignal } from './lifetime.ts'
 
 const SHAPE: CommandShape = {
   name: 'gate',
@@ -26,20 +27,25 @@ host, upstream, audience, invoker and, if need be, port and any other setting be
 export const help = () => helpFor(SHAPE)
 
 export async function run(argv: readonly string[], io: Io): Promise<number> {
-  const { settings } = await readArguments(SHAPE, { argv, env: io.env })
+  const { settings, followed } = await readArguments(SHAPE, { argv, env: io.env })
   const { events, log } = createLoggedEvents(settings, io)
   return runUntilSignal(io, log, async () => {
     const inspector = createInspector({ events, now: Date.now, keepHits: false })
-    const appliedAt = Date.now()
-    const adminRoutes = [inspector.routes(() => describeGates({ settings, appliedAt }))]
+    let inForce = { settings, appliedAt: Date.now() }
+    const adminRoutes = [inspector.routes(() => describeGates(inForce))]
     const callerOf = createCallers(createSystemNames()).labelOf
-    const running = await startGates({ settings, events, callerOf, adminRoutes })
+    const follower = createFollower({ ...followed, settings, report: reportTo(events) })
+    const running = await startGates({ settings, events, callerOf, adminRoutes, readFile: follower.readFile })
     announceGates(running, log, settings.logFormat)
-    return {
+    return following(follower, {
+      async apply(next, readFile) {
+        await running.apply(next, readFile)
+        inForce = { settings: next, appliedAt: Date.now() }
+      },
       async close(graceMs) {
         inspector.close()
         await running.close(graceMs)
       },
-    }
+    })
   })
 }

@@ -1,5 +1,6 @@
 /** What the serving commands share: a log, and a stop by signal. */
 
+import type { Apply, Follower, FollowOptions } from '../config/follow.ts'
 import type { Settings } from '../config/settings.ts'
 import { describeFault } from '../core/errors.ts'
 import { createEvents, type Events } from '../core/events.ts'
@@ -41,4 +42,25 @@ export async function runUntilSignal(
   log.say('info', `${await stopped}: stopping`)
   await running.close(GRACE_MS)
   return 0
+}
+
+/** What is reported while settings are followed, as notices. */
+export function reportTo(events: Events): FollowOptions['report'] {
+  return (level, code, text) => events.record({ type: 'notice', at: Date.now(), level, code, text })
+}
+
+interface Running {
+  apply: Apply
+  close(graceMs: number): Promise<void>
+}
+
+/** Applies what the settings file says from now on, until it is closed. */
+export function following(follower: Follower, { apply, close }: Running): { close: Running['close'] } {
+  follower.start(apply)
+  return {
+    async close(graceMs) {
+      await follower.stop()
+      await close(graceMs)
+    },
+  }
 }

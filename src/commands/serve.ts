@@ -1,5 +1,6 @@
 /** `sidemint serve`: the metadata server, until a signal asks it to stop. */
 
+import { createFollower } from '../config/follow.ts'
 import { readControlSecret } from '../control/secret.ts'
 import { reachable } from '../core/host.ts'
 import { clientGcloudDirectory, forgetGcloud } from '../env/directory.ts'
@@ -8,7 +9,7 @@ import { startServer } from '../server.ts'
 import { type CommandShape, helpFor, readArguments } from './arguments.ts'
 import { announce } from './banner.ts'
 import type { Io } from './command.ts'
-import { createLoggedEvents, runUntilSignal } from './lifetime.ts'
+import { createLoggedEvents, following, reportTo, runUntilSignal } from './lifetime.ts'
 
 const SHAPE: CommandShape = {
   name: 'serve',
@@ -24,15 +25,17 @@ export const help = () => helpFor(SHAPE)
 
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   const { env } = io
-  const { settings } = await readArguments(SHAPE, { argv, env })
+  const { settings, followed } = await readArguments(SHAPE, { argv, env })
   const controlSecret = readControlSecret(settings.controlSecretFile, env)
   const { events, log } = createLoggedEvents(settings, io)
   return runUntilSignal(io, log, async () => {
-    const server = await startServer({ settings, env, events, frontGates: true, controlSecret })
+    const follower = createFollower({ ...followed, settings, report: reportTo(events) })
+    const { readFile } = follower
+    const server = await startServer({ settings, env, events, frontGates: true, controlSecret, readFile })
     for (const port of [new URL(server.url).port || '80', ...server.ports.values()]) {
       forgetGcloud(clientGcloudDirectory(env, `http://${reachable(settings.host)}:${port}`))
     }
     announce(server, log, settings)
-    return server
+    return following(follower, server)
   })
 }

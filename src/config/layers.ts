@@ -59,13 +59,18 @@ export function settleLayers(
     ...chosen,
   }) as Settings
   if (Object.values(chosen).every((value) => value !== undefined)) {
-    found.push(...checkIdentities(settings), ...(check?.(settings) ?? []))
+    found.push(...checkTogether(settings, check))
   }
   if (chosen.standIn !== undefined && chosen.issuer !== undefined) {
     found.push(`${flagOf('issuer')}: with --stand-in the issuer is Google's (${GOOGLE_ISSUER}); leave it out`)
   }
   if (found.length > 0) throw invalid(found)
   return { settings, chosen: new Set(Object.keys(chosen)) }
+}
+
+/** What settings cannot be together. `check`: the taker's own. */
+export function checkTogether(settings: Settings, check?: Wants['check']): string[] {
+  return [...checkIdentities(settings), ...(check?.(settings) ?? [])]
 }
 
 export function invalid(problems: readonly string[]): Error {

@@ -13,8 +13,8 @@ export interface ControlOptions {
   orders: Orders
   /** Absent: every order is a 404. */
   secret: string | undefined
-  /** The account of tokens for which no account is named. */
-  defaultAccount: string | undefined
+  /** The account, as of now, of tokens for which no account is named. */
+  defaultAccount: () => string | undefined
 }
 
 const number = v.number('must be a number')
@@ -59,7 +59,7 @@ const ISSUE = v.pipe(
 )
 
 export function createControl({ orders, secret, defaultAccount }: ControlOptions): Routes {
-  function issue({ audience, user, serviceAccount = defaultAccount ?? '', ...more }: v.InferOutput<typeof ISSUE>) {
+  function issue({ audience, user, serviceAccount = defaultAccount() ?? '', ...more }: v.InferOutput<typeof ISSUE>) {
     return user === undefined
       ? orders.issueToken({ principal: serviceAccount, audience: audience ?? '', format: 'full', ...more })
       : orders.issueToken({ user, ...more })

@@ -1,11 +1,9 @@
 /** The gates of a metadata server. */
 
+import type { Doors } from '../http/ports.ts'
 import type { GatesOptions } from './hosts.ts'
-import { type FrontSettings, frontedGates } from './options.ts'
+import { type FrontSettings, frontedGates, type GateOptions } from './options.ts'
 import type { OwnIssuer } from './own-issuer.ts'
-import type { OpenGates } from './server.ts'
-
-export const NO_GATES: OpenGates = { gates: [], urls: [], close: async () => {} }
 
 export interface FrontOptions extends Omit<GatesOptions, 'own'> {
   settings: FrontSettings & { readonly host: string; readonly issuer?: string | undefined }
@@ -13,13 +11,18 @@ export interface FrontOptions extends Omit<GatesOptions, 'own'> {
   keys: OwnIssuer['keys'] | undefined
 }
 
-/** Opens them once the server's URL is known, which may be its issuer. Throws as `openGates` does. */
-export async function openFront(url: string, { settings, keys, ...shared }: FrontOptions): Promise<OpenGates> {
+export interface Front {
+  gates: readonly GateOptions[]
+  doors: Doors
+}
+
+/** Once the server's URL is known, which may be its issuer. Throws SETTINGS_INVALID for policies that cannot be used. */
+export async function createFront(url: string, { settings, keys, ...shared }: FrontOptions): Promise<Front> {
   const own = keys && { issuer: settings.issuer ?? url, keys }
   const gates = frontedGates(settings, own?.issuer)
-  if (gates.length === 0) return NO_GATES
+  if (gates.length === 0) return { gates, doors: new Map() }
   // Imported here because it brings the proxy library, which a server without gates does not need.
-  const { openGates } = await import('./server.ts')
+  const { createGateDoors } = await import('./server.ts')
   const place = { host: settings.host, port: settings.gatePort, setting: '--gate-port' }
-  return openGates(gates, place, { ...shared, own })
+  return { gates, doors: await createGateDoors(gates, place, { ...shared, own }) }
 }

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net'
 import { asFailure, asProblem, failure, withFix } from '../core/errors.ts'
 import type { Events } from '../core/events.ts'
 import { peerAddress } from '../core/host.ts'
+import { type ReadFile, takeSnapshot } from '../core/snapshot.ts'
 import type { UpgradeListener } from '../http/listener.ts'
 import { gateEvent } from './event.ts'
 import { type Exchange, hostOf, refuse, takeOrigin } from './exchange.ts'
@@ -29,9 +30,11 @@ export interface GatesOptions {
   callerOf?: (socket: Socket) => Promise<string>
   /** The issuer in this process, whose keys are not fetched where a gate trusts it. */
   own?: OwnIssuer | undefined
+  /** What reads policies. Default: the disk. */
+  readFile?: ReadFile | undefined
 }
 
-type Shared = Required<Omit<GatesOptions, 'own'>>
+type Shared = Required<Omit<GatesOptions, 'own' | 'readFile'>>
 
 interface Parts extends Shared {
   verifierFor: (trust: readonly string[]) => Verifier
@@ -49,12 +52,11 @@ export interface GatesListener {
 }
 
 /** Throws SETTINGS_INVALID with everything that is wrong with the gates' policies. */
-export async function createGates(
-  list: readonly GateOptions[],
-  { events, now = Date.now, callerOf = async (socket) => peerAddress(socket.remoteAddress), own }: GatesOptions,
-): Promise<GatesListener[]> {
+export async function createGates(list: readonly GateOptions[], options: GatesOptions): Promise<GatesListener[]> {
+  const { events, now = Date.now, own, readFile = takeSnapshot().read } = options
+  const { callerOf = async (socket) => peerAddress(socket.remoteAddress) } = options
   const shared = { events, now, callerOf }
-  const parts = { ...shared, verifierFor: createVerifiers(now, own), readPolicy: await policyReader(list) }
+  const parts = { ...shared, verifierFor: createVerifiers(now, own), readPolicy: await policyReader(list, readFile) }
   const byPort = new Map<number | undefined, Map<string, Gate>>()
   const problems: string[] = []
   for (const options of list) {
@@ -95,8 +97,10 @@ function createVerifiers(now: () => number, own: OwnIssuer | undefined): (trust:
 }
 
 /** Loaded only where there is a policy file: it brings the YAML parser. */
-async function policyReader(list: readonly GateOptions[]): Promise<Parts['readPolicy']> {
-  return list.some(({ policy }) => policy !== undefined) ? (await import('./policy-file.ts')).readPolicyFile : undefined
+async function policyReader(list: readonly GateOptions[], readFile: ReadFile): Promise<Parts['readPolicy']> {
+  if (list.every(({ policy }) => policy === undefined)) return undefined
+  const { readPolicyFile } = await import('./policy-file.ts')
+  return (path, setting) => readPolicyFile(path, setting, readFile)
 }
 
 function gateFor(options: GateOptions, { events, now, callerOf, verifierFor, readPolicy: read }: Parts): Gate {
@@ -107,7 +111,6 @@ function gateFor(options: GateOptions, { events, now, callerOf, verifierFor, rea
     ...(path === undefined || read === undefined ? {} : { file: { path, read } }),
     groups,
     spell,
-    now,
     notice: (level, code, text) => events.record({ type: 'notice', at: now(), level, code, text }),
   })
   const rules = { audiences, gcloudAudiences, subjects, subjectsOf: trust[0] ?? '', spell }

@@ -1,8 +1,8 @@
 /** The IAM policy of a service in a file, as `gcloud run services get-iam-policy SERVICE` prints it. */
 
-import { readFileSync, statSync } from 'node:fs'
 import { encodingOf } from '../core/encoding.ts'
-import { failure, SidemintError } from '../core/errors.ts'
+import { failure, type SidemintError } from '../core/errors.ts'
+import type { ReadFile } from '../core/snapshot.ts'
 import { parseYaml } from '../core/yaml.ts'
 import { whyUnusable } from './members.ts'
 
@@ -36,8 +36,8 @@ export interface PolicyFile {
 }
 
 /** `setting`: how the setting that names invokers is spelled. Throws POLICY_UNUSABLE. */
-export function readPolicyFile(path: string, setting: string): PolicyFile {
-  const { bindings = [] } = parse(path)
+export function readPolicyFile(path: string, setting: string, readFile: ReadFile): PolicyFile {
+  const { bindings = [] } = parse(path, readFile)
   if (!Array.isArray(bindings)) throw unusable(path, '`bindings` is not a list')
   const found: PolicyFile = { members: [], ignored: [] }
   for (const binding of bindings) {
@@ -78,8 +78,8 @@ function whyIgnored(role: string): string | undefined {
     : `${role} admits nobody here: a policy does not say what a custom role holds`
 }
 
-function parse(path: string): Record<string, unknown> {
-  const parsed = parseYaml(readText(path))
+function parse(path: string, readFile: ReadFile): Record<string, unknown> {
+  const parsed = parseYaml(readText(path, readFile))
   if (!('data' in parsed)) throw unusable(path, `it is neither JSON nor YAML: ${parsed.problems[0]}`)
   const { data } = parsed
   if (typeof data !== 'object' || data === null || Array.isArray(data)) throw unusable(path, 'it is not an object')
@@ -89,18 +89,14 @@ function parse(path: string): Record<string, unknown> {
 }
 
 /** UTF-8, or UTF-16 as PowerShell 5 writes it; both may begin with a byte order mark (docs/gate.md, "Who may invoke"). */
-function readText(path: string): string {
+function readText(path: string, readFile: ReadFile): string {
   let bytes: Buffer
   try {
-    const status = statSync(path)
-    // A pipe would keep every caller waiting until somebody writes to it.
-    if (!status.isFile()) throw unusable(path, 'it is not a file that can be read again')
-    if (status.size > MOST_BYTES) throw unusable(path, `it has ${status.size} bytes, more than a policy can have`)
-    bytes = readFileSync(path)
+    bytes = readFile(path)
   } catch (error) {
-    if (error instanceof SidemintError) throw error
-    throw unusable(path, (error as NodeJS.ErrnoException).code ?? 'it cannot be read')
+    throw unusable(path, (error as Error).message)
   }
+  if (bytes.length > MOST_BYTES) throw unusable(path, `it has ${bytes.length} bytes, more than a policy can have`)
   return new TextDecoder(encodingOf(bytes)).decode(bytes)
 }
 

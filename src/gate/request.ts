@@ -9,7 +9,7 @@ import { type Decision, decide, type Rules } from './decision.ts'
 import { gateEvent } from './event.ts'
 import { type Exchange, refuse } from './exchange.ts'
 import { prepareForService } from './headers.ts'
-import type { Policy } from './policy.ts'
+import type { Invokers } from './members.ts'
 import { watchDifferences } from './unlike.ts'
 import { createUpstream } from './upstream.ts'
 import type { Verifier } from './verifier.ts'
@@ -18,7 +18,7 @@ export interface GateParts {
   upstream: string
   rules: Rules
   wants: GateWants
-  policy: Policy
+  policy: Invokers
   verifier: Verifier
   strip: Strip
   mode: 'enforce' | 'report'
@@ -41,7 +41,7 @@ export function createGate(parts: GateParts): Gate {
   })
 
   async function decideOn(req: IncomingMessage): Promise<Decision> {
-    if (req.method !== 'TRACE') return decide(req.rawHeaders, rules, policy.current(), verifier)
+    if (req.method !== 'TRACE') return decide(req.rawHeaders, rules, policy, verifier)
     return { refusal: failure('METHOD_UNSUPPORTED', { what: 'TRACE' }), audience: '', principal: '' }
   }
 

@@ -2,9 +2,11 @@
 
 import type { Events } from '../core/events.ts'
 import { reachable } from '../core/host.ts'
+import type { ReadFile } from '../core/snapshot.ts'
 import { createApp, type Routes } from '../http/app.ts'
 import { createGuard } from '../http/guard.ts'
-import { type Listener, listen } from '../http/listener.ts'
+import type { ListenOptions } from '../http/listener.ts'
+import { createPorts, type Doors } from '../http/ports.ts'
 import { HEADERS } from '../http/wire.ts'
 import { createMetrics } from '../observe/metrics.ts'
 import { createOps } from '../observe/ops.ts'
@@ -31,74 +33,92 @@ export interface Place {
   setting: string
 }
 
-export interface OpenGates {
-  gates: readonly GateOptions[]
+/** Their ports, that of the gates without one first. Throws SETTINGS_INVALID for policies that cannot be used. */
+export async function createGateDoors(
+  gates: readonly GateOptions[],
+  { host, port: shared, setting }: Place,
+  options: GatesOptions,
+): Promise<Doors> {
+  const listeners = await createGates(gates, options)
+  const sorted = listeners.toSorted((a, b) => (a.port ?? 0) - (b.port ?? 0))
+  return new Map(
+    sorted.map(({ port, ...listener }) => {
+      const place = port === undefined ? { port: shared, setting } : { port, setting: '`port:` under `gates:`' }
+      return [`gates ${port ?? 'without a port'}`, { host, ...place, ...listener, ...TIMES, headers: [] }]
+    }),
+  )
+}
+
+export interface GateServerOptions {
+  settings: GateServerSettings
+  events: Events
+  /** Epoch ms. Default: the wall clock. */
+  now?: () => number
+  callerOf?: GatesOptions['callerOf']
+  readFile?: GatesOptions['readFile']
+  /** Further paths beside health and metrics. */
+  adminRoutes?: readonly Routes[]
+}
+
+type GateServerSettings = GateSettings & { readonly host: string }
+
+export interface RunningGates {
+  readonly gates: readonly GateOptions[]
   /** How this host reaches them. The first is for the gates without a port, where there are any. */
-  urls: readonly string[]
+  readonly urls: readonly string[]
+  /** Where health and metrics are. */
+  adminUrl: string
+  /** Puts other gates in the place of these: all of them, or none where it throws, as `startGates` does. */
+  apply(settings: GateServerSettings, readFile: ReadFile): Promise<void>
   /** Stops accepting, gives what is in flight `graceMs` (default 0), then cuts it off. */
   close(graceMs?: number): Promise<void>
 }
 
 /** Throws SETTINGS_INVALID for policies that cannot be used, PORT_TAKEN and ADDRESS_UNAVAILABLE. */
-export async function openGates(
-  gates: readonly GateOptions[],
-  { host, port: shared, setting }: Place,
-  options: GatesOptions,
-): Promise<OpenGates> {
-  const open: Listener[] = []
-  const close = async (graceMs = 0) => void (await Promise.all(open.map((listener) => listener.close(graceMs))))
-  const listeners = await createGates(gates, options)
-  try {
-    for (const { port, ...listener } of listeners.toSorted((a, b) => (a.port ?? 0) - (b.port ?? 0))) {
-      const place = port === undefined ? { port: shared, setting } : { port, setting: '`port:` under `gates:`' }
-      open.push(await listen({ host, ...place, ...listener, ...TIMES, headers: [] }))
-    }
-    return { gates, urls: open.map(({ port }) => `http://${reachable(host)}:${port}`), close }
-  } catch (error) {
-    await close()
-    throw error
+export async function startGates(options: GateServerOptions): Promise<RunningGates> {
+  const { events, now = Date.now, callerOf, settings: first, readFile: firstRead, adminRoutes = [] } = options
+  const ports = createPorts()
+  const adminDoor = createAdminDoor(first.adminPort, adminRoutes, events, now)
+  let gates: readonly GateOptions[] = []
+  let urls: readonly string[] = []
+  let adminUrl = ''
+
+  async function apply(settings: GateServerSettings, readFile: GatesOptions['readFile']): Promise<void> {
+    const { host, port } = settings
+    const shared = { events, now, readFile, ...(callerOf === undefined ? {} : { callerOf }) }
+    const next = gatesOf(settings)
+    const doors = await createGateDoors(next, { host, port, setting: '--port or --host' }, shared)
+    const prepared = await ports.prepare(new Map([...doors, [ADMIN, adminDoor]]))
+    prepared.enter()
+    gates = next
+    urls = [...doors.keys()].map((name) => `http://${reachable(host)}:${prepared.portOf(name)}`)
+    adminUrl = `http://${ADMIN_HOST}:${prepared.portOf(ADMIN)}`
+  }
+
+  await apply(first, firstRead)
+  return {
+    get gates() {
+      return gates
+    },
+    get urls() {
+      return urls
+    },
+    adminUrl,
+    apply,
+    close: (graceMs = 0) => ports.close(graceMs),
   }
 }
 
-export interface GateServerOptions {
-  settings: GateSettings & { host: string }
-  events: Events
-  /** Epoch ms. Default: the wall clock. */
-  now?: () => number
-  callerOf?: GatesOptions['callerOf']
-  /** Further paths beside health and metrics. */
-  adminRoutes?: readonly Routes[]
-}
+const ADMIN = 'admin'
 
-export interface RunningGates extends OpenGates {
-  /** Where health and metrics are. */
-  adminUrl: string
-}
-
-/** Throws as `openGates` does. */
-export async function startGates({
-  settings,
-  events,
-  now = Date.now,
-  callerOf,
-  adminRoutes = [],
-}: GateServerOptions): Promise<RunningGates> {
-  const named = callerOf === undefined ? {} : { callerOf }
-  const { host, port, adminPort } = settings
+function createAdminDoor(
+  port: number,
+  adminRoutes: readonly Routes[],
+  events: Events,
+  now: () => number,
+): ListenOptions {
   const ops = createOps({ readiness: createReadiness(events, now), metrics: createMetrics(events) })
-  const handler = createApp({
-    guard: createGuard({ metadata: () => undefined, allowHost: [], events, now }),
-    routes: [ops, ...adminRoutes],
-  })
-  const place = { host, port, setting: '--port or --host' }
-  const front = await openGates(gatesOf(settings), place, { events, now, ...named })
-  try {
-    const setting = '--admin-port'
-    const admin = await listen({ host: ADMIN_HOST, port: adminPort, setting, handler, headers: HEADERS })
-    const close = async (graceMs = 0) => void (await Promise.all([front.close(graceMs), admin.close(graceMs)]))
-    return { ...front, adminUrl: `http://${ADMIN_HOST}:${admin.port}`, close }
-  } catch (error) {
-    await front.close()
-    throw error
-  }
+  const guard = createGuard({ metadata: () => undefined, allowHost: [], events, now })
+  const handler = createApp({ guard, routes: [ops, ...adminRoutes] })
+  return { host: ADMIN_HOST, port, setting: '--admin-port', handler, headers: HEADERS }
 }

@@ -88,7 +88,7 @@ export const GATE_SETTINGS = settingsTable({
     kind: 'text',
     value: 'FILE',
     schema: path,
-    help: 'who may call, as `gcloud run services get-iam-policy` prints it (JSON or YAML); read again on change',
+    help: 'who may call, as `gcloud run services get-iam-policy` prints it (JSON or YAML); a changed file is applied while running',
     takenBy: ['gate'],
   },
   trust: {

@@ -42,6 +42,10 @@ export interface Identities {
   universe: string
   local: LocalIssuer | undefined
   tokens: CachedSource
+  /** The identities of other settings, with the same credentials and the same tokens. They count from `enter` on. */
+  renew(settings: Settings): Identities
+  /** Delegates are looked up here from now on, and changed credentials make the default identity of these anew. */
+  enter(): void
 }
 
 export interface IdentitiesOptions extends Omit<MintingOptions, 'delegatesOf' | 'onChange' | 'onDate'> {
@@ -58,24 +62,48 @@ const NO_PROJECT_NUMBER = '123456789012'
 /** Throws where a key file is unusable. */
 export async function createIdentities(options: IdentitiesOptions): Promise<Identities> {
   const { settings, env, onChange, onDate = () => {} } = options
-  const { named, needsDefault } = listNamed(settings, env)
-  const chains = new Map(named.map(({ serviceAccount, delegates }) => [serviceAccount, delegates]))
+  let inForce: IdentitySet | undefined
   const minting = await createMinting({
     ...options,
-    delegatesOf: (principal) => chains.get(principal) ?? [],
+    delegatesOf: (principal) => inForce?.delegatesOf(principal) ?? [],
     onDate,
     onChange() {
-      if (needsDefault) find = createFinder([createDefault(minting, project)])
+      inForce?.credentialsChanged()
       onChange?.()
     },
   })
+  const describe = (named: Settings): Identities => {
+    const set = createSet(named, env, minting)
+    return {
+      ...set.identities,
+      renew: describe,
+      enter() {
+        inForce = set
+      },
+    }
+  }
+  const first = describe(settings)
+  first.enter()
+  return first
+}
+
+/** What follows from the settings while the credentials stay. */
+interface IdentitySet {
+  identities: Omit<Identities, 'renew' | 'enter'>
+  delegatesOf(principal: string): readonly string[] | undefined
+  credentialsChanged(): void
+}
+
+function createSet(settings: Settings, env: NodeJS.ProcessEnv, minting: Minting): IdentitySet {
+  const { named, needsDefault } = listNamed(settings, env)
+  const chains = new Map(named.map(({ serviceAccount, delegates }) => [serviceAccount, delegates]))
   const knownProject = findProject(settings, env, minting, named.find(isDefault)?.serviceAccount)
   const project = knownProject ?? NO_PROJECT
   const all = needsDefault
     ? [createDefault(minting, project)]
     : named.map((entry) => createIdentity(entry, minting.tokens))
   let find = createFinder(all)
-  return {
+  const identities = {
     source: minting.choice,
     credentials: describeCredentials(minting.credentials),
     login: () => loginOf(minting.credentials),
@@ -91,12 +119,19 @@ export async function createIdentities(options: IdentitiesOptions): Promise<Iden
     all,
     primary: all.find((identity) => identity.isDefault) ?? (all[0] as Identity),
     needNames: all.some(({ callers }) => callers.some((caller) => !isCidr(caller))),
-    find: (sender) => find(sender),
+    find: ((sender) => find(sender)) satisfies FindIdentity,
     project,
     projectNumber: settings.projectNumber ?? NO_PROJECT_NUMBER,
     universe: minting.credentials?.adc()?.universe ?? universeOf(undefined, env),
     local: minting.local,
     tokens: minting.tokens,
+  }
+  return {
+    identities,
+    delegatesOf: (principal) => chains.get(principal),
+    credentialsChanged() {
+      if (needsDefault) find = createFinder([createDefault(minting, project)])
+    },
   }
 }
 

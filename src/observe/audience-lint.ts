@@ -7,8 +7,8 @@ import type { Events } from '../core/events.ts'
 
 export interface AudienceLintOptions {
   events: Events
-  /** An audience that a gate accepts is intended. */
-  gates: readonly { audience: readonly string[] }[]
+  /** An audience that a gate accepts now is intended. */
+  gates: () => readonly { audience: readonly string[] }[]
   /** Tokens are signed here, so names that only this stack knows are intended too. */
   isLocal: boolean
   /** Epoch ms. */
@@ -19,11 +19,11 @@ export interface AudienceLintOptions {
 const REMEMBERED = 1_000
 
 export function lintAudiences({ events, gates, isLocal, now }: AudienceLintOptions): void {
-  const accepted = gates.flatMap(({ audience }) => audience)
+  const isAccepted = (wanted: string) => gates().some(({ audience }) => audience.includes(wanted))
   const said = new Set<string>()
   events.subscribe((event) => {
     if (event.type !== 'request' || event.kind !== 'id' || event.result !== 'mint' || said.has(event.audience)) return
-    const advice = accepted.includes(event.audience) ? undefined : adviseOn(event.audience, isLocal)
+    const advice = isAccepted(event.audience) ? undefined : adviseOn(event.audience, isLocal)
     if (advice === undefined) return
     if (said.size >= REMEMBERED) said.clear()
     said.add(event.audience)

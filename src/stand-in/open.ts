@@ -14,7 +14,9 @@ export interface OpenStandIn {
 
 export interface StandInParts {
   settings: Pick<Settings, 'host' | 'keyFile' | 'standIn' | 'standInPort'>
-  identities: Pick<Identities, 'all' | 'local' | 'source' | 'tokens'>
+  identities: Pick<Identities, 'local' | 'source' | 'tokens'>
+  /** Those of the settings in force. */
+  all: () => Identities['all']
   events: Events
   /** Epoch ms. */
   now: () => number
@@ -24,7 +26,7 @@ export interface StandInParts {
  * Throws SETTINGS_INVALID where the server does not sign its tokens itself: with real credentials Google's own keys
  * verify them. Throws STAND_IN_UNUSABLE, PORT_TAKEN and ADDRESS_UNAVAILABLE too.
  */
-export async function openStandIn({ settings, identities, ...rest }: StandInParts): Promise<OpenStandIn> {
+export async function openStandIn({ settings, identities, all, ...rest }: StandInParts): Promise<OpenStandIn> {
   const { standIn: directory } = settings
   if (directory === undefined) return { port: undefined, close: async () => {} }
   const { local, source, tokens } = identities
@@ -40,6 +42,6 @@ export async function openStandIn({ settings, identities, ...rest }: StandInPart
     directory,
     keys: local.keys,
     tokens,
-    identities: () => identities.all,
+    identities: all,
   })
 }

@@ -74,11 +74,11 @@ export const SURVIVORS: readonly Patch[] = [
     tests: ['test/gate/policy.test.ts'],
   },
   {
-    wrong: 'the policy file is not read again after the clock was set back',
+    wrong: 'a watched file is not looked at again after the clock was set back',
     file: 'src/core/watched-file.ts',
     find: 'Math.abs(atMs - lookedAtMs)',
     replace: '(atMs - lookedAtMs)',
-    tests: ['test/gate/policy.test.ts'],
+    tests: ['test/core/watched-file.test.ts'],
   },
   {
     wrong: 'X-Forwarded-Proto of the caller is overwritten',

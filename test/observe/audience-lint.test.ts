@@ -64,7 +64,7 @@ test('an odd audience is said once, when it is minted; a failed request and a ga
   const events = createEvents()
   const notices: SidemintEvent[] = []
   events.subscribe((event) => event.type === 'notice' && notices.push(event))
-  lintAudiences({ events, gates: [{ audience: ['http://ledger:8080'] }], isLocal: false, now: () => 1 })
+  lintAudiences({ events, gates: () => [{ audience: ['http://ledger:8080'] }], isLocal: false, now: () => 1 })
   const asked = (audience: string, result: RequestEvent['result'] = 'mint'): RequestEvent => ({
     type: 'request',
     at: 1,

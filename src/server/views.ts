@@ -1,0 +1,83 @@
+/** The view in force, and how the next one takes its place while requests run. */
+
+import type { Settings } from '../config/settings.ts'
+import { reachable } from '../core/host.ts'
+import type { ReadFile } from '../core/snapshot.ts'
+import { createFront, type Front } from '../gate/front.ts'
+import type { Listener } from '../http/listener.ts'
+import { createPorts } from '../http/ports.ts'
+import type { Identities } from '../identity/identities.ts'
+import { createWaiting } from '../metadata/waiting.ts'
+import { createView, OWN_PORT, type Shared, type View } from './view.ts'
+
+export interface ViewsOptions extends Omit<Shared, 'waiting'> {
+  settings: Settings
+  identities: Identities
+  /** Whether the settings' gates are fronted too. */
+  frontGates: boolean
+  /** What reads policies. Default: the disk. */
+  readFile?: ReadFile | undefined
+}
+
+export interface Views {
+  current(): View
+  /** Puts a view of other settings in the place of this one. Where it throws, this one stays as it is. */
+  apply(settings: Settings, readFile: ReadFile): Promise<void>
+  /** What the current view shows has changed in another way. */
+  changed(): void
+  close: Listener['close']
+}
+
+const NO_GATES: Front = { gates: [], doors: new Map() }
+
+/** Listens. Throws SETTINGS_INVALID for policies that cannot be used, PORT_TAKEN and ADDRESS_UNAVAILABLE. */
+export async function openViews(options: ViewsOptions): Promise<Views> {
+  const { settings: first, identities, frontGates, readFile: firstRead, ...outliving } = options
+  const { address, events, now, callers } = outliving
+  const ports = createPorts()
+  const waiting = createWaiting({ ask: (inbound) => view.metadata(inbound) })
+  const shared: Shared = { ...outliving, waiting }
+  let view = await createView(shared, first, identities)
+  const urlOf = (port: number) => `http://${reachable(first.host)}:${port}`
+
+  async function enter(next: View, readFile: ReadFile | undefined): Promise<void> {
+    const { settings } = next
+    const keys = identities.local?.keys
+    const { gates, doors } = frontGates
+      ? await createFront(address.url, { settings, events, now, callerOf: callers.labelOf, keys, readFile })
+      : NO_GATES
+    const prepared = await ports.prepare(new Map([...next.doors, ...doors]))
+    next.opened(prepared)
+    next.front = { gates, urls: [...doors.keys()].map((name) => urlOf(prepared.portOf(name))) }
+    // From here on nothing waits: a request is answered by the one view or by the other.
+    prepared.enter()
+    next.identities.enter()
+    view = next
+    waiting.changed()
+  }
+
+  const close: Views['close'] = (graceMs, lastCall) => {
+    waiting.close()
+    return ports.close(graceMs, lastCall)
+  }
+
+  try {
+    // Gates trust the server's own URL, whose port may be a free one.
+    const own = await ports.prepare(view.doors)
+    view.opened(own)
+    own.enter()
+    address.url = urlOf(own.portOf(OWN_PORT))
+    await enter(view, firstRead)
+  } catch (error) {
+    await close(0)
+    throw error
+  }
+  return {
+    current: () => view,
+    async apply(settings, readFile) {
+      await enter(await createView(shared, settings, identities.renew(settings)), readFile)
+    },
+    changed: waiting.changed,
+    close,
+  }
+}
