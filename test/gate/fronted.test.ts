@@ -1,10 +1,11 @@
 /** `serve` with `gates:` in its file: one process that mints, and stands before the services. */
 
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { readClaims } from '../../src/core/token.ts'
 import { type LogRecord, runCli, startCli } from '../command-line.ts'
 import { ask, DEFAULT_ACCOUNT } from '../http-client.ts'
 import { freePort, scratch, startService } from './process.ts'
@@ -87,6 +88,21 @@ test('its own keys are read where they are: nobody answers at the address that i
   const config = settingsWith([billing(upstream)])
   const { front, token } = await serve(t, config, ['--issuer', `http://127.0.0.1:${await freePort()}`])
   t.is((await ask(front, '/', to('billing', await token(AUDIENCE)))).status, 200)
+})
+
+test("with a stand-in, whose tokens are issued in Google's name, the gates take the server's own and no other key's", async (t) => {
+  const { url: upstream } = await startService(t)
+  const argv = (name: string) => ['--stand-in', join(scratch, name, 'shown'), '--stand-in-port=0']
+  mkdirSync(join(scratch, 'own'))
+  mkdirSync(join(scratch, 'other'))
+  const [own, other] = [
+    await serve(t, settingsWith([billing(upstream, { trust: ['google'] })]), argv('own')),
+    await serve(t, settingsWith([billing(upstream, { trust: ['google'] })]), argv('other')),
+  ]
+  const token = await own.token(AUDIENCE)
+  t.is(readClaims(token)?.iss, 'https://accounts.google.com')
+  t.is((await ask(own.front, '/', to('billing', token))).status, 200)
+  t.is((await ask(own.front, '/', to('billing', await other.token(AUDIENCE)))).status, 401)
 })
 
 test("a token that another key signed in the server's own name is refused", async (t) => {
