@@ -3,7 +3,7 @@
 import { globSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, sep } from 'node:path'
-import test from 'ava'
+import type { TestFn } from 'ava'
 
 /** The processes, each with its folders of `test/`; the last has all others. A `*.alone.test.ts` has its own process. */
 export const TOGETHER = {
@@ -18,18 +18,20 @@ export type Together = keyof typeof TOGETHER
 /** How many tests of a process run at once. More would only wait longer for each other, past their bounds. */
 const TURNS = 4
 
-function processOf(file: string): string {
+/** Which process runs a test file; undefined: one of its own. */
+export function processOf(file: string): string | undefined {
+  if (!file.endsWith('.test.ts') || file.endsWith('.alone.test.ts')) return undefined
   const [room] = dirname(file).split(sep)
   return Object.entries(TOGETHER).find(([, rooms]) => rooms.some((name) => name === room))?.[0] ?? 'top'
 }
 
 export const filesOf = (process: Together) =>
   globSync('**/*.test.ts', { cwd: import.meta.dirname })
-    .filter((file) => !file.endsWith('.alone.test.ts') && processOf(file) === process)
+    .filter((file) => processOf(file) === process)
     .sort()
 
 /** Declares the tests of every file of a process. */
-export function runTogether(process: Together) {
+export function runTogether(test: TestFn, process: Together) {
   let free = TURNS
   const waiting: (() => void)[] = []
   test.beforeEach(async () => {

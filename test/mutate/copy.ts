@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { SourceFile } from 'typescript/unstable/ast'
 import { API } from 'typescript/unstable/sync'
+import { processOf } from '../together.ts'
 import { createReach } from './reach.ts'
 
 export const ROOT = join(import.meta.dirname, '..', '..')
@@ -16,8 +17,8 @@ const LIMIT_MS = 5 * 60_000
 /** What is near the changed file is run first, since most changes are noticed there. */
 const NEAR = 4
 
-/** `by` is the first test that failed. */
-export type Outcome = { noticed: true; by: string } | { noticed: false }
+/** `by` is the first test that failed, `of` the files that were run with it. */
+export type Outcome = { noticed: true; by: string; of: readonly string[] } | { noticed: false }
 
 export interface Copy {
   /** The text of a file as it is without a change. */
@@ -77,13 +78,19 @@ export function createCopy(): Copy {
     },
     async test(tests) {
       const near = await run(root, tests.slice(0, NEAR))
-      return near.noticed ? near : run(root, tests.slice(NEAR))
+      return near.noticed ? near : run(root, [...new Set(tests.slice(NEAR).map(togetherWith))])
     },
     [Symbol.dispose]() {
       api.close()
       rmSync(root, { recursive: true, force: true })
     },
   }
+}
+
+/** What runs a test file in `npm test`. */
+function togetherWith(file: string): string {
+  const process = processOf(file.replace(/^test\//, ''))
+  return process === undefined ? file : `test/together/${process}.ts`
 }
 
 function run(root: string, tests: readonly string[]): Promise<Outcome> {
@@ -103,7 +110,11 @@ function run(root: string, tests: readonly string[]): Promise<Outcome> {
     child.once('close', (code) => {
       clearTimeout(timer)
       const [, by] = /^not ok \d+ - (.*)$/m.exec(output) ?? []
-      resolve(code === 0 ? { noticed: false } : { noticed: true, by: by ?? output.trim().split('\n').at(-1) ?? '' })
+      resolve(
+        code === 0
+          ? { noticed: false }
+          : { noticed: true, of: tests, by: by ?? output.trim().split('\n').at(-1) ?? '' },
+      )
     })
   })
 }

@@ -3,10 +3,12 @@
  * same seed makes the same changes of the same sources. Changes that the type checker refuses are passed over: they
  * say nothing of the tests.
  *
- *     npm run mutate -- --seed 7 [--count 60] [--json] [FILE...]
+ *     npm run mutate -- --seed 7 [--count 60] [--json] [--results FILE] [FILE...]
+ *
+ * What is judged is written to the file of results, and not judged again by a run that finds it there.
  */
 
-import { globSync } from 'node:fs'
+import { appendFileSync, existsSync, globSync, readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { createRandom } from '../random.ts'
 import { type Change, changesOf } from './changes.ts'
@@ -19,12 +21,17 @@ const MAY_SURVIVE = 0.1
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { seed: { type: 'string' }, count: { type: 'string', default: '60' }, json: { type: 'boolean' } },
+  options: {
+    seed: { type: 'string' },
+    count: { type: 'string', default: '60' },
+    json: { type: 'boolean' },
+    results: { type: 'string' },
+  },
 })
 const seed = Number(values.seed)
 const count = Number(values.count)
 if (!Number.isInteger(seed) || !Number.isInteger(count)) {
-  console.error('usage: npm run mutate -- --seed N [--count 60] [--json] [FILE...]')
+  console.error('usage: npm run mutate -- --seed N [--count 60] [--json] [--results FILE] [FILE...]')
   process.exit(2)
 }
 
@@ -50,13 +57,17 @@ say(`${changes.length} places in ${files.length} files; seed ${seed}, ${count} c
 /** What is red once more was not the machine's doing. */
 async function test(tests: readonly string[]): Promise<Outcome> {
   const first = await copy.test(tests)
-  return first.noticed ? copy.test(tests) : first
+  return first.noticed ? copy.test(first.of) : first
 }
 
-const green = await test([...new Set(files.flatMap(copy.testsOf))])
-if (green.noticed) {
-  console.error(`the tests fail without a change: ${green.by}`)
-  process.exit(1)
+const green = new Set<string>()
+
+/** Tests that are red without a change notice nothing. */
+async function holdGreen(tests: readonly string[]): Promise<void> {
+  if (green.has(tests.join())) return
+  const outcome = await test(tests)
+  if (outcome.noticed) throw new Error(`the tests fail without a change: ${outcome.by}`)
+  green.add(tests.join())
 }
 
 /** The changed lines, with what was changed in brackets: `if (a [&& -> ||] b) return`. */
@@ -80,20 +91,40 @@ async function judge(file: string, change: Change): Promise<Result | undefined> 
   if (EQUIVALENT.some((known) => known.file === file && known.change === line)) {
     return { file, change: line, outcome: 'equivalent' }
   }
-  return copy.changed(file, text.slice(0, change.start) + change.to + text.slice(change.end), async () => {
-    if (copy.typeError(file) !== undefined) return undefined
-    const outcome = await test(copy.testsOf(file))
-    return outcome.noticed
-      ? { file, change: line, outcome: 'killed', by: outcome.by }
-      : { file, change: line, outcome: 'survived' }
-  })
+  const changed = text.slice(0, change.start) + change.to + text.slice(change.end)
+  const outcome = await copy.changed(file, changed, async () =>
+    copy.typeError(file) === undefined ? test(copy.testsOf(file)) : undefined,
+  )
+  if (outcome === undefined) return undefined
+  if (!outcome.noticed) return { file, change: line, outcome: 'survived' }
+  await holdGreen(outcome.of)
+  return { file, change: line, outcome: 'killed', by: outcome.by }
+}
+
+/** By seed, file and changed line. Who changes the sources in between begins a new file. */
+const judged = new Map<string, Result | null>()
+const kept = values.results
+if (kept !== undefined && existsSync(kept)) {
+  for (const line of readFileSync(kept, 'utf8').split('\n').filter(Boolean)) {
+    const { key, result } = JSON.parse(line) as { key: string; result: Result | null }
+    judged.set(key, result)
+  }
+}
+
+async function judgeOnce(file: string, change: Change): Promise<Result | null> {
+  const key = JSON.stringify([seed, file, shown(copy.text(file), change)])
+  const before = judged.get(key)
+  if (before !== undefined) return before
+  const result = (await judge(file, change)) ?? null
+  if (kept !== undefined) appendFileSync(kept, `${JSON.stringify({ key, result })}\n`)
+  return result
 }
 
 const results: Result[] = []
 for (const { file, change } of changes) {
   if (results.length === count) break
-  const result = await judge(file, change)
-  if (result === undefined) continue
+  const result = await judgeOnce(file, change)
+  if (result === null) continue
   results.push(result)
   say(
     `${result.outcome.padEnd(10)} ${file}  ${result.change}${result.by === undefined ? '' : `\n           by ${result.by}`}`,

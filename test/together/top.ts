@@ -1,3 +1,4 @@
+import test from 'ava'
 import { runTogether } from '../together.ts'
 
-runTogether('top')
+runTogether(test, 'top')
