@@ -1,6 +1,7 @@
 /**
- * The keys by which accounts sign what they are handed (signBlob, signJwt). They are not the issuer's: whoever may sign
- * any text as one account must not make ID tokens of another. In memory, so signatures verify until a restart.
+ * The keys with which accounts sign texts of their callers (signBlob, signJwt). They are not the issuer's keys: whoever
+ * may sign any text as one account must not be able to make ID tokens of another. They are in memory, so signatures can be
+ * verified until a restart.
  */
 
 import { sign } from 'node:crypto'

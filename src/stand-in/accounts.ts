@@ -24,7 +24,7 @@ export function createAccounts(identities: () => readonly Identity[]): Accounts 
   }
 }
 
-/** Whom an Authorization header speaks for by one of our own access tokens. */
+/** The account of an Authorization header, where it has one of our own access tokens. */
 export async function readBearer(
   keys: SigningKeys,
   authorization: string | undefined,

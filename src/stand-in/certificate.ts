@@ -1,8 +1,7 @@
 /**
- * The one certificate that the stand-in shows. It is its own trust anchor and vouches for nothing else: measured, the
- * TLS of Node.js 20 and 24, Python 3.11 and 3.13, Go 1.26, Java 17 and 25 and of curl takes it as one, and refuses it
- * for other names and a leaf that its key signs. Java 17 ignores the name constraints of an anchor, so a CA would
- * vouch for any host there.
+ * The only certificate of the stand-in. It is its own trust anchor and vouches for nothing else: Node.js 20 and 24, Python
+ * 3.11 and 3.13, Go 1.26, Java 17 and 25 and curl accept it as an anchor, and refuse it for other names and a leaf that its
+ * key signs (measured). Java 17 ignores an anchor's name constraints, so there a CA would vouch for any host.
  */
 
 import 'reflect-metadata'
@@ -24,7 +23,7 @@ export function generateKey(): KeyObject {
   return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
 }
 
-/** The key of a PEM text; undefined where it is none that can sign the certificate. */
+/** The key in a PEM text; undefined where it cannot sign the certificate. */
 export function readKey(pem: string): KeyObject | undefined {
   try {
     const key = createPrivateKey(pem)
@@ -65,7 +64,7 @@ export async function certify(key: KeyObject, nowMs: number): Promise<string> {
   return `${certificate.toString('pem')}\n`
 }
 
-/** A certificate's text, looked at. */
+/** Parses a certificate; undefined where the text is not one. */
 export function readCertificate(pem: string): X509Certificate | undefined {
   try {
     return new X509Certificate(pem)

@@ -1,6 +1,6 @@
 /**
- * The directory that receivers mount. It holds only what may be seen: the certificate, the bundle of the system's roots
- * and it for what takes one file in the place of all, the same for Java. The key lies elsewhere.
+ * The directory that receivers mount. It contains only what everybody may see: the certificate, a bundle of it and the
+ * system's roots for programs that take one file instead of the system's, and the same for Java. The key is elsewhere.
  */
 
 import type { KeyObject } from 'node:crypto'
@@ -21,7 +21,7 @@ export interface DirectoryOptions {
   keyFile: string | undefined
   /** Epoch ms. */
   now: () => number
-  /** What receivers trust besides, in PEM. Default: the system's roots. */
+  /** What else receivers trust, in PEM. Default: the system's roots. */
   roots?: () => readonly string[]
 }
 

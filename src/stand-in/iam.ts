@@ -1,6 +1,6 @@
 /**
- * iamcredentials.googleapis.com: signs for accounts and mints for them, for whoever holds an access token of ours. So a
- * signed URL is made offline by the code that makes it in production.
+ * iamcredentials.googleapis.com: signs and mints for accounts, for callers with an access token of ours. So the code that
+ * makes a signed URL in production makes one offline.
  * cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts
  */
 
@@ -79,7 +79,7 @@ async function readJson(req: IncomingMessage): Promise<Body> {
   throw apiError(400, 'Invalid JSON payload received.')
 }
 
-/** The target's email. As with Google, who may not act as an account does not learn whether it is there. */
+/** The target's email. As with Google, a caller who may not act as an account does not learn whether it exists. */
 function authorize(caller: string, name: string, body: Body, permission: string, accounts: Accounts): string {
   const chain = [...strings(body, 'delegates').map(delegate), name]
   return chain.reduce((from, next) => {

@@ -1,4 +1,4 @@
-/** The stand-in where the settings ask for it; without them nothing of it is loaded. */
+/** Opens the stand-in where the settings ask for it; otherwise none of its code is loaded. */
 
 import { invalid } from '../config/layers.ts'
 import type { Settings } from '../config/settings.ts'

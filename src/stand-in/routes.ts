@@ -1,4 +1,4 @@
-/** What each of Google's key hosts serves here; everything else on them is refused by whoever asks for these. */
+/** What each of Google's key hosts serves here; the server refuses everything else on them. */
 
 import type { KEY_HOSTS } from '../core/google.ts'
 import type { Routes } from '../http/app.ts'
@@ -34,7 +34,7 @@ export function createRoutes(options: RoutesOptions): ReadonlyMap<string, Routes
   )
 }
 
-/** The certificates by which others verify what signBlob and signJwt signed. */
+/** The certificates that verify what signBlob and signJwt have signed. */
 function publishAccountKeys({ accounts, accountKeys }: { accounts: Accounts; accountKeys: AccountKeys }): Routes {
   return (router) => {
     router.get('/robot/v1/metadata/x509/:account', async (ctx) => {

@@ -86,7 +86,7 @@ function createSecureServer(
 
 const MOST_SAID = 1000
 
-/** Says each thing once: a client that knocks on and on must not fill the log. */
+/** Logs each thing once: a client that keeps trying must not fill the log. */
 function createNotice({ events, now }: Pick<StandInOptions, 'events' | 'now'>): Notice {
   const said = new Set<string>()
   return (level, code, text) => {
@@ -98,7 +98,7 @@ function createNotice({ events, now }: Pick<StandInOptions, 'events' | 'now'>): 
 
 const LONGEST_PATH = 200
 
-/** Google's own answers, and else one that says who answers. */
+/** Google's own answer to a failure, or one that says who answers here. */
 function refuse({ host, method, path }: Asked, thrown: unknown, notice: Notice): JsonAnswer {
   if (thrown instanceof GoogleError) return thrown.answer
   if (thrown !== undefined) {

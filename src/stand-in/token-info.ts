@@ -1,4 +1,4 @@
-/** Google's debugging aid that says what a token holds: developers.google.com/identity/sign-in/web/backend-auth. */
+/** Google's debugging aid that shows a token's claims: developers.google.com/identity/sign-in/web/backend-auth. */
 
 import type { IncomingMessage } from 'node:http'
 import { DEFAULT_SCOPES } from '../core/google.ts'
