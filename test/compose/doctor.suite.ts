@@ -15,7 +15,7 @@ const FREE = ['--port', '0', '--source', 'local']
 
 test.before(startEngine)
 
-const NOT_OF_A_STACK = ['source', 'ADC', 'network', 'default', 'port', 'shell', 'alias']
+const NOT_OF_A_STACK = ['version', 'source', 'ADC', 'network', 'default', 'port', 'shell', 'alias']
 
 /** What is found in the stack, by doctor in a process of its own. */
 async function look(t: ExecutionContext, flags: string[], env: NodeJS.ProcessEnv = {}, directory?: string) {
@@ -76,8 +76,11 @@ test.serial("the folder's stack is looked at, with its override file, .env, prof
   )
 })
 
-test.serial('a folder without a stack has no findings', async (t) => {
-  t.deepEqual(await look(t, [], {}, folder(t, {})), [])
+test.serial('of a folder without a stack it is said that none was looked at', async (t) => {
+  const found = await look(t, [], {}, folder(t, {}))
+  t.is(found.length, 1)
+  t.like(found[0], { check: 'compose', status: 'ok' })
+  t.regex(found[0]?.what ?? '', /^no compose file is here, so no stack is looked at/)
 })
 
 test.serial('no value of a variable, argument, label or command of a stack is said', async (t) => {
