@@ -138,6 +138,7 @@ function createCommon({ settings, now = Date.now, events = createEvents(), contr
     now,
     readiness,
     inspector: createInspector({ events, now, keepHits: keepHits ?? controlSecret !== undefined }),
+    isControlled: controlSecret !== undefined,
     callers: createCallers(createSystemNames()),
     ops: createOps({ readiness, metrics: createMetrics(events) }),
     address,

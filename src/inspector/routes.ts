@@ -29,10 +29,10 @@ const HEADERS = {
 
 export function createInspectorRoutes({ record, streams, state, place, now }: InspectorParts): Routes {
   return (router) => {
-    const answer = (path: string, data: (query: URLSearchParams) => object) =>
-      router.get(`/_sidemint/${path}`, (ctx) => {
+    const answer = (path: string, data: (query: URLSearchParams) => object | Promise<object>) =>
+      router.get(`/_sidemint/${path}`, async (ctx) => {
         ctx.set(HEADERS)
-        ctx.body = data(ctx.state.inbound.target.query)
+        ctx.body = await data(ctx.state.inbound.target.query)
       })
 
     answer('requests', (query) => ({
@@ -47,6 +47,7 @@ export function createInspectorRoutes({ record, streams, state, place, now }: In
     }))
     answer('grants', () => ({ ...place, ...record.grants() }))
     answer('state', () => ({ now: now(), ...state() }))
+    answer('openapi.json', async () => (await import('./openapi.ts')).OPENAPI)
 
     router.get('/_sidemint/events', (ctx) => {
       ctx.set(HEADERS)

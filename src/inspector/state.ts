@@ -24,9 +24,19 @@ export interface ServerParts {
   issuer: () => string
   /** When the settings were applied, epoch ms. */
   appliedAt: number
+  /** Whether tests may order something over HTTP. */
+  control: boolean
 }
 
-export function describeServer({ settings, identities, readiness, open, issuer, appliedAt }: ServerParts): object {
+export function describeServer({
+  settings,
+  identities,
+  readiness,
+  open,
+  issuer,
+  appliedAt,
+  control,
+}: ServerParts): object {
   const { source, login, advice, all, project, local, tokens } = identities
   const portOf = new Map([...open.byPort].map(([port, identity]) => [identity, port]))
   return {
@@ -46,6 +56,7 @@ export function describeServer({ settings, identities, readiness, open, issuer, 
       return { email, accounts, callers, hosts, port: portOf.get(identity) ?? null, isDefault }
     }),
     gates: open.gates.map(describeGate),
+    control,
     cache: tokens.list(MOST_LISTED),
   }
 }

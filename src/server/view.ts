@@ -35,6 +35,8 @@ export interface Shared {
   /** Health, readiness and metrics. */
   ops: Routes
   control: Routes
+  /** Whether a control secret is set. */
+  isControlled: boolean
   /** Where the server is reached from this host, without a final slash; empty until it listens. */
   address: { url: string }
   /** The `iss` claim of locally signed tokens. */
@@ -111,6 +113,7 @@ async function createHandler(shared: Shared, view: View): Promise<RequestListene
       open: { url: address.url, byPort, gates: view.front.gates },
       issuer,
       appliedAt,
+      control: shared.isControlled,
     })
   const allowHost = [...settings.allowHost, ...all.flatMap(({ hosts }) => hosts)]
   return createApp({

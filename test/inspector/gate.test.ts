@@ -6,6 +6,7 @@ import test from 'ava'
 import { startCli } from '../command-line.ts'
 import { BILLING, metadata, scratch, startGate, startService } from '../gate/process.ts'
 import { ask, DEFAULT_ACCOUNT } from '../http-client.ts'
+import { compare } from './document.ts'
 import { openEvents } from './event-source.ts'
 
 const AUDIENCE = 'https://ledger-abc123-uc.a.run.app'
@@ -23,6 +24,7 @@ test('a gate in a process of its own shows its half on its admin port', async (t
 
   const { body } = await ask(adminUrl, '/_sidemint/requests')
   const { hops, arrows } = JSON.parse(body)
+  t.is(compare('Requests', JSON.parse(body)), 'fits')
   const fp = createHash('sha256')
     .update(token.slice(0, token.lastIndexOf('.')))
     .digest('hex')
@@ -36,9 +38,11 @@ test('a gate in a process of its own shows its half on its admin port', async (t
   t.like(arrows, [{ count: 3, refused: 2 }])
   for (const secret of ['secret', ...token.split('.')]) t.false(body.includes(secret))
 
-  const { grants } = JSON.parse((await ask(adminUrl, '/_sidemint/grants')).body)
+  const { grants, ...bounds } = JSON.parse((await ask(adminUrl, '/_sidemint/grants')).body)
+  t.is(compare('Grants', { grants, ...bounds }), 'fits')
   t.like(grants, [{ member: `serviceAccount:${BILLING}`, granted: true, count: 1 }])
-  const { gates } = JSON.parse((await ask(adminUrl, '/_sidemint/state')).body)
+  const { gates, ...state } = JSON.parse((await ask(adminUrl, '/_sidemint/state')).body)
+  t.is(compare('State', { gates, ...state }), 'fits')
   t.like(gates, [{ host: null, upstream: url, audiences: [AUDIENCE], invokers: [`serviceAccount:${BILLING}`] }])
 
   const { response } = await openEvents(adminUrl)
@@ -58,7 +62,8 @@ test('a server that fronts its gates has both halves of a call in one row', asyn
   const token = (await ask(url, `${DEFAULT_ACCOUNT}/identity?audience=${AUDIENCE}`)).body
   const headers = { Host: 'ledger', Authorization: `Bearer ${token}` }
   t.is((await ask(gateUrls[0] ?? '', '/entries', { headers })).status, 200)
-  const { hops, asked } = JSON.parse((await ask(url, '/_sidemint/requests')).body)
+  const { hops, asked, ...others } = JSON.parse((await ask(url, '/_sidemint/requests')).body)
+  t.is(compare('Requests', { hops, asked, ...others }), 'fits')
   const origin = { identity: BILLING, audience: AUDIENCE, caller: '127.0.0.1', at: asked[0].at }
   t.like(hops, [{ service: 'ledger', path: '/entries', account: BILLING, status: 200, fp: asked[0].fp, token: origin }])
   t.is(hops[0].askedAt, asked[0].lastAt)

@@ -4,6 +4,7 @@ import { readClaims } from '../../src/core/token.ts'
 import { startSidemint } from '../../src/index.ts'
 import { rsaKeyFile } from '../google/keys.ts'
 import { ask, DEFAULT_ACCOUNT } from '../http-client.ts'
+import { compare } from './document.ts'
 import { openEvents } from './event-source.ts'
 
 const keyFile = await rsaKeyFile()
@@ -67,6 +68,7 @@ test('events tell of changed rows, and of more after the last one that a reader 
   await identity(server.url, 'https://a.example')
   const first = await source.next()
   t.is(first.event, 'rows')
+  t.is(compare('Changes', first.data), 'fits')
   t.like(first.data.asked, [{ audience: 'https://a.example', count: 1 }])
   t.is(first.data.asked.length, 1, 'what was before is in requests')
   source.close()
