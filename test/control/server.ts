@@ -3,18 +3,16 @@
 import type { ExecutionContext } from 'ava'
 import { settle } from '../../src/config/layers.ts'
 import { startServer } from '../../src/server.ts'
-import { rsaKeyFile } from '../google/keys.ts'
 import { type AskOptions, ask, DEFAULT_ACCOUNT } from '../http-client.ts'
 
 export const EMAIL = 'orders@acme-dev.iam.gserviceaccount.com'
 export const SECRET = 'correct-horse-battery'
-const keyFile = await rsaKeyFile()
 
 export async function startControlled(
   t: ExecutionContext,
   own: { controlSecret: string | undefined } = { controlSecret: SECRET },
 ) {
-  const options = { port: 0, source: 'local', serviceAccount: EMAIL, keyFile }
+  const options = { port: 0, source: 'local', serviceAccount: EMAIL }
   const server = await startServer({ settings: settle({ options }), env: {}, ...own })
   t.teardown(() => server.close())
   const order = async (path: string, body?: unknown, { method = 'POST', headers = {} }: AskOptions = {}) => {

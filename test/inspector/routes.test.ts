@@ -2,14 +2,12 @@ import { once } from 'node:events'
 import test from 'ava'
 import { readClaims } from '../../src/core/token.ts'
 import { startSidemint } from '../../src/index.ts'
-import { rsaKeyFile } from '../google/keys.ts'
 import { ask, DEFAULT_ACCOUNT } from '../http-client.ts'
 import { compare } from './document.ts'
 import { openEvents } from './event-source.ts'
 
-const keyFile = await rsaKeyFile()
 const EMAIL = 'orders@acme-dev.iam.gserviceaccount.com'
-const start = () => startSidemint({ keyFile, serviceAccount: EMAIL })
+const start = () => startSidemint({ serviceAccount: EMAIL })
 const identity = (url: string, audience: string) => ask(url, `${DEFAULT_ACCOUNT}/identity?audience=${audience}`)
 const PATHS = ['requests', 'grants', 'state', 'events'].map((name) => `/_sidemint/${name}`)
 

@@ -1,13 +1,11 @@
 import test from 'ava'
 import { type FailNextOptions, startSidemint } from '../../src/index.ts'
-import { rsaKeyFile } from '../google/keys.ts'
 import { ask, DEFAULT_ACCOUNT } from '../http-client.ts'
 
-const keyFile = await rsaKeyFile()
 const identity = (url: string, audience: string) => ask(url, `${DEFAULT_ACCOUNT}/identity?audience=${audience}`)
 
 test('only requests for the audience that is named fail, and access tokens then do not', async (t) => {
-  await using server = await startSidemint({ keyFile })
+  await using server = await startSidemint()
   server.failNext({ audience: 'https://*.run.app', status: 403, times: 2 })
   t.is((await identity(server.url, 'https://a.example')).status, 200)
   t.is((await ask(server.url, `${DEFAULT_ACCOUNT}/token`)).status, 200)
@@ -17,7 +15,7 @@ test('only requests for the audience that is named fail, and access tokens then 
 })
 
 test('a failure may come late, and others are answered meanwhile', async (t) => {
-  await using server = await startSidemint({ keyFile })
+  await using server = await startSidemint()
   server.failNext({ delayMs: 400, status: 500, audience: 'https://a.example' })
   const startedAtMs = performance.now()
   const late = identity(server.url, 'https://a.example').then(({ status }) => [status, performance.now() - startedAtMs])
@@ -28,7 +26,7 @@ test('a failure may come late, and others are answered meanwhile', async (t) => 
 })
 
 test('a dropped request gets no answer, is recorded, and the next one is answered', async (t) => {
-  await using server = await startSidemint({ keyFile })
+  await using server = await startSidemint()
   server.failNext({ drop: true })
   await t.throwsAsync(identity(server.url, 'https://a.example'), { code: 'ECONNRESET' })
   t.is((await identity(server.url, 'https://a.example')).status, 200)
@@ -42,14 +40,14 @@ test('a dropped request gets no answer, is recorded, and the next one is answere
 })
 
 test('an order that makes no sense is refused, and changes nothing', async (t) => {
-  await using server = await startSidemint({ keyFile })
+  await using server = await startSidemint()
   const orders: FailNextOptions[] = [{ delayMs: -1 }, { delayMs: 60_001 }, { delayMs: 0.5 }, { times: 1_000_001 }]
   for (const order of orders) t.throws(() => server.failNext(order), { instanceOf: RangeError }, JSON.stringify(order))
   t.is((await identity(server.url, 'https://a.example')).status, 200)
 })
 
 test('clearRequests empties what was asked', async (t) => {
-  await using server = await startSidemint({ keyFile })
+  await using server = await startSidemint()
   await identity(server.url, 'https://a.example')
   server.clearRequests()
   t.deepEqual(server.requests, [])
