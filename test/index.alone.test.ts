@@ -14,7 +14,7 @@ import { rsaKeyFile } from './google/keys.ts'
 import { ask, DEFAULT_ACCOUNT, remoteKeys, sendRaw, V1 } from './http-client.ts'
 
 const EMAIL = 'orders@acme-dev.iam.gserviceaccount.com'
-const keyFile = await rsaKeyFile()
+const keyFile = rsaKeyFile()
 /** With a key that is there already: making one costs more than most of these tests. */
 const start = (options: StartOptions = {}) => startSidemint({ keyFile, ...options })
 const identity = (url: string, audience = 'https://a.example') =>

@@ -1,4 +1,13 @@
-import { createHash, createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto'
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPair,
+  generateKeyPairSync,
+  type KeyObject,
+} from 'node:crypto'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { kept, keptPath } from './kept.ts'
 
@@ -21,9 +30,13 @@ export function rsaPem(index = 0, bits = BITS): Promise<string> {
 }
 
 /** The same as a file: given to a server as its `keyFile`, it spares making a key. */
-export async function rsaKeyFile(index = 0): Promise<string> {
-  await rsaPem(index)
-  return keptPath(fileName(index, BITS))
+export function rsaKeyFile(index = 0): string {
+  const path = keptPath(fileName(index, BITS))
+  if (existsSync(path)) return path
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: BITS })
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 })
+  return path
 }
 
 /** A source of keys, each another one; the nth of each source is the same. */

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { mkdtempSync } from 'node:fs'
+import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,7 +13,7 @@ import { createClock } from '../clock.ts'
 import { startStand } from './stand.ts'
 
 const DAY = 24 * 3_600_000
-const root = await mkdtemp(join(tmpdir(), 'sidemint-stand-in-'))
+const root = mkdtempSync(join(tmpdir(), 'sidemint-stand-in-'))
 test.after.always(() => rm(root, { recursive: true, force: true }))
 
 let made = 0
