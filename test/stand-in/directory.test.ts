@@ -166,14 +166,13 @@ test('a path that is no directory, or leads nowhere, is an error that names it',
 })
 
 /** In a mount namespace of its own, where the machine allows one: what the program printed. */
-function inNamespace(script: string, directory: string, user = ''): string | undefined {
+function inNamespace(script: string, directory: string, as = ''): string | undefined {
   const program = `const { prepareDirectory } = await import(${JSON.stringify(import.meta.resolve('../../src/stand-in/directory.ts'))})
     try { await prepareDirectory({ directory: ${JSON.stringify(directory)}, keyFile: undefined, now: Date.now }); console.log('fine') }
     catch ({ code, message, fix }) { console.log(code, message, '|', fix) }`
   const node = `${process.execPath} --input-type=module --eval '${program.replaceAll("'", "'\\''")}'`
   try {
-    const line = `${script} && ${user === '' ? node : `${user} ${node}`}`
-    return execFileSync('unshare', ['--mount', 'sh', '-c', line], {
+    return execFileSync('unshare', ['--mount', 'sh', '-c', `${script} && ${as} ${node}`], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
     })
@@ -194,6 +193,12 @@ mounting('a disk that is full, a directory that is read-only or of another user:
   t.regex(full, /^STAND_IN_UNUSABLE .*disk is full \(ENOSPC\) \| make room/)
   const readOnly = inNamespace(`mount -t tmpfs -o ro none ${base}`, shown) ?? ''
   t.regex(readOnly, /^STAND_IN_UNUSABLE .*read-only \(EROFS\) \| mount the directory/)
+  const nobody = 'setpriv --reuid=65534 --clear-groups'
+  const foreign = inNamespace(`mount -t tmpfs -o mode=755 none ${root}`, join(root, 'shown'), nobody) ?? ''
+  t.regex(
+    foreign,
+    /^STAND_IN_UNUSABLE .*belongs to the user 0, and this is 65534 \(EACCES\) \| chown 65534 .*user: "0"/,
+  )
 })
 
 test('a port that is taken is an error that names the setting', async (t) => {

@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process'
-import { createHmac, createPublicKey } from 'node:crypto'
+import { execFile, spawn } from 'node:child_process'
+import { createHmac, createPublicKey, createVerify, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
 import test from 'ava'
 import jsonwebtoken from 'jsonwebtoken'
 import { createSigningKeys } from '../../src/issuer/keys.ts'
@@ -86,6 +87,28 @@ test('eight wrong tokens are refused by it', async (t) => {
   }
   t.truthy((await receiver.verify(good)).accepted, 'and it still takes a good one')
   await receiver.close()
+})
+
+test("Google's library signs a blob by the stand-in, with nothing but what it has on Cloud Run", async (t) => {
+  const proxy = await startProxy(stand.port)
+  t.teardown(proxy.close)
+  const address = new URL(stand.server.url).host
+  const program = `import { GoogleAuth } from ${JSON.stringify(import.meta.resolve('google-auth-library'))}
+    console.log(await new GoogleAuth().sign('GOOG4-RSA-SHA256'))`
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program], {
+    env: {
+      GCE_METADATA_HOST: address,
+      METADATA_SERVER_DETECTION: 'assume-present',
+      GOOGLE_CLOUD_PROJECT: 'sidemint-local',
+      HOME: stand.directory,
+      HTTPS_PROXY: proxy.url,
+      NO_PROXY: '127.0.0.1',
+      NODE_EXTRA_CA_CERTS: join(stand.directory, 'certificate.pem'),
+    },
+  })
+  const { json } = await call(stand, `https://www.googleapis.com/robot/v1/metadata/x509/${EMAIL}`)
+  const { publicKey } = new X509Certificate(String(Object.values(json)[0]))
+  t.true(createVerify('sha256').update('GOOG4-RSA-SHA256').verify(publicKey, stdout.trim(), 'base64'))
 })
 
 test('with a stand-in tokens carry Google as issuer, and discovery names each where it is asked', async (t) => {
