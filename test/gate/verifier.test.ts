@@ -395,3 +395,20 @@ test.serial('an issuer on plain http is a neighbour: no proxy leads there', asyn
   t.is(refused.code, 'KEYS_UNAVAILABLE')
   t.notRegex(refused.message, /proxy/)
 })
+
+test("a local key id under Google's name is looked for at the local issuers that are trusted, and there alone", async (t) => {
+  const [one, other] = [await startIssuer(), await startIssuer()]
+  const key = { ...(await newKey()), kid: 'local-one' }
+  other.keys.push(key)
+  const forGoogle = (options: Parameters<typeof other.sign>[1]) =>
+    other.sign({ ...CLAIMS, iss: 'https://accounts.google.com' }, options)
+  const verifier = createVerifier({ trust: [one.url, other.url] })
+  t.is((await verifier.verify(forGoogle({ key }))).trusted, other.url)
+  t.is((await refusal(verifier, forGoogle({ key, header: { kid: 'local-none' } }))).code, 'KEY_UNKNOWN')
+  const ofAnother = forGoogle({ key: { ...(await newKey()), kid: 'local-one' } })
+  t.is((await refusal(verifier, ofAnother)).code, 'TOKEN_INVALID')
+  t.is((await refusal(verifier, forGoogle({ key, header: { kid: 'one' } }))).code, 'ISSUER_NOT_TRUSTED')
+  one.close()
+  const late = createVerifier({ trust: [one.url] })
+  t.is((await refusal(late, forGoogle({ key }))).code, 'KEYS_UNAVAILABLE')
+})
