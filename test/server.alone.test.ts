@@ -7,6 +7,7 @@ import { failure, SidemintError } from '../src/core/errors.ts'
 import { createEvents, type RequestEvent } from '../src/core/events.ts'
 import type { Token, TokenRequest, TokenSource } from '../src/core/token.ts'
 import { createAnswer } from '../src/http/wire.ts'
+import { InspectorRecord } from '../src/inspector/record.ts'
 import { createHits, Hit } from '../src/metadata/hits.ts'
 import { createCache } from '../src/mint/cache.ts'
 import { createLog } from '../src/observe/log.ts'
@@ -155,4 +156,27 @@ test.serial('URLs of tokens are kept up to a number and a length', async (t) => 
   t.true(grown < SLACK_BYTES, `grew by ${grown} bytes`)
   t.is(add(0)?.request.kind, 'id')
   t.is(add(1, `&${'x'.repeat(8_000)}`), undefined)
+})
+
+test.serial('the record of the inspector keeps its rows and no more, whatever comes', async (t) => {
+  const { now } = createClock()
+  const events = createEvents()
+  const record = new InspectorRecord({ events, now, keepHits: true })
+  const common = { at: now(), tookMs: 1 }
+  const wants = { audiences: [audience(0)], trust: ['google'], gcloudAudiences: true, invokers: [] }
+  const grown = await growth((index) => {
+    const [caller, fp] = [`caller-${index}`, `${index}`]
+    const asked = { kind: 'id', audience: audience(index), scopes: [], identity: 'orders@acme-dev.example' } as const
+    events.record({ type: 'request', ...common, ...asked, caller, result: 'mint', status: 200, fp })
+    const call = { host: `service-${index}`, method: 'GET', path: `/${index}`, audience: audience(index), reason: '' }
+    const principal = `account-${index}@acme-dev.example`
+    const claims = { aud: audience(index).padEnd(8_000, 'x') }
+    const decided = { decision: 'allow', code: 'INVOKER', principal, wants, fp, claims } as const
+    events.record({ type: 'gate', ...common, ...call, ...decided, caller })
+  })
+  t.true(grown < SLACK_BYTES, `grew by ${grown} bytes`)
+  const { hops, asked, arrows } = record.changes()
+  for (const rows of [hops, asked, arrows, record.grants().grants]) t.true(rows.length <= 2_000)
+  t.is(record.requests().length, 10_000)
+  t.is(record.totals.calls, AUDIENCES)
 })

@@ -30,14 +30,21 @@ const exec = (command: readonly string[], cwd: string, env: NodeJS.ProcessEnv = 
     env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1', HOME, ...env },
   })
 
-testWith(['python3'], 'sidemint exec -- pytest: google-auth gets ID tokens and default credentials', async (t) => {
-  t.timeout(240_000)
-  const venv = join(scratch, 'venv')
-  await run('python3', ['-m', 'venv', venv])
-  await run(join(venv, 'bin', 'pip'), ['install', '--quiet', '-r', join(ROOT, 'examples/pytest/requirements.txt')])
-  const { stdout } = await exec([join(venv, 'bin', 'pytest'), '-p', 'no:cacheprovider'], join(ROOT, 'examples/pytest'))
-  t.regex(stdout, /2 passed/)
-})
+testWith(
+  ['python3'],
+  'sidemint exec -- pytest: google-auth gets ID tokens and default credentials, and a fixture orders faults',
+  async (t) => {
+    t.timeout(240_000)
+    const venv = join(scratch, 'venv')
+    await run('python3', ['-m', 'venv', venv])
+    await run(join(venv, 'bin', 'pip'), ['install', '--quiet', '-r', join(ROOT, 'examples/pytest/requirements.txt')])
+    const { stdout } = await exec(
+      [join(venv, 'bin', 'pytest'), '-p', 'no:cacheprovider'],
+      join(ROOT, 'examples/pytest'),
+    )
+    t.regex(stdout, /4 passed/)
+  },
+)
 
 testWith(['go'], 'sidemint exec -- go test: the Go library gets an ID token', async (t) => {
   t.timeout(480_000)
