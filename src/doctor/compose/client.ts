@@ -1,6 +1,7 @@
 /** Checks a service that asks sidemint for tokens. */
 
 import { VARIABLES_UNREAD_BY } from '../../env/client.ts'
+import { TRUST_VARIABLES } from '../../env/receiver.ts'
 import { hostAndPort } from '../address.ts'
 import { type Finding, fail, ok, warn } from '../finding.ts'
 import type { Service } from './project.ts'
@@ -107,7 +108,7 @@ function pointers(service: Service, { servers }: Neighbours, check: string): Fin
   }
 }
 
-/** A service may wait for sidemint only because it verifies sidemint's tokens: then its variables name the issuer. */
+/** A service may wait for sidemint only because it verifies sidemint's tokens: then its variables name the issuer, or the stand-in's certificate. */
 function unpointed(service: Service, servers: readonly Service[], check: string): Finding[] {
   const { environment } = service
   const what = `nothing points its clients at sidemint: without variables they ask ${LINK_LOCAL}`
@@ -115,7 +116,8 @@ function unpointed(service: Service, servers: readonly Service[], check: string)
   if (environment.METADATA_SERVER_DETECTION) return [fail(check, what, fix)]
   const issuers = namesOf(servers, service).map((name) => `://${name}`)
   const isVerifier = Object.values(environment).some((value) => issuers.some((issuer) => value.includes(issuer)))
-  return isVerifier ? [] : [warn(check, what, `${fix}, if it asks for tokens`)]
+  const isReceiver = TRUST_VARIABLES.some(({ name, file }) => environment[name]?.endsWith(file))
+  return isVerifier || isReceiver ? [] : [warn(check, what, `${fix}, if it asks for tokens`)]
 }
 
 function addresses(service: Service, { servers }: Neighbours, check: string): Finding[] {
