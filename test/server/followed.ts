@@ -65,20 +65,20 @@ export async function whoAmI(address: string, url: string, audience: string): Pr
   return status === 200 ? String(readClaims(body)?.email) : String(status)
 }
 
-const account = (name: string) => `${name}@acme-dev.iam.gserviceaccount.com`
+const account = (name: string) => `${name}@p-1.iam.gserviceaccount.com`
 
-/** The settings of one round: cut at nearly any line's end they are YAML too, and give an account to everybody. */
+/**
+ * The settings of one round: cut at nearly any line's end they are YAML too, and give an account to everybody. Short, since
+ * each byte is written and looked at.
+ */
 function settingsOf(round: number): string {
-  return `project: acme-dev
-identities:
-  - serviceAccount: ${account(`orders-${round}`)}
-    callers:
-      - 127.0.0.2/32
-  - serviceAccount: ${account(`billing-${round}`)}
-    accounts: [${account('shared')}]
-    callers:
-      - 127.0.0.3/32
-  - serviceAccount: ${account(`everybody-${round}`)}
+  return `identities:
+ - serviceAccount: ${account(`orders-${round}`)}
+   callers: [127.0.0.2/32]
+ - serviceAccount: ${account(`billing-${round}`)}
+   callers:
+    - 127.0.0.3/32
+ - serviceAccount: ${account(`everybody-${round}`)}
 `
 }
 
