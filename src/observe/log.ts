@@ -95,12 +95,10 @@ function describe(event: SidemintEvent): Line {
   if (event.type === 'request') return describeRequest(event)
   if (event.type === 'mint') return describeRefresh(event)
   if (event.type === 'gate') return describeGate(event)
-  const { code, text } = event
-  return {
-    text: `${code}: ${printable(text, FIELD_LIMIT)}`,
-    fields: { event: 'notice', code },
-    repeat: `${code} ${text}`,
-  }
+  const { code, text, level } = event
+  const line = { text: `${code}: ${printable(text, FIELD_LIMIT)}`, fields: { event: 'notice', code } }
+  // What repeats is a failure; each change of state is another one.
+  return level === 'info' ? line : { ...line, repeat: `${code} ${text}` }
 }
 
 function describeRequest(event: RequestEvent): Line {

@@ -227,6 +227,12 @@ test('a failure or notice that repeats is held back for ten seconds, another is 
   t.is(lines.length, 8, 'a clock that went backwards does not silence it')
 })
 
+test('a change of state is said each time, also in the same words: the second save of a file is one more', (t) => {
+  const { log, lines } = setUp()
+  for (let time = 0; time < 3; time++) log.read(notice({ level: 'info', code: 'SETTINGS_APPLIED' }))
+  t.is(lines.length, 3)
+})
+
 test('mints are never held back', (t) => {
   const { log, lines } = setUp()
   for (let time = 0; time < 3; time++) log.read(request())
