@@ -4,9 +4,15 @@ import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
 import test from 'ava'
+import { settle } from '../../src/config/layers.ts'
+import type { Settings } from '../../src/config/settings.ts'
+import { takeSnapshot } from '../../src/core/snapshot.ts'
+import { startServer } from '../../src/server.ts'
 import { startCli } from '../command-line.ts'
 import { freePort, startService } from '../gate/process.ts'
+import { startFakeGoogle } from '../google/start.ts'
 import { ask, DEFAULT_ACCOUNT, type Reply, V1 } from '../http-client.ts'
+import { ANN, CI, CREATOR } from '../mint/google/rows.ts'
 import { rewriteUnderLoad, startFollowed, whoAmI } from './followed.ts'
 
 const ORDERS = 'orders@acme-dev.iam.gserviceaccount.com'
@@ -145,6 +151,33 @@ test('gates open, change and close while running; what is in flight is answered,
   release()
   t.like(await inFlight, { status: 200, body: 'late' })
 })
+
+test.serial(
+  'delegates of the new set are used from then on, and cached tokens of an account that stays are kept',
+  async (t) => {
+    await using google = await startFakeGoogle()
+    google.applyEnv()
+    google.grant(ANN, CREATOR, ORDERS)
+    const settings = (delegates: string) => ({
+      ...settle({
+        options: { port: 0, source: 'google', identities: [{ serviceAccount: ORDERS, delegates: [delegates] }] },
+      }),
+    })
+    const server = await startServer({
+      settings: settings(CI),
+      env: { GOOGLE_APPLICATION_CREDENTIALS: google.write('ann.json', google.userLogin(ANN)) },
+    })
+    t.teardown(() => server.close())
+    t.is(await whoAmI('127.0.0.1', server.url, 'https://a.example'), '403', 'Ann may not pass through CI')
+    const direct = { ...settings(CI), identities: [{ ...settings(CI).identities[0], delegates: [] }] }
+    await server.apply(direct as Settings, takeSnapshot().read)
+    t.is(await whoAmI('127.0.0.1', server.url, 'https://b.example'), ORDERS)
+    const minted = google.calls.length
+    await server.apply({ ...direct, allowHost: ['x.example'] } as Settings, takeSnapshot().read)
+    t.is(await whoAmI('127.0.0.1', server.url, 'https://b.example'), ORDERS)
+    t.is(google.calls.length, minted)
+  },
+)
 
 test('a settings file that is rewritten byte by byte under load gives nobody an identity that neither file gives', async (t) => {
   await rewriteUnderLoad(t, 3)
