@@ -19,13 +19,16 @@ export interface AskOptions {
   method?: string
   /** Default: the flavor header. */
   headers?: Record<string, string>
+  /** Ends the wait for the answer. */
+  signal?: AbortSignal
 }
 
 /** `target` goes into the request line as it is. */
 export async function ask(url: string, target: string, options: AskOptions = {}): Promise<Reply> {
   const { hostname, port } = new URL(url)
-  const { method = 'GET', headers = FLAVOR } = options
-  const asked = request({ hostname: hostname.replace(/[[\]]/g, ''), port, path: target, method, headers, agent: false })
+  const { method = 'GET', headers = FLAVOR, signal } = options
+  const host = hostname.replace(/[[\]]/g, '')
+  const asked = request({ hostname: host, port, path: target, method, headers, agent: false, signal })
   asked.end()
   const [response] = await once(asked, 'response')
   let body = ''

@@ -1,4 +1,4 @@
-/** What is made from the code: the tables of docs/reference.md, and the JSON Schema for editors. `npm run readme` writes them; a test holds them equal. */
+/** What is made from the code: the tables of docs/reference.md, docs/conformance.md, and the JSON Schema for editors. `npm run readme` writes them; tests hold them equal. */
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { COMMANDS } from '../src/commands/main.ts'
@@ -7,6 +7,7 @@ import { flagOf } from '../src/config/settings.ts'
 import { SETTINGS } from '../src/config/table.ts'
 import { CATALOGUE } from '../src/core/errors.ts'
 import type { Setting } from '../src/core/schemas.ts'
+import { PAPER, paper } from './conformance/paper.ts'
 
 export const REFERENCE = new URL('../docs/reference.md', import.meta.url)
 /** In the repository for its examples; the package has one of its own. */
@@ -80,4 +81,5 @@ const spaced = (value: string | undefined) => (value === undefined ? '' : ` ${va
 if (process.argv[1] === import.meta.filename) {
   writeFileSync(SCHEMA, schemaText())
   void withParts(readFileSync(REFERENCE, 'utf8')).then((text) => writeFileSync(REFERENCE, text))
+  void paper().then((text) => writeFileSync(PAPER, text))
 }

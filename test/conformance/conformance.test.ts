@@ -1,0 +1,107 @@
+/** The rules against servers of ours, and each against a server with a fault that it is for. */
+
+import { readFileSync } from 'node:fs'
+import test from 'ava'
+import { ask, DEFAULT_ACCOUNT } from '../http-client.ts'
+import { conformance } from './command.ts'
+import { createFaultyServer, FAULTS } from './faults.ts'
+import { failedWith, urlOf, useServers } from './ours.ts'
+import { PAPER, reportsOfOurs } from './paper.ts'
+import { toPaper } from './report.ts'
+import { NAMES } from './run.ts'
+
+useServers()
+
+test('no rule fails with ours, what we do otherwise is really so, and docs/conformance.md says it', async (t) => {
+  const reports = await reportsOfOurs()
+  for (const { rules } of Object.values(reports)) {
+    t.deepEqual(
+      rules.filter(({ result }) => result === 'failed'),
+      [],
+    )
+  }
+  const { otherwise = [] } = reports['Cloud Run'] ?? {}
+  t.deepEqual(
+    otherwise.filter(({ seen }) => seen === false),
+    [],
+  )
+  t.true(otherwise.filter(({ seen }) => seen).length > 10)
+  t.is(toPaper(reports), readFileSync(PAPER, 'utf8'), 'npm run readme writes it')
+})
+
+/** Their faults show in seconds, which other tests at the same time blur: those are in the suite. */
+const TIMED = ['last-etag', 'waiting']
+
+for (const fault of FAULTS.filter(({ finds }) => !finds.some((name) => TIMED.includes(name)))) {
+  test(`${fault.finds.join(' and ')} find that ${fault.title}`, async (t) => {
+    const failed = await failedWith(fault, fault.finds)
+    t.deepEqual(
+      failed.map(({ rule }) => rule),
+      [...fault.finds],
+    )
+  })
+}
+
+test('there is a fault for each rule', (t) => {
+  t.deepEqual([...new Set(FAULTS.flatMap(({ finds }) => finds))].sort(), [...NAMES])
+})
+
+/** What the command does, with its output. */
+async function run(...argv: string[]) {
+  const said = { out: '', err: '' }
+  const code = await conformance(argv, {
+    stdout: { write: (text) => (said.out += text) },
+    stderr: { write: (text) => (said.err += text) },
+  })
+  return { code, ...said }
+}
+
+test('the command says how each rule did and what we do otherwise, as text and as JSON', async (t) => {
+  const [text, json] = await Promise.all([run(urlOf('a VM')), run(urlOf('a VM'), '--json')])
+  t.like(text, { code: 0, err: '' })
+  for (const name of NAMES) t.true(text.out.includes(` ${name}: `), name)
+  t.regex(text.out, /otherwise \(here too\) {2}A public name as Host is a 403/)
+  t.regex(text.out, /\d+ rules hold, 0 failed, \d+ do not apply at http:/)
+  t.is(json.code, 0)
+  const report = JSON.parse(json.out)
+  t.like(report, { url: urlOf('a VM'), ok: true })
+  t.is(report.rules.length, NAMES.length)
+})
+
+test('with a failed rule the exit code is 1, and no token is in what it prints, wherever the server answers one', async (t) => {
+  const url = urlOf('Cloud Run')
+  const access = JSON.parse((await ask(url, `${DEFAULT_ACCOUNT}/token`)).body).access_token as string
+  const { body: jwt } = await ask(url, `${DEFAULT_ACCOUNT}/identity?audience=https://leak.example`)
+  await using faulty = await createFaultyServer(url, {
+    reply: (reply, { target }) => ({
+      ...reply,
+      headers: { ...reply.headers, server: access, 'content-type': jwt },
+      body: /token|identity/.test(target) ? `${reply.body} ` : target.includes('project') ? jwt : `${access} ${jwt}`,
+    }),
+  })
+  for (const { code, out } of [await run(faulty.url), await run(faulty.url, '--json')]) {
+    t.is(code, 1)
+    t.regex(out, /not application\/text/)
+    for (const token of [access, jwt]) {
+      for (let at = 30; at + 20 < token.length; at += 20) t.false(out.includes(token.slice(at, at + 20)), out)
+    }
+  }
+})
+
+test('a URL that cannot be asked is misuse, and a server that does not answer a failure', async (t) => {
+  for (const argv of [
+    [],
+    ['a', 'b'],
+    ['https://127.0.0.1'],
+    ['http://127.0.0.1/x'],
+    ['127.0.0.1'],
+    ['http://a', '--no'],
+  ]) {
+    const { code, out, err } = await run(...argv)
+    t.like({ code, out }, { code: 2, out: '' }, argv.join(' '))
+    t.regex(err, /^conformance: .*\nUsage: npm run conformance -- URL \[--json\]\n/)
+  }
+  const { code, out, err } = await run('http://127.0.0.1:1')
+  t.like({ code, out }, { code: 1, out: '' })
+  t.regex(err, /^conformance: http:\/\/127\.0\.0\.1:1: GET \/: no answer \(ECONNREFUSED\)\n$/)
+})

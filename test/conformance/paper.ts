@@ -1,0 +1,20 @@
+/** docs/conformance.md: how the servers of ours do. */
+
+import { startSidemint } from '../../src/index.ts'
+import { KINDS } from './kinds.ts'
+import { toPaper } from './report.ts'
+import { createReport, type Report } from './run.ts'
+
+export const PAPER = new URL('../../docs/conformance.md', import.meta.url)
+
+/** By what they look like. */
+export async function reportsOfOurs(): Promise<Record<string, Report>> {
+  const reports: Record<string, Report> = {}
+  for (const [kind, options] of Object.entries(KINDS)) {
+    await using server = await startSidemint(options)
+    reports[kind] = await createReport(server.url)
+  }
+  return reports
+}
+
+export const paper = async () => toPaper(await reportsOfOurs())
