@@ -3,25 +3,19 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { failure, withFix } from '../core/errors.ts'
-import type { Events, GateWants } from '../core/events.ts'
-import { type Strip, stripped } from './credential.ts'
-import { type Decision, decide, type Rules } from './decision.ts'
+import type { Events } from '../core/events.ts'
+import { stripped } from './credential.ts'
+import type { Decision } from './decision.ts'
 import { gateEvent } from './event.ts'
 import { type Exchange, refuse } from './exchange.ts'
 import { prepareForService } from './headers.ts'
-import type { Invokers } from './members.ts'
+import type { Judge } from './judge.ts'
+import { spellingOf } from './origin.ts'
 import { watchDifferences } from './unlike.ts'
 import { createUpstream } from './upstream.ts'
-import type { Verifier } from './verifier.ts'
 
 export interface GateParts {
-  upstream: string
-  rules: Rules
-  wants: GateWants
-  policy: Invokers
-  verifier: Verifier
-  strip: Strip
-  mode: 'enforce' | 'report'
+  judge: Judge
   events: Events
   /** Epoch ms. */
   now: () => number
@@ -32,16 +26,18 @@ export interface GateParts {
 export type Gate = (exchange: Exchange) => Promise<void>
 
 export function createGate(parts: GateParts): Gate {
-  const { upstream: url, rules, wants, policy, verifier, strip, mode, events, now, callerOf } = parts
+  const { judge, events, now, callerOf } = parts
+  const { gate, wants } = judge
+  const { upstream: url, strip, mode } = gate
   const warn = (code: string, text: string) => events.record({ type: 'notice', at: now(), level: 'warn', code, text })
   const watch = watchDifferences(now, (text) => warn('UNLIKE_CLOUD_RUN', text))
   const forward = createUpstream(url, (reason) => {
-    const error = failure('UPSTREAM_FAILED', { upstream: url, reason, setting: rules.spell('upstream') })
+    const error = failure('UPSTREAM_FAILED', { upstream: url, reason, setting: spellingOf(gate)('upstream') })
     warn(error.code, withFix(error))
   })
 
   async function decideOn(req: IncomingMessage): Promise<Decision> {
-    if (req.method !== 'TRACE') return decide(req.rawHeaders, rules, policy, verifier)
+    if (req.method !== 'TRACE') return judge.decide(req.rawHeaders)
     return { refusal: failure('METHOD_UNSUPPORTED', { what: 'TRACE' }), audience: '', principal: '' }
   }
 

@@ -12,6 +12,7 @@ import { createMetrics } from '../observe/metrics.ts'
 import { createOps } from '../observe/ops.ts'
 import { createReadiness } from '../observe/readiness.ts'
 import { createGates, type GatesOptions } from './hosts.ts'
+import { createJudges, type Judge, type JudgesOptions } from './judge.ts'
 import { type GateOptions, gatesOf } from './options.ts'
 import type { GateSettings } from './settings.ts'
 
@@ -33,13 +34,13 @@ export interface Place {
   setting: string
 }
 
-/** Their ports, that of the gates without one first. Throws SETTINGS_INVALID for policies that cannot be used. */
-export async function createGateDoors(
-  gates: readonly GateOptions[],
+/** Their ports, that of the gates without one first. */
+export function createGateDoors(
+  judges: readonly Judge[],
   { host, port: shared, setting }: Place,
   options: GatesOptions,
-): Promise<Doors> {
-  const listeners = await createGates(gates, options)
+): Doors {
+  const listeners = createGates(judges, options)
   const sorted = listeners.toSorted((a, b) => (a.port ?? 0) - (b.port ?? 0))
   return new Map(
     sorted.map(({ port, ...listener }) => {
@@ -55,7 +56,7 @@ export interface GateServerOptions {
   /** Epoch ms. Default: the wall clock. */
   now?: () => number
   callerOf?: GatesOptions['callerOf']
-  readFile?: GatesOptions['readFile']
+  readFile?: JudgesOptions['readFile']
   /** Further paths beside health and metrics. */
   adminRoutes?: readonly Routes[]
 }
@@ -64,6 +65,7 @@ type GateServerSettings = GateSettings & { readonly host: string }
 
 export interface RunningGates {
   readonly gates: readonly GateOptions[]
+  readonly judges: readonly Judge[]
   /** How this host reaches them. The first is for the gates without a port, where there are any. */
   readonly urls: readonly string[]
   /** Where health and metrics are. */
@@ -79,18 +81,18 @@ export async function startGates(options: GateServerOptions): Promise<RunningGat
   const { events, now = Date.now, callerOf, settings: first, readFile: firstRead, adminRoutes = [] } = options
   const ports = createPorts()
   const adminDoor = createAdminDoor(first.adminPort, adminRoutes, events, now)
-  let gates: readonly GateOptions[] = []
+  let judges: readonly Judge[] = []
   let urls: readonly string[] = []
   let adminUrl = ''
 
-  async function apply(settings: GateServerSettings, readFile: GatesOptions['readFile']): Promise<void> {
+  async function apply(settings: GateServerSettings, readFile: JudgesOptions['readFile']): Promise<void> {
     const { host, port } = settings
-    const shared = { events, now, readFile, ...(callerOf === undefined ? {} : { callerOf }) }
-    const next = gatesOf(settings)
-    const doors = await createGateDoors(next, { host, port, setting: '--port or --host' }, shared)
+    const shared = { events, now, ...(callerOf === undefined ? {} : { callerOf }) }
+    const next = await createJudges(gatesOf(settings), { events, now, readFile })
+    const doors = createGateDoors(next, { host, port, setting: '--port or --host' }, shared)
     const prepared = await ports.prepare(new Map([...doors, [ADMIN, adminDoor]]))
     prepared.enter()
-    gates = next
+    judges = next
     urls = [...doors.keys()].map((name) => `http://${reachable(host)}:${prepared.portOf(name)}`)
     adminUrl = `http://${ADMIN_HOST}:${prepared.portOf(ADMIN)}`
   }
@@ -98,7 +100,10 @@ export async function startGates(options: GateServerOptions): Promise<RunningGat
   await apply(first, firstRead)
   return {
     get gates() {
-      return gates
+      return judges.map(({ gate }) => gate)
+    },
+    get judges() {
+      return judges
     },
     get urls() {
       return urls

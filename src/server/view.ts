@@ -3,6 +3,7 @@
 import type { RequestListener } from 'node:http'
 import type { Settings } from '../config/settings.ts'
 import type { Events } from '../core/events.ts'
+import type { Judge } from '../gate/judge.ts'
 import type { GateOptions } from '../gate/options.ts'
 import type { Routes } from '../http/app.ts'
 import { createGuard } from '../http/guard.ts'
@@ -52,7 +53,7 @@ export interface View {
   /** The server's own port, and those of identities that have one. */
   doors: Doors
   /** The gates that are fronted, and where they are reached from this host. */
-  front: { gates: readonly GateOptions[]; urls: readonly string[] }
+  front: { judges: readonly Judge[]; gates: readonly GateOptions[]; urls: readonly string[] }
   /** Of identities that have a port. */
   byPort: ReadonlyMap<number, Identity>
   /** Its ports are open. */
@@ -72,7 +73,7 @@ export async function createView(shared: Shared, settings: Settings, identities:
     if (wanted) byPort.set(wanted, identity)
     return wanted === undefined ? [] : [{ identity, port: wanted, name: doorOf(identity) }]
   })
-  const front: View['front'] = { gates: [], urls: [] }
+  const front: View['front'] = { judges: [], gates: [], urls: [] }
   const metadata = createMetadata({
     ...settings,
     ...identities,

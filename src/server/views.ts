@@ -28,7 +28,7 @@ export interface Views {
   close: Listener['close']
 }
 
-const NO_GATES: Front = { gates: [], doors: new Map() }
+const NO_GATES: Front = { judges: [], doors: new Map() }
 
 /** Listens. Throws SETTINGS_INVALID for policies that cannot be used, PORT_TAKEN and ADDRESS_UNAVAILABLE. */
 export async function openViews(options: ViewsOptions): Promise<Views> {
@@ -43,12 +43,16 @@ export async function openViews(options: ViewsOptions): Promise<Views> {
   async function enter(next: View, readFile: ReadFile | undefined): Promise<void> {
     const { settings } = next
     const keys = identities.local?.keys
-    const { gates, doors } = frontGates
+    const { judges, doors } = frontGates
       ? await createFront(address.url, { settings, events, now, callerOf: callers.labelOf, keys, readFile })
       : NO_GATES
     const prepared = await ports.prepare(new Map([...next.doors, ...doors]))
     next.opened(prepared)
-    next.front = { gates, urls: [...doors.keys()].map((name) => urlOf(prepared.portOf(name))) }
+    next.front = {
+      judges,
+      gates: judges.map(({ gate }) => gate),
+      urls: [...doors.keys()].map((name) => urlOf(prepared.portOf(name))),
+    }
     // From here on nothing waits: a request is answered by the one view or by the other.
     prepared.enter()
     next.identities.enter()

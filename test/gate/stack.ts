@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers'
 import test, { type ExecutionContext } from 'ava'
 import { createEvents, type GateEvent, type NoticeEvent } from '../../src/core/events.ts'
 import { createGates, type GatesOptions } from '../../src/gate/hosts.ts'
+import { createJudges, type JudgesOptions } from '../../src/gate/judge.ts'
 import type { GateOptions } from '../../src/gate/options.ts'
 import { listen as listenHttp } from '../../src/http/listener.ts'
 import { recordEvents } from '../recorder.ts'
@@ -92,11 +93,16 @@ const ORDINARY = {
 export type GateUnderTest = Partial<GateOptions> & { upstream: string }
 
 /** The gates on free ports: the ports by those that the gates name, or by 0 where they name none. */
-export async function listenGates(t: ExecutionContext, list: readonly GateUnderTest[], options: GatesOptions) {
-  const gates = await createGates(
+export async function listenGates(
+  t: ExecutionContext,
+  list: readonly GateUnderTest[],
+  options: GatesOptions & JudgesOptions,
+) {
+  const judges = await createJudges(
     list.map((gate) => ({ ...ORDINARY, trust: [issuer.url], ...gate })),
     options,
   )
+  const gates = createGates(judges, options)
   const ports = new Map<number, number>()
   for (const { port = 0, ...listener } of gates) {
     const listening = await listenHttp({ host: '127.0.0.1', port: 0, ...listener, headers: [] })

@@ -1,0 +1,91 @@
+/** What decides for a gate, without the service behind it: its rules, policy and verifier. */
+
+import { asFailure, asProblem, failure } from '../core/errors.ts'
+import type { Events, GateWants } from '../core/events.ts'
+import { type ReadFile, takeSnapshot } from '../core/snapshot.ts'
+import { type Decision, decide } from './decision.ts'
+import type { GateOptions } from './options.ts'
+import { spellingOf } from './origin.ts'
+import type { OwnIssuer } from './own-issuer.ts'
+import { createPolicy } from './policy.ts'
+import type { PolicyFile } from './policy-file.ts'
+import { createVerifier, type Verifier } from './verifier.ts'
+
+export interface Judge {
+  gate: GateOptions
+  wants: GateWants
+  /** `rawHeaders` as Node has them. Never rejects. */
+  decide(rawHeaders: readonly string[]): Promise<Decision>
+}
+
+export interface JudgesOptions {
+  /** Gets notices about policies. */
+  events: Events
+  /** Epoch ms. Default: the clock. */
+  now?: () => number
+  /** The issuer in this process, whose keys are not fetched where a gate trusts it. */
+  own?: OwnIssuer | undefined
+  /** What reads policies. Default: the disk. */
+  readFile?: ReadFile | undefined
+}
+
+interface Parts {
+  events: Events
+  now: () => number
+  verifierFor: (trust: readonly string[]) => Verifier
+  readPolicy: ((path: string, setting: string) => PolicyFile) | undefined
+}
+
+/** Throws SETTINGS_INVALID with everything that is wrong with the gates' policies. */
+export async function createJudges(list: readonly GateOptions[], options: JudgesOptions): Promise<Judge[]> {
+  const { events, now = Date.now, own, readFile = takeSnapshot().read } = options
+  const parts = { events, now, verifierFor: createVerifiers(now, own), readPolicy: await policyReader(list, readFile) }
+  const problems: string[] = []
+  const judges = list.flatMap((gate) => {
+    try {
+      return [judgeFor(gate, parts)]
+    } catch (error) {
+      problems.push(`${gate.host === undefined ? '' : `${gate.host}: `}${asProblem(asFailure(error))}`)
+      return []
+    }
+  })
+  if (problems.length > 0) throw failure('SETTINGS_INVALID', { problems: problems.join('\n') })
+  return judges
+}
+
+/** One verifier for all gates that trust the same issuers, so that their keys are fetched once. */
+function createVerifiers(now: () => number, own: OwnIssuer | undefined): (trust: readonly string[]) => Verifier {
+  const verifiers = new Map<string, Verifier>()
+  return (trust) => {
+    const key = trust.join(' ')
+    const verifier = verifiers.get(key) ?? createVerifier({ trust, own, now })
+    verifiers.set(key, verifier)
+    return verifier
+  }
+}
+
+/** Loaded only where there is a policy file: it brings the YAML parser. */
+async function policyReader(list: readonly GateOptions[], readFile: ReadFile): Promise<Parts['readPolicy']> {
+  if (list.every(({ policy }) => policy === undefined)) return undefined
+  const { readPolicyFile } = await import('./policy-file.ts')
+  return (path, setting) => readPolicyFile(path, setting, readFile)
+}
+
+function judgeFor(gate: GateOptions, { events, now, verifierFor, readPolicy: read }: Parts): Judge {
+  const { audiences, gcloudAudiences, subjects, trust, invokers, policy: path, groups } = gate
+  const spell = spellingOf(gate)
+  const policy = createPolicy({
+    invokers,
+    ...(path === undefined || read === undefined ? {} : { file: { path, read } }),
+    groups,
+    spell,
+    notice: (level, code, text) => events.record({ type: 'notice', at: now(), level, code, text }),
+  })
+  const rules = { audiences, gcloudAudiences, subjects, subjectsOf: trust[0] ?? '', spell }
+  const verifier = verifierFor(trust)
+  return {
+    gate,
+    wants: { audiences, trust, gcloudAudiences, invokers },
+    decide: (rawHeaders) => decide(rawHeaders, rules, policy, verifier),
+  }
+}
