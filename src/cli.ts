@@ -1,16 +1,19 @@
 /** The process around a command: its compiled code, variables, streams, signals and exit code. */
 
 import { useCompileCache } from './commands/compile-cache.ts'
+import { joinWrites } from './commands/joined.ts'
 import { METADATA_VARIABLES } from './core/google.ts'
 
 /** After a stop, work that cannot be cancelled (above all a name look-up) keeps the process no longer than this. */
 const LINGER_MS = 100
 
-const { env, stdout, stderr } = process
+const { env, stdout } = process
+const stderr = joinWrites(process.stderr)
+process.on('exit', stderr.flush)
 
 /** A reader that went away (`serve 2>&1 | head -1`) does not end the server; data that could not be written is a failure. */
 function surviveClosedStreams(): void {
-  stderr.on('error', () => {})
+  process.stderr.on('error', () => {})
   stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
     if (code === 'EPIPE') return
     stderr.write(`sidemint: stdout cannot be written: ${message}\n`)
@@ -47,7 +50,14 @@ async function start(): Promise<void> {
   const { main } = await import('./commands/main.ts')
   process.exitCode = await main(process.argv.slice(2), {
     env,
-    stdout,
+    // On a terminal, what was said before the data stays before it.
+    stdout: {
+      write(text) {
+        stderr.flush()
+        stdout.write(text)
+      },
+      isTTY: stdout.isTTY,
+    },
     stderr,
     readStdin: async () => (await process.stdin.setEncoding('utf8').toArray()).join(''),
     pointers,

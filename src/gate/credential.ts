@@ -37,7 +37,12 @@ export function stripped({ header, scheme, token }: BearerToken, strip: Strip): 
 }
 
 function valuesOf(rawHeaders: readonly string[], name: string): string[] {
-  return rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === name)
+  const values: string[] = []
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const found = rawHeaders[at] as string
+    if (found.length === name.length && found.toLowerCase() === name) values.push(rawHeaders[at + 1] as string)
+  }
+  return values
 }
 
 /** Only well-known schemes are shown: any other first word may be the credential itself. */

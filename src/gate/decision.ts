@@ -22,6 +22,8 @@ export interface Decision {
   refusal?: SidemintError
   /** The request's token; absent where it has none, or where the service needs none. */
   credential?: BearerToken
+  /** The verified token's claims and fingerprint; absent where none was verified. */
+  said?: Pick<Verified, 'claims' | 'fp'>
   /** Of the verified token; else empty. */
   audience: string
   principal: string
@@ -42,7 +44,8 @@ export async function decide(
   try {
     decision.credential = readCredential(rawHeaders, rules.audiences[0] ?? '')
     const verified = await verifier.verify(decision.credential.token, rules.spell('trust'))
-    const { claims } = verified
+    const { claims, fp } = verified
+    decision.said = { claims, fp }
     const principal = principalOf(verified, rules, invokers)
     decision.audience = typeof claims.aud === 'string' ? claims.aud : 'a list of audiences'
     decision.principal = principal.email ?? claims.sub

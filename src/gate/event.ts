@@ -5,6 +5,7 @@ import { type SidemintError, withFix } from '../core/errors.ts'
 import type { GateEvent, GateWants } from '../core/events.ts'
 import { fingerprint, readClaims } from '../core/token.ts'
 import type { BearerToken } from './credential.ts'
+import type { Decision } from './decision.ts'
 import { hostOf, pathOf } from './exchange.ts'
 
 export interface Outcome {
@@ -24,11 +25,12 @@ export interface Outcome {
   wants?: GateWants
   /** Absent where no token was read. */
   credential?: BearerToken | undefined
+  said?: Decision['said']
 }
 
 /** `at` in epoch ms. */
 export function gateEvent(req: IncomingMessage, at: number, outcome: Outcome): GateEvent {
-  const { caller, refusal, enforced, audience, principal, upstreamStatus, tookMs, wants, credential } = outcome
+  const { caller, refusal, enforced, audience, principal, upstreamStatus, tookMs, wants } = outcome
   return {
     type: 'gate',
     at,
@@ -45,8 +47,14 @@ export function gateEvent(req: IncomingMessage, at: number, outcome: Outcome): G
     reason: refusal === undefined ? '' : withFix(refusal),
     tookMs,
     ...(wants === undefined ? {} : { wants }),
-    ...(credential === undefined ? {} : { fp: fingerprint(credential.token), claims: readClaims(credential.token) }),
+    ...whatItSays(outcome),
   }
+}
+
+function whatItSays({ said, credential }: Outcome): Pick<GateEvent, 'fp' | 'claims'> {
+  if (said !== undefined) return { fp: said.fp, claims: said.claims }
+  if (credential === undefined) return {}
+  return { fp: fingerprint(credential.token), claims: readClaims(credential.token) }
 }
 
 /** A caller could otherwise fill the log. */

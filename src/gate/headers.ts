@@ -8,7 +8,7 @@ import { addressOf } from './exchange.ts'
  * of HTTP/2. Trailer is removed because trailer fields are not passed on, as §6.5.1 allows; Expect because Node has
  * already answered it.
  */
-const OF_ONE_CONNECTION = [
+const OF_ONE_CONNECTION = new Set([
   'connection',
   'expect',
   'http2-settings',
@@ -19,9 +19,9 @@ const OF_ONE_CONNECTION = [
   'te',
   'trailer',
   'upgrade',
-]
+])
 /** These say where a message ends and which host it is for: Connection cannot remove them. */
-const FRAMING = ['content-length', 'host', 'transfer-encoding']
+const FRAMING = new Set(['content-length', 'host', 'transfer-encoding'])
 const OWN = ['x-forwarded-for', 'x-forwarded-proto', 'x-serverless-authorization']
 
 /** An underscore in these counts as a hyphen: WSGI and CGI cannot tell the two apart (docs/gate.md, "Headers and the signature"). */
@@ -34,10 +34,7 @@ const IDENTITY = /^x-goog-(authenticated-user-|iap-jwt-assertion$)/
 export function prepareForService(req: IncomingMessage): void {
   const { headers } = req
   dropConnection(headers)
-  for (const name of Object.keys(headers)) {
-    const hyphened = name.replaceAll('_', '-')
-    if (IDENTITY.test(hyphened) || (hyphened !== name && KNOWN.has(hyphened))) delete headers[name]
-  }
+  for (const name of Object.keys(headers)) if (isForged(name)) delete headers[name]
   const before = headers['x-forwarded-for']
   headers['x-forwarded-for'] = before === undefined ? addressOf(req) : `${before},${addressOf(req)}`
   headers['x-forwarded-proto'] ??= 'http'
@@ -50,7 +47,15 @@ export function prepareForCaller(headers: IncomingHttpHeaders): IncomingHttpHead
   return headers
 }
 
+function isForged(name: string): boolean {
+  if (!name.includes('_')) return IDENTITY.test(name)
+  const hyphened = name.replaceAll('_', '-')
+  return IDENTITY.test(hyphened) || KNOWN.has(hyphened)
+}
+
 function dropConnection(headers: IncomingHttpHeaders): void {
-  const named = headers.connection?.split(',').map((name) => name.trim().toLowerCase()) ?? []
-  for (const name of [...OF_ONE_CONNECTION, ...named]) if (!FRAMING.includes(name)) delete headers[name]
+  const { connection } = headers
+  const named = connection === undefined ? [] : connection.split(',').map((name) => name.trim().toLowerCase())
+  for (const name of Object.keys(headers)) if (OF_ONE_CONNECTION.has(name)) delete headers[name]
+  for (const name of named) if (!FRAMING.has(name)) delete headers[name]
 }

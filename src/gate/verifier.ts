@@ -6,8 +6,10 @@
 import type { KeyObject } from 'node:crypto'
 import jsonwebtoken, { type VerifyOptions } from 'jsonwebtoken'
 import { failure } from '../core/errors.ts'
+import { fingerprint } from '../core/token.ts'
 import { LOCAL_KID } from '../issuer/key.ts'
 import { createRemoteKeys, discoverKeysUrl, type IssuerKeys } from './jwks.ts'
+import { createKnownTokens, nameOf, type Signed } from './known.ts'
 import { keysOf, type OwnIssuer } from './own-issuer.ts'
 
 /** The issuers that `google` stands for (docs/gate.md, "Verifying"). */
@@ -17,7 +19,7 @@ const GOOGLE_KEYS_URL = 'https://www.googleapis.com/oauth2/v3/certs'
 /** How far the clocks of issuer and gate may differ, in seconds. */
 const SKEW_SECONDS = 60
 
-export interface Claims {
+export interface Claims extends Record<string, unknown> {
   iss: string
   sub: string
   /** As in the token, unchecked. */
@@ -32,6 +34,8 @@ export interface Verified {
   claims: Claims
   /** The entry of `trust` whose key signed the token. */
   trusted: string
+  /** The token's fingerprint. */
+  fp: string
 }
 
 export interface Verifier {
@@ -70,15 +74,31 @@ export function createVerifier({ trust, own, now = Date.now }: VerifierOptions):
     throw failure('ISSUER_NOT_TRUSTED', { issuer: quote(iss), trusted: trust.join(' or '), setting })
   }
 
+  const known = createKnownTokens()
+
+  async function signedOf(token: string, name: string, setting: string): Promise<Signed & { trusted: string }> {
+    const before = known.get(name)
+    const { kid, iss } = before ?? readHead(token)
+    const { keys, trusted } = await signerOf(kid, iss, setting)
+    if (before !== undefined && (await keyOf(keys, kid, iss)) === before.key) return { ...before, trusted }
+    known.delete(name)
+    const signed = await readSigned(token, (failed) => keyOf(keys, kid, iss, failed))
+    if (!signed) throw failure('TOKEN_INVALID', { reason: `its signature is not by the key that ${iss} publishes` })
+    const found = { kid, iss, ...signed, fp: fingerprint(token) }
+    known.add(name, found)
+    return { ...found, trusted }
+  }
+
   return {
     async verify(token, setting = '--trust') {
-      const { kid, iss } = readHead(token)
-      const issuer = await signerOf(kid, iss, setting)
-      const claims = await readSigned(token, (failed) => keyOf(issuer.keys, kid, iss, failed))
-      if (!claims) {
-        throw failure('TOKEN_INVALID', { reason: `its signature is not by the key that ${iss} publishes` })
+      const name = nameOf(token)
+      const { claims, trusted, fp } = await signedOf(token, name, setting)
+      try {
+        return { claims: checkClaims(claims, Math.floor(now() / 1000)), trusted, fp }
+      } catch (error) {
+        known.delete(name)
+        throw error
       }
-      return { claims: checkClaims(claims, Math.floor(now() / 1000)), trusted: issuer.trusted }
     },
   }
 }
@@ -116,16 +136,17 @@ async function keyOf(keys: IssuerKeys, kid: string, iss: string, failed?: KeyObj
   return found.key
 }
 
-/** The payload, where a key of its issuer has signed it. Calls `key` again with the first key where that had not. */
+/** The claims, and the key of its issuer that has signed them; undefined where none has. Calls `key` again with the first key where that had not. */
 async function readSigned(
   token: string,
   key: (failed?: KeyObject) => Promise<KeyObject>,
-): Promise<Record<string, unknown> | undefined> {
+): Promise<Pick<Signed, 'claims' | 'key'> | undefined> {
   const first = await key()
-  const payload = payloadOf(token, first)
-  if (payload) return payload
+  const claims = payloadOf(token, first)
+  if (claims) return { claims, key: first }
   const other = await key(first)
-  return other.equals(first) ? undefined : payloadOf(token, other)
+  const otherClaims = other.equals(first) ? undefined : payloadOf(token, other)
+  return otherClaims && { claims: otherClaims, key: other }
 }
 
 function payloadOf(token: string, key: KeyObject): Record<string, unknown> | undefined {

@@ -28,7 +28,8 @@ export interface LogOptions {
 
 interface Line {
   text: string
-  fields: object
+  /** Called only where the line is a JSON record. */
+  fields: () => object
   /** Lines with the same key within `REPEAT_MS` are written once. */
   repeat?: string
 }
@@ -42,18 +43,13 @@ const FIELD_LIMIT = 2_000
 
 const COLOURS: Record<Level, string> = { debug: '\x1b[2m', info: '', warn: '\x1b[33m', error: '\x1b[31m' }
 
-export function createLog({ format, level, colour, write, now }: LogOptions): Log {
+const LEVELS: readonly LogOptions['level'][] = ['debug', 'info', 'warn', 'error', 'silent']
+
+export function createLog(options: LogOptions): Log {
+  const { format, level: least, now } = options
   const writtenAtMs = new Map<string, number>()
-  const destination = format === 'json' ? { write } : { write: (record: string) => write(asText(record, colour)) }
-  const logger = pino(
-    {
-      level,
-      base: null,
-      timestamp: () => `,"time":"${new Date(now()).toISOString()}"`,
-      formatters: { level: (label) => ({ level: label }) },
-    },
-    destination,
-  )
+  const put = format === 'json' ? recordWriter(options) : textWriter(options)
+  const isEnabled = (level: Level) => LEVELS.indexOf(level) >= LEVELS.indexOf(least)
 
   function isRepeated(key: string): boolean {
     const last = writtenAtMs.get(key)
@@ -66,19 +62,38 @@ export function createLog({ format, level, colour, write, now }: LogOptions): Lo
   return {
     read(event) {
       const level = levelOf(event)
-      if (level === undefined || !logger.isLevelEnabled(level)) return
-      const { text, fields, repeat } = describe(event)
-      if (repeat === undefined || !isRepeated(repeat)) logger[level](fields, text)
+      if (level === undefined || !isEnabled(level)) return
+      const line = describe(event)
+      if (line.repeat === undefined || !isRepeated(line.repeat)) put(level, line)
     },
-    say: (at, text, fields = {}) => logger[at](fields, text),
+    say(level, text, fields = {}) {
+      if (isEnabled(level)) put(level, { text, fields: () => fields })
+    },
   }
 }
 
-function asText(record: string, colour: boolean): string {
-  const { level, time, msg } = JSON.parse(record) as { level: Level; time: string; msg: string }
-  const label = level === 'info' || level === 'debug' ? '' : `${level.toUpperCase()} `
-  const paint = colour ? COLOURS[level] : ''
-  return `${time.slice(11, 19)} ${paint}${label}${msg}${paint === '' ? '' : '\x1b[0m'}\n`
+type Put = (level: Level, line: Pick<Line, 'text' | 'fields'>) => void
+
+function recordWriter({ write, now }: LogOptions): Put {
+  const logger = pino(
+    {
+      level: 'debug',
+      base: null,
+      timestamp: () => `,"time":"${new Date(now()).toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    { write },
+  )
+  return (level, { text, fields }) => logger[level](fields(), text)
+}
+
+function textWriter({ colour, write, now }: LogOptions): Put {
+  return (level, { text }) => {
+    const time = new Date(now()).toISOString().slice(11, 19)
+    const label = level === 'info' || level === 'debug' ? '' : `${level.toUpperCase()} `
+    const paint = colour ? COLOURS[level] : ''
+    write(`${time} ${paint}${label}${text}${paint === '' ? '' : '\x1b[0m'}\n`)
+  }
 }
 
 /** Decided before a line is made: most events are hits, which are not logged at `info`. Undefined where another event reports the same. */
@@ -96,7 +111,7 @@ function describe(event: SidemintEvent): Line {
   if (event.type === 'mint') return describeRefresh(event)
   if (event.type === 'gate') return describeGate(event)
   const { code, text, level } = event
-  const line = { text: `${code}: ${printable(text, FIELD_LIMIT)}`, fields: { event: 'notice', code } }
+  const line = { text: `${code}: ${printable(text, FIELD_LIMIT)}`, fields: () => ({ event: 'notice', code }) }
   // What repeats is a failure; each change of state is another one.
   return level === 'info' ? line : { ...line, repeat: `${code} ${text}` }
 }
@@ -106,8 +121,8 @@ function describeRequest(event: RequestEvent): Line {
   const asked = `${name(event)} ${event.status} ${printable(caller)} -> ${subject(event)}${asWhom(event)}`
   const line = {
     text: `${asked} ${outcome(event)}`,
-    fields: { event: 'request', caller: printable(caller), status: event.status, ...fields(event) },
-  } as const
+    fields: () => ({ event: 'request', caller: printable(caller), status: event.status, ...fields(event) }),
+  }
   return result === 'error'
     ? { ...line, repeat: [code, caller, identity, event.status, subject(event)].join(' ') }
     : line
@@ -116,26 +131,29 @@ function describeRequest(event: RequestEvent): Line {
 function describeRefresh(event: MintEvent): Line {
   const failed = event.code !== undefined
   const text = `refresh ${name(event)} ${subject(event)}${asWhom(event)} ${outcome({ ...event, result: failed ? 'error' : 'mint' })}`
-  const line = { text, fields: { event: 'refresh', ...fields(event) } }
+  const line = { text, fields: () => ({ event: 'refresh', ...fields(event) }) }
   return failed ? { ...line, repeat: `refresh ${event.code} ${event.identity} ${subject(event)}` } : line
 }
 
+const DECIDED = { allow: 'admitted', refuse: 'refused', report: 'admitted, would be refused' }
+
 /** Every decision gets a line, so that they can be counted. */
-function describeGate({ type, at: _at, wants: _wants, claims: _claims, ...event }: GateEvent): Line {
+function describeGate(event: GateEvent): Line {
   const { decision, code, status, upstreamStatus, caller, host, method, path, audience, principal, reason } = event
   const as = principal === '' ? '' : ` as ${shortEmail(principal)} for ${printable(audience)}`
-  const outcome = { allow: 'admitted', refuse: `refused ${status}`, report: `admitted, would be refused ${status}` }[
-    decision
-  ]
+  const outcome = `${DECIDED[decision]}${status === undefined ? '' : ` ${status}`}`
   const answered = upstreamStatus === undefined ? '' : `, answered ${upstreamStatus}`
   const asked = `gate ${printable(caller)} -> ${printable(host)} ${printable(method)} ${printable(path, FIELD_LIMIT)}`
   return {
     text: `${asked} ${outcome}${as}${answered} ${code}${reason === '' ? '' : `: ${printable(reason, FIELD_LIMIT)}`}`,
-    fields: {
-      event: type,
-      ...event,
-      audience: printable(audience, FIELD_LIMIT),
-      reason: printable(reason, FIELD_LIMIT),
+    fields() {
+      const { type, at: _at, wants: _wants, claims: _claims, ...others } = event
+      return {
+        event: type,
+        ...others,
+        audience: printable(audience, FIELD_LIMIT),
+        reason: printable(reason, FIELD_LIMIT),
+      }
     },
   }
 }

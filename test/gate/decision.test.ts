@@ -15,7 +15,7 @@ async function codeFor(sub: string, trusted: string): Promise<string> {
     subjectsOf: 'google',
     spell: (name: string) => `--${name}`,
   }
-  const verifier = { verify: async () => ({ claims: { iss: trusted, sub, aud: RUN }, trusted }) }
+  const verifier = { verify: async () => ({ claims: { iss: trusted, sub, aud: RUN }, trusted, fp: '' }) }
   const invokers = createInvokers([`serviceAccount:${BILLING}`])
   const { refusal } = await decide(['Authorization', 'Bearer a.b.c'], rules, invokers, verifier)
   return refusal?.code ?? 'admitted'

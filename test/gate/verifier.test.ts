@@ -35,6 +35,16 @@ async function refusal(verifier: Verifier, token: string) {
   return { code: 'none', status: 200, message: 'the token was taken' }
 }
 
+/** The keys of an answer are read a moment after it is given. */
+async function untilRefused(verifier: Verifier, token: string, code?: string) {
+  for (let look = 0; look < 500; look += 1) {
+    const refused = await refusal(verifier, token)
+    if (code === undefined ? refused.code !== 'none' : refused.code === code) return refused
+    await setTimeout(10)
+  }
+  return refusal(verifier, token)
+}
+
 test('a good token of a trusted issuer gives its claims', async (t) => {
   const { issuer, verifier } = await setUp()
   const { claims, trusted } = await verifier.verify(issuer.sign(CLAIMS))
@@ -123,6 +133,50 @@ test('a bad token is refused with its own code and 401', async (t) => {
     t.is(refused.status, 401, name)
     t.false(refused.message.includes(token), name)
   }
+})
+
+test('a token that was good ends when it ends, and begins when it begins, however often it came', async (t) => {
+  const { time, issuer, verifier } = await setUp()
+  const token = issuer.sign(CLAIMS)
+  for (let call = 0; call < 3; call += 1) t.is((await verifier.verify(token)).claims.aud, CLAIMS.aud)
+  time.ms -= 120_000
+  t.is((await refusal(verifier, token)).code, 'TOKEN_EXPIRED')
+  time.ms += 120_000
+  t.is((await refusal(verifier, token)).code, 'none')
+  time.ms += 3_661_000
+  t.is((await refusal(verifier, token)).code, 'TOKEN_EXPIRED')
+})
+
+test('a token that was good vouches for no other with the same claims, and for none that is longer', async (t) => {
+  const { issuer, verifier } = await setUp()
+  const token = issuer.sign(CLAIMS)
+  t.is((await refusal(verifier, token)).code, 'none')
+  const unsigned = token.slice(0, token.lastIndexOf('.'))
+  const foreign = issuer.sign(CLAIMS, { key: { ...(await newKey()), kid: issuer.keys[0]?.kid ?? '' } })
+  for (const signature of [foreign.slice(foreign.lastIndexOf('.')), '.', '.c2ln', '.SIGNATURE_REMOVED_BY_GOOGLE']) {
+    t.is((await refusal(verifier, `${unsigned}${signature}`)).code, 'TOKEN_INVALID', signature)
+  }
+  t.is((await refusal(verifier, `${token}AAAA`)).code, 'TOKEN_INVALID')
+  t.is((await refusal(verifier, token)).code, 'none')
+})
+
+test('a token that was good is refused once its issuer has taken its key back, or put another in its place', async (t) => {
+  const { time, issuer, verifier } = await setUp()
+  issuer.cacheControl = 'max-age=60'
+  const [first] = issuer.keys
+  const token = issuer.sign(CLAIMS)
+  t.is((await refusal(verifier, token)).code, 'none')
+  t.is((await refusal(verifier, token)).code, 'none')
+  issuer.keys = [{ ...(await newKey()), kid: first?.kid ?? '' }]
+  time.ms += 61_000
+  const asked = issuer.asked.length
+  await verifier.verify(token)
+  await issuer.nextAsked(asked + 1)
+  t.is((await untilRefused(verifier, token)).code, 'TOKEN_INVALID')
+  issuer.keys = [await newKey()]
+  time.ms += 61_000
+  await refusal(verifier, token)
+  t.is((await untilRefused(verifier, token, 'KEY_UNKNOWN')).code, 'KEY_UNKNOWN')
 })
 
 test('clocks may differ by a minute', async (t) => {
