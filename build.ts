@@ -11,6 +11,7 @@ import { dirname, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { build, type Plugin, transform } from 'esbuild'
 import { settingsJsonSchema } from './src/config/json-schema.ts'
+import { bundle } from './src/inspector/bundle.ts'
 
 const OUT = 'dist'
 const TARGET = 'node22.20'
@@ -38,6 +39,18 @@ const LAZY_NAMES: Plugin = {
   },
 }
 
+const { page, inputs: pageInputs } = await bundle()
+
+/** What is shipped holds the page and not what makes it. */
+const BUNDLED_PAGE: Plugin = {
+  name: 'the page',
+  setup({ onLoad }) {
+    onLoad({ filter: /src[/\\]inspector[/\\]bundle\.ts$/ }, () => ({
+      contents: `export const bundlePage = async () => (${JSON.stringify(page)})`,
+    }))
+  },
+}
+
 /** Packages without a file for it: where the text stands. koa-compose is by the authors of Koa, under Koa's terms. */
 const LICENSED_ELSEWHERE: Record<string, string> = {
   'data-uri-to-buffer': 'node_modules/data-uri-to-buffer/README.md',
@@ -60,7 +73,7 @@ const { outputFiles, metafile } = await build({
   chunkNames: 'chunks/[hash]',
   metafile: true,
   write: false,
-  plugins: [LAZY_NAMES],
+  plugins: [LAZY_NAMES, BUNDLED_PAGE],
   // Its ES module build imports node:http whole, and with it undici.
   alias: { '@koa/router': './node_modules/@koa/router/dist/index.js' },
   // Asked for only on a Node.js without web streams.
@@ -86,7 +99,7 @@ for (const { path, text } of outputFiles) {
 }
 writeDoors()
 writeFileSync(join(OUT, 'package.json'), '{ "type": "commonjs" }\n')
-const bundled = bundledPackages(Object.keys(metafile.inputs))
+const bundled = bundledPackages([...Object.keys(metafile.inputs), ...pageInputs])
 writeFileSync(join(OUT, 'THIRD-PARTY.txt'), thirdPartyNotices(bundled))
 writeFileSync(join(OUT, 'sbom.cdx.json'), billOfMaterials(bundled))
 writeFileSync(join(OUT, 'sidemint.schema.json'), `${JSON.stringify(settingsJsonSchema(), null, 2)}\n`)

@@ -13,7 +13,7 @@ const FLOORS = [
   ['config'],
   ['mint'],
   ['identity'],
-  ['metadata', 'stand-in', 'doctor', 'inspector', 'control'],
+  ['metadata', 'stand-in', 'doctor', 'inspector', 'page', 'control'],
   ['server'],
   ['server.ts'],
   ['commands', 'index.ts', 'cli.ts'],
@@ -22,6 +22,8 @@ const FLOORS = [
 /** A library's name, and the only files that may know it. */
 const KNOWN_BY: [library: RegExp, files: RegExp][] = [
   [/^(koa|@koa\/router)$/, /^http\//],
+  [/^preact/, /^page\//],
+  [/^esbuild$/, /^inspector\/bundle\.ts$/],
   [/^prom-client$/, /^observe\/prometheus\.ts$/],
   [/^pino$/, /^observe\/log\.ts$/],
   [/^httpxy$/, /^gate\/upstream\.ts$/],

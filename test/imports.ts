@@ -17,7 +17,7 @@ const STATEMENTS =
 
 /** Each TypeScript file of a folder by its path in it, with its imports: of types, re-exports and lazy ones too. */
 export function readImports(folder: string): Map<string, Import[]> {
-  const files = globSync('**/*.ts', { cwd: folder, exclude: ['**/node_modules'] }).map((file) =>
+  const files = globSync('**/*.{ts,tsx}', { cwd: folder, exclude: ['**/node_modules'] }).map((file) =>
     file.replaceAll('\\', '/'),
   )
   return new Map(files.sort().map((file) => [file, importsOf(readFileSync(join(folder, file), 'utf8'), file)]))

@@ -17,10 +17,12 @@ let sources: Map<string, SourceFile>
 
 test.before(() => {
   const api = new API({ cwd: ROOT })
-  const [project] = api.updateSnapshot({ openProjects: [join(ROOT, 'tsconfig.json')] }).getProjects()
+  const openProjects = [join(ROOT, 'tsconfig.json'), join(ROOT, 'src', 'page', 'tsconfig.json')]
+  const projects = api.updateSnapshot({ openProjects }).getProjects()
   sources = new Map(
     files.flatMap((file) => {
-      const source = project?.program.getSourceFile(join(ROOT, 'src', file))
+      const path = join(ROOT, 'src', file)
+      const source = projects.map(({ program }) => program.getSourceFile(path)).find((found) => found !== undefined)
       return source === undefined ? [] : [[file, source] as const]
     }),
   )

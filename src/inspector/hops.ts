@@ -1,6 +1,7 @@
 /** Calls between services, equal ones in one row, and the arrows that sum them up. */
 
 import type { GateEvent } from '../core/events.ts'
+import { hopAddress, hopKey, statusOf } from '../core/hop.ts'
 import { checksOf, failedAt } from './checks.ts'
 import type { Arrow, Hop, TokenOrigin } from './rows.ts'
 import { shown, shownClaims } from './shown.ts'
@@ -37,7 +38,7 @@ export class HopTable {
   }
 
   #addHop(event: GateEvent, { token, askedAt }: Known): void {
-    const key = keyOf(event)
+    const key = hopKey(event)
     const hop = this.hops.find(key, (id) => newHop(id, key, event))
     hop.count += 1
     hop.lastAt = event.at
@@ -55,7 +56,19 @@ export class HopTable {
     const { caller, host: service, at, decision, code } = event
     const key = `${caller}\0${service}`
     const arrow = this.arrows.find(key, (id) => {
-      return { id, key, version: 0, at, lastAt: at, count: 0, caller, service, refused: 0, status: undefined, code }
+      return {
+        id,
+        key,
+        version: 0,
+        at,
+        lastAt: at,
+        count: 0,
+        caller,
+        service: shown(service),
+        refused: 0,
+        status: undefined,
+        code,
+      }
     })
     arrow.count += 1
     arrow.lastAt = at
@@ -66,20 +79,11 @@ export class HopTable {
   }
 }
 
-/** The status that the caller got. */
-function statusOf({ decision, status, upstreamStatus }: GateEvent): number | undefined {
-  return decision === 'refuse' ? status : upstreamStatus
-}
-
-function keyOf(event: GateEvent): string {
-  const { caller, host, method, path, decision, code, principal, audience } = event
-  return [caller, host, method, path, decision, statusOf(event), code, principal, audience].join('\0')
-}
-
 function newHop(id: number, key: string, event: GateEvent): Kept<Hop> {
   const { at, caller, host, method, path, decision, code, reason, principal, audience, wants } = event
   return {
     id,
+    address: hopAddress(event),
     key,
     version: 0,
     at,

@@ -1,6 +1,8 @@
 /** The page's data. Read only; the control API can empty it. */
 
 import type { Routes } from '../http/app.ts'
+import { HEADERS } from './headers.ts'
+import { createPageRoutes } from './page.ts'
 import type { InspectorRecord } from './record.ts'
 import type { Streams } from './streams.ts'
 
@@ -20,15 +22,10 @@ export interface Place {
   region?: string
 }
 
-/** Pages of other sites may neither read this nor embed it, and no proxy may keep it. */
-const HEADERS = {
-  'Cache-Control': 'no-store',
-  'Cross-Origin-Resource-Policy': 'same-origin',
-  'X-Content-Type-Options': 'nosniff',
-}
-
 export function createInspectorRoutes({ record, streams, state, place, now }: InspectorParts): Routes {
+  const addPage = createPageRoutes()
   return (router) => {
+    addPage(router)
     const answer = (path: string, data: (query: URLSearchParams) => object | Promise<object>) =>
       router.get(`/_sidemint/${path}`, async (ctx) => {
         ctx.set(HEADERS)

@@ -13,6 +13,8 @@ interface Folded {
 
 /** Calls from one service to another with the same outcome, as the called service's gate saw them. */
 export interface Hop extends Folded {
+  /** Its place on the page, as `hop-3f2a91bc`: the same for the same call and outcome, in the log and after a restart too. */
+  address: string
   /** Who connected to the gate. */
   caller: string
   /** The gate's host. */
@@ -114,4 +116,59 @@ export interface Grant extends Folded {
   member: string
   /** Whether the gate admitted it when it was last needed. */
   granted: boolean
+}
+
+/** A server's own state. */
+export interface ServerState {
+  version: string
+  url: string
+  source: string
+  why: string
+  /** The credentials now, or what is wrong with them; null where the source has none. */
+  login: { about: string } | { code: string; fix: string } | null
+  /** Of locally signed tokens. */
+  issuer: string | null
+  advice: readonly string[]
+  failing: { code: string; fix: string } | null
+  project: string
+  region: string
+  settings: { file: string | null; appliedAt: number }
+  identities: readonly IdentityState[]
+  gates: readonly GateState[]
+  cache: { stored: readonly StoredState[]; count: number }
+  /** Whether tests may order something over HTTP. */
+  control: boolean
+}
+
+/** Of gates in a process of their own, which mint nothing. */
+export interface GatesState extends Pick<ServerState, 'version' | 'settings' | 'gates'> {
+  source: null
+}
+
+export interface IdentityState {
+  email: string | null
+  accounts: readonly string[]
+  callers: readonly string[]
+  hosts: readonly string[]
+  /** Of its own listener. */
+  port: number | null
+  isDefault: boolean
+}
+
+export interface GateState {
+  host: string | null
+  port: number | null
+  upstream: string
+  audiences: readonly string[]
+  invokers: readonly string[]
+  policy: string | null
+  mode: string
+  trust: readonly string[]
+}
+
+export interface StoredState {
+  kind: string
+  principal: string
+  wanted: string
+  ageMs: number
 }

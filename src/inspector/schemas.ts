@@ -31,6 +31,7 @@ const CHECK = object({ claim: { enum: ['iss', 'exp', 'aud', 'email'] }, 'value?'
 const HOP = object(
   {
     ...FOLDED,
+    address: { ...text, description: 'Its place on the page.' },
     caller: text,
     service: text,
     method: text,

@@ -6,6 +6,7 @@ import { type GateOptions, gatesOf } from '../gate/options.ts'
 import type { Identities } from '../identity/identities.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Readiness } from '../observe/readiness.ts'
+import type { GateState, GatesState, ServerState } from './rows.ts'
 
 /** How many of the cache's tokens are listed. */
 const MOST_LISTED = 200
@@ -36,7 +37,7 @@ export function describeServer({
   issuer,
   appliedAt,
   control,
-}: ServerParts): object {
+}: ServerParts): ServerState {
   const { source, login, advice, all, project, local, tokens } = identities
   const portOf = new Map([...open.byPort].map(([port, identity]) => [identity, port]))
   return {
@@ -62,7 +63,7 @@ export function describeServer({
 }
 
 /** A gate in a process of its own: it mints nothing. */
-export function describeGates({ settings, appliedAt }: Pick<ServerParts, 'settings' | 'appliedAt'>): object {
+export function describeGates({ settings, appliedAt }: Pick<ServerParts, 'settings' | 'appliedAt'>): GatesState {
   return {
     version,
     source: null,
@@ -72,7 +73,7 @@ export function describeGates({ settings, appliedAt }: Pick<ServerParts, 'settin
 }
 
 /** Leaves out the members of a policy file, and a URL's password. */
-function describeGate({ host, port, upstream, audiences, invokers, policy, mode, trust }: GateOptions): object {
+function describeGate({ host, port, upstream, audiences, invokers, policy, mode, trust }: GateOptions): GateState {
   const { origin } = new URL(upstream)
   return {
     host: host ?? null,

@@ -9,7 +9,7 @@ import { openEvents } from './event-source.ts'
 const EMAIL = 'orders@acme-dev.iam.gserviceaccount.com'
 const start = () => startSidemint({ serviceAccount: EMAIL })
 const identity = (url: string, audience: string) => ask(url, `${DEFAULT_ACCOUNT}/identity?audience=${audience}`)
-const PATHS = ['requests', 'grants', 'state', 'events'].map((name) => `/_sidemint/${name}`)
+const PATHS = ['', 'page.js', 'page.css', 'requests', 'grants', 'state', 'events'].map((name) => `/_sidemint/${name}`)
 
 test('requests shows what was asked, without a token', async (t) => {
   await using server = await start()

@@ -1,0 +1,111 @@
+/**
+ * Where the map's boxes stand: callers above whom they call, in layers that wrap at the width that is there. An arrow's
+ * label is a line in the box that it leads to, so no two labels can meet. The same services give the same picture.
+ */
+
+export interface Node {
+  name: string
+  /** Who calls it, one line each. */
+  callers: readonly string[]
+}
+
+export interface Box {
+  name: string
+  x: number
+  y: number
+  height: number
+}
+
+export interface Line {
+  from: string
+  to: string
+  path: string
+}
+
+export interface Layout {
+  width: number
+  height: number
+  boxWidth: number
+  boxes: Box[]
+  lines: Line[]
+}
+
+export const HEAD = 46
+export const ROW = 26
+const GAP_X = 28
+const GAP_Y = 44
+const MARGIN = 22
+const WIDEST = 270
+const NARROWEST = 200
+
+export function layOut(nodes: readonly Node[], width: number): Layout {
+  const columns = Math.max(1, Math.floor((width - 2 * MARGIN + GAP_X) / (NARROWEST + GAP_X)))
+  const boxWidth = Math.min(WIDEST, (width - 2 * MARGIN - (columns - 1) * GAP_X) / columns)
+  const boxes: Box[] = []
+  let y = MARGIN
+  for (const row of layersOf(nodes).flatMap((layer) => chunks(layer, columns))) {
+    const used = row.length * boxWidth + (row.length - 1) * GAP_X
+    let x = (width - used) / 2
+    for (const { name, callers } of row) {
+      boxes.push({ name, x, y, height: HEAD + callers.length * ROW })
+      x += boxWidth + GAP_X
+    }
+    y += Math.max(...row.map(({ callers }) => HEAD + callers.length * ROW)) + GAP_Y
+  }
+  return { width, height: y - GAP_Y + MARGIN, boxWidth, boxes, lines: linesOf(nodes, boxes, boxWidth) }
+}
+
+/** The longest way to a node is its layer; arrows that close a circle do not count. */
+function layersOf(nodes: readonly Node[]): Node[][] {
+  const byName = new Map(nodes.map((node) => [node.name, node]))
+  const depths = new Map<string, number>()
+  const open = new Set<string>()
+  const depthOf = (node: Node): number => {
+    const known = depths.get(node.name)
+    if (known !== undefined) return known
+    open.add(node.name)
+    const callers = node.callers.flatMap((name) => byName.get(name) ?? []).filter(({ name }) => !open.has(name))
+    const depth = Math.max(-1, ...callers.map(depthOf)) + 1
+    open.delete(node.name)
+    depths.set(node.name, depth)
+    return depth
+  }
+  const byDepth = Map.groupBy(nodes, depthOf)
+  const layers = [...byDepth].sort(([a], [b]) => a - b).map(([, layer]) => layer)
+  return sortedByCallers(layers)
+}
+
+/** Each node under its callers, as far as that goes: by their mean place in the layers above. */
+function sortedByCallers(layers: Node[][]): Node[][] {
+  const places = new Map<string, number>()
+  return layers.map((layer) => {
+    const meanOf = ({ callers }: Node) => {
+      const known = callers.flatMap((caller) => places.get(caller) ?? [])
+      return known.length === 0 ? 0.5 : known.reduce((sum, place) => sum + place, 0) / known.length
+    }
+    const sorted = layer.toSorted((a, b) => meanOf(a) - meanOf(b) || (a.name < b.name ? -1 : 1))
+    for (const [index, { name }] of sorted.entries()) places.set(name, (index + 0.5) / sorted.length)
+    return sorted
+  })
+}
+
+function chunks<T>(all: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(all.length / size) }, (_, at) => all.slice(at * size, (at + 1) * size))
+}
+
+/** From the foot of the caller's box, down beside the other box, and to the caller's line in it. */
+function linesOf(nodes: readonly Node[], boxes: readonly Box[], boxWidth: number): Line[] {
+  const boxOf = new Map(boxes.map((box) => [box.name, box]))
+  return nodes.flatMap(({ name: to, callers }) =>
+    callers.flatMap((from, index) => {
+      const [source, target] = [boxOf.get(from), boxOf.get(to)]
+      if (source === undefined || target === undefined) return []
+      const [x, y] = [Math.round(source.x + boxWidth / 2), source.y + source.height]
+      const beside = Math.round(target.x) - 10 - 2 * Math.min(index, 4)
+      const bend = `C${x} ${y + 36} ${beside} ${target.y - 36} ${beside} ${target.y + 4}`
+      return [
+        { from, to, path: `M${x} ${y}${bend}V${target.y + HEAD + (index + 0.5) * ROW}H${Math.round(target.x) - 2}` },
+      ]
+    }),
+  )
+}

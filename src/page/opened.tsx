@@ -1,0 +1,114 @@
+/** A row, opened: what the token says, what the gate wants, and what to do. */
+
+import type { Check, Hop } from '../inspector/rows.ts'
+import { CopyButton, Line } from './copy.tsx'
+import type { Entry, Names } from './entries.ts'
+import type { State } from './store.ts'
+import { ago, askedFor, asText, clock, failedStep, fixesFor, shownValue, wanted } from './words.ts'
+
+interface Props {
+  entry: Entry
+  state: State | undefined
+  names: Names
+  now: number
+}
+
+export function Opened({ entry, state, names, now }: Props) {
+  const { address, at, lastAt, count, hop, asked } = entry
+  const reason = hop?.reason || asked?.reason || ''
+  return (
+    <div class="opened">
+      <p>
+        <bdi>{entry.what}</bdi>,{' '}
+        {count === 1 ? `once, at ${clock(at)}` : `${count} times from ${clock(at)} to ${clock(lastAt)}`}
+      </p>
+      {reason !== '' && <p class="reason">{reason}</p>}
+      {hop !== undefined && <HopDetails entry={entry} hop={hop} now={now} />}
+      {asked !== undefined && asked.hits > 0 && <p>{asked.hits} of them from the cache.</p>}
+      {entry.refused && hop !== undefined && <Fixes entry={entry} state={state} names={names} />}
+      <p class="row-actions">
+        <a href={`#${address}`}>#{address}</a> <CopyButton word="copy row" text={asText(entry)} label="as text" />
+      </p>
+    </div>
+  )
+}
+
+function HopDetails({ entry, hop, now }: { entry: Entry; hop: Hop; now: number }) {
+  const { token, claims, checks } = hop
+  return (
+    <>
+      {hop.failed !== undefined && <p>First to fail: {failedStep(hop)}.</p>}
+      {hop.code === 'PUBLIC' && <p>The service is public: no token is needed.</p>}
+      <p>
+        <bdi>{askedFor(entry, now)}</bdi>.
+      </p>
+      {token !== undefined && (
+        <p>
+          The token came from here: <bdi>{token.caller}</bdi> got it as <bdi>{token.identity}</bdi> for{' '}
+          <bdi>{token.audience}</bdi> {ago(token.at, now)}.
+        </p>
+      )}
+      {checks.length > 0 && <Checks hop={hop} />}
+      {claims !== undefined && (
+        <details>
+          <summary>All claims</summary>
+          <pre>{JSON.stringify(claims, null, 2)}</pre>
+        </details>
+      )}
+    </>
+  )
+}
+
+const VERDICTS = new Map<Check['good'], [mark: string, word: string]>([
+  [true, ['✓', 'good']],
+  [false, ['✗', 'not good']],
+  [undefined, ['–', 'not looked at']],
+])
+
+function Checks({ hop }: { hop: Hop }) {
+  return (
+    <table>
+      <caption class="hidden">What the token says, and what the gate wants</caption>
+      <thead>
+        <tr>
+          <th scope="col">claim</th>
+          <th scope="col">in the token</th>
+          <th scope="col">the gate wants</th>
+        </tr>
+      </thead>
+      <tbody>
+        {hop.checks.map((check) => {
+          const [mark, word] = VERDICTS.get(check.good) ?? []
+          return (
+            <tr key={check.claim} class={check.good === false ? 'bad' : ''}>
+              <th scope="row">
+                <span role="img" aria-label={word}>
+                  {mark}
+                </span>{' '}
+                {check.claim}
+              </th>
+              <td>
+                <bdi>{shownValue(check)}</bdi>
+              </td>
+              <td>
+                <bdi>{wanted(hop, check.claim)}</bdi>
+              </td>
+            </tr>
+          )
+        })}
+      </tbody>
+    </table>
+  )
+}
+
+function Fixes({ entry, state, names }: { entry: Entry; state: State | undefined; names: Names }) {
+  const { settings, production } = fixesFor(entry, state, names)
+  return (
+    <>
+      <h3>To let it in, in sidemint.yaml</h3>
+      <Line text={settings} label="the line for sidemint.yaml" />
+      <h3>and in production</h3>
+      <Line text={production} label="the command for production" />
+    </>
+  )
+}

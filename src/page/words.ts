@@ -1,0 +1,151 @@
+/** What happened and what to do about it, in words and in lines to copy. */
+
+import type { Check, Hop, Step } from '../inspector/rows.ts'
+import type { Entry, Names } from './entries.ts'
+import { isServer } from './entries.ts'
+import type { Data, State } from './store.ts'
+
+export function clock(at: number): string {
+  return new Date(at).toLocaleTimeString('en-GB')
+}
+
+export function ago(at: number, now: number): string {
+  const seconds = Math.max(0, Math.round((now - at) / 1000))
+  if (seconds < 2) return 'just now'
+  if (seconds < 100) return `${seconds} s ago`
+  if (seconds < 6_000) return `${Math.round(seconds / 60)} min ago`
+  return `${Math.round(seconds / 3_600)} h ago`
+}
+
+export function counted(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? '' : 's'}`
+}
+
+/** What stands above all views. */
+export function summary(services: number, { calls, refused }: Data, entries: readonly Entry[]): string {
+  const last = entries.find((entry) => entry.hop?.decision === 'refuse')
+  const which = last === undefined ? '' : `: ${last.caller} → ${last.service} ${last.code}`
+  return `${counted(services, 'service')}, ${counted(calls, 'call')}, ${refused} refused${refused === 0 ? '' : which}`
+}
+
+export function minter(state: State | undefined): string {
+  if (state === undefined) return 'connecting…'
+  if (!isServer(state)) return 'a gate: mints no tokens'
+  if (state.source === 'local') return 'local tokens'
+  const who = state.identities.find(({ isDefault }) => isDefault)?.email
+  return `real tokens by ${who ?? (state.login !== null && 'about' in state.login ? state.login.about : 'your login')}`
+}
+
+const STEPS: Record<Step, string> = {
+  token: 'a token must come with the call, and be readable',
+  iss: 'the token must be of an issuer that the gate trusts',
+  exp: 'the token must not have expired',
+  aud: 'the token must be for an audience of this service',
+  email: 'the account must be an invoker of this service',
+}
+
+export function failedStep({ failed, code }: Hop): string {
+  return failed === undefined ? code : `the check “${failed}”: ${STEPS[failed]}`
+}
+
+/** What the gate wants of a claim. */
+export function wanted({ wants, at }: Hop, claim: Check['claim']): string {
+  if (claim === 'exp') return `later than ${new Date(at).toISOString()}`
+  if (wants === undefined) return ''
+  if (claim === 'iss')
+    return wants.trust.map((one) => (one === 'google' ? 'https://accounts.google.com' : one)).join(', ')
+  if (claim === 'aud') return [...wants.audiences, ...(wants.gcloudAudiences ? ['gcloud’s own'] : [])].join(', ')
+  return wants.invokers.join(', ') || 'an invoker of its policy file'
+}
+
+export function shownValue({ claim, value }: Check): string {
+  if (value === undefined) return 'not in the token'
+  if (claim === 'exp' && typeof value === 'number') return `${value} (${isoTime(value)})`
+  return String(value)
+}
+
+function isoTime(seconds: number): string {
+  const date = new Date(seconds * 1000)
+  return Number.isNaN(date.getTime()) ? 'no time' : date.toISOString()
+}
+
+/** Whether the caller asked for a token that this service takes. */
+export function askedFor({ caller, service, hop }: Entry, now: number): string {
+  const audiences = hop?.wants?.audiences.join(' or ') ?? service
+  if (hop?.askedAt === undefined) return `${caller} never got a token for ${audiences} here`
+  return `${caller} last got a token for ${audiences} ${ago(hop.askedAt, now)}, at ${clock(hop.askedAt)}`
+}
+
+export interface Fixes {
+  settings: string
+  production: string
+}
+
+/** The lines that let the caller in: here, and in production. */
+export function fixesFor({ caller, service, hop }: Entry, state: State | undefined, names: Names): Fixes {
+  const project = isServer(state) ? state.project : 'PROJECT'
+  const region = isServer(state) ? state.region : 'REGION'
+  const known = hop?.account || hop?.token?.identity || names.identity(caller)?.email
+  const account = known || `${serviceWord(caller)}@${project}.iam.gserviceaccount.com`
+  const member = `${account.endsWith('.gserviceaccount.com') ? 'serviceAccount' : 'user'}:${account}`
+  return {
+    settings: settingsLine(hop, member, known ? undefined : identityLine(caller, project)),
+    production: productionLine(
+      `${serviceWord(service)} --project=${quoted(project)} --region=${quoted(region)}`,
+      hop,
+      member,
+    ),
+  }
+}
+
+function productionLine(service: string, hop: Hop | undefined, member: string): string {
+  const audience = hop?.failed === 'aud' ? claimOf(hop, 'aud') : ''
+  if (audience !== '') return `gcloud run services update ${service} --add-custom-audiences=${quoted(audience)}`
+  return `gcloud run services add-iam-policy-binding ${service} --member=${quoted(member)} --role=roles/run.invoker`
+}
+
+function claimOf(hop: Hop, name: Check['claim']): string {
+  return String(hop.checks.find(({ claim }) => claim === name)?.value ?? '')
+}
+
+export function identityLine(caller: string, project: string): string {
+  const account = `${serviceWord(caller)}@${project}.iam.gserviceaccount.com`
+  return `- { serviceAccount: ${yaml(account)}, callers: [${yaml(caller)}] } # under identities:`
+}
+
+function settingsLine(hop: Hop | undefined, member: string, identity: string | undefined): string {
+  const wants = hop?.wants
+  const service = yaml(hop?.service ?? '')
+  if (hop?.failed === 'token' && identity !== undefined) return identity
+  if (hop?.failed === 'aud' && wants !== undefined) {
+    return `audience: [${[...wants.audiences, claimOf(hop, 'aud')].map(yaml).join(', ')}] # the gate of ${service}`
+  }
+  if (hop?.failed === 'iss' && wants !== undefined) {
+    return `trust: [${[...wants.trust, claimOf(hop, 'iss')].map(yaml).join(', ')}] # the gate of ${service}`
+  }
+  const invokers = [...new Set([...(wants?.invokers ?? []), member])]
+  return `invoker: [${invokers.map(yaml).join(', ')}] # the gate of ${service}`
+}
+
+/** A service's name as Cloud Run may have it. */
+function serviceWord(name: string): string {
+  return /^[a-z][a-z0-9-]{0,62}$/.test(name) ? name : 'SERVICE'
+}
+
+function yaml(text: string): string {
+  return /^[A-Za-z][\w@./:-]*$/.test(text) && !text.endsWith(':') ? text : JSON.stringify(text)
+}
+
+/** For a shell. */
+export function quoted(text: string): string {
+  return /^[\w@.:/=+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+}
+
+/** A row as text. */
+export function asText({ lastAt, count, caller, service, what, status, code, hop, asked }: Entry): string {
+  const times = count === 1 ? '' : ` ×${count}`
+  const reason = hop?.reason || asked?.reason || ''
+  const to = hop === undefined ? '' : ` → ${service}`
+  const line = `${clock(lastAt)} ${caller}${to}  ${what}  ${status ?? ''} ${code}${times}`
+  return reason === '' ? line : `${line}\n${reason}`
+}
