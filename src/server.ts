@@ -20,6 +20,7 @@ import { createOps } from './observe/ops.ts'
 import { createReadiness } from './observe/readiness.ts'
 import type { Shared, View } from './server/view.ts'
 import { openViews, type Views } from './server/views.ts'
+import { startWarmUp } from './server/warm-up.ts'
 import { openStandIn } from './stand-in/open.ts'
 
 export interface ServerOptions {
@@ -37,6 +38,8 @@ export interface ServerOptions {
   readFile?: ReadFile
   /** Whether the record has plain hits too. Default: they are counted. */
   keepHits?: boolean
+  /** Whether the first mint's needs are made ready once it listens. Default: no. */
+  warmUp?: boolean
   /** What the control API asks for; without it there is none. With it the record has plain hits too. */
   controlSecret?: string | undefined
 }
@@ -104,6 +107,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     (error: unknown) => standIn.close(0).then(() => Promise.reject(error)),
   )
   views = opened
+  const endWarmUp = options.warmUp === true ? startWarmUp({ identities, events, now }) : () => {}
 
   return {
     url: address.url,
@@ -121,6 +125,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     apply: opened.apply,
     async close(graceMs = 0) {
       inspector.close()
+      endWarmUp()
       await Promise.all([standIn.close(graceMs), opened.close(graceMs, () => tokens.close())])
       tokens.close()
     },

@@ -31,7 +31,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   return runUntilSignal(io, log, async () => {
     const follower = createFollower({ ...followed, settings, report: reportTo(events) })
     const { readFile } = follower
-    const server = await startServer({ settings, env, events, frontGates: true, controlSecret, readFile })
+    const server = await startServer({ settings, env, events, frontGates: true, warmUp: true, controlSecret, readFile })
     for (const port of [new URL(server.url).port || '80', ...server.ports.values()]) {
       forgetGcloud(clientGcloudDirectory(env, `http://${reachable(settings.host)}:${port}`))
     }

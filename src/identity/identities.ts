@@ -42,6 +42,8 @@ export interface Identities {
   universe: string
   local: LocalIssuer | undefined
   tokens: CachedSource
+  /** Makes ready what the first mint for these needs, with the google source. Throws as a mint does. */
+  warm(signal: AbortSignal): Promise<void>
   /** The identities of other settings, with the same credentials and the same tokens. They count from `enter` on. */
   renew(settings: Settings): Identities
   /** Delegates are looked up here from now on, and changed credentials make the default identity of these anew. */
@@ -125,6 +127,10 @@ function createSet(settings: Settings, env: NodeJS.ProcessEnv, minting: Minting)
     universe: minting.credentials?.adc()?.universe ?? universeOf(undefined, env),
     local: minting.local,
     tokens: minting.tokens,
+    warm: (signal: AbortSignal) => {
+      const principals = all.map(({ principal }) => principal)
+      return minting.warm(principals, signal)
+    },
   }
   return {
     identities,

@@ -9,7 +9,7 @@ import type { Bounds } from '../mint/bounded.ts'
 import { type CachedSource, createCache } from '../mint/cache.ts'
 import { type Choice, chooseSource } from '../mint/choose.ts'
 import { type Credentials, createCredentials } from '../mint/credentials.ts'
-import { createGoogleSource } from '../mint/google.ts'
+import { createGoogleSource, type GoogleSource } from '../mint/google.ts'
 import { createMetadataSource } from '../mint/metadata-server.ts'
 
 export interface MintingOptions {
@@ -44,7 +44,11 @@ export interface Minting {
   credentials: Credentials | undefined
   /** The local issuer's keys and signer, where it mints. */
   local: LocalIssuer | undefined
+  /** As `GoogleSource.warm`; nothing with another source. */
+  warm: GoogleSource['warm']
 }
+
+const nothing = async () => {}
 
 /**
  * Throws where a key file is unusable. Without a key file the key is made meanwhile. Broken credentials do not stop the
@@ -58,13 +62,13 @@ export async function createMinting(options: MintingOptions): Promise<Minting> {
     case 'local': {
       const local = await createLocal(options)
       const tokens = createCache({ ...cached, source: local.source })
-      return { choice, tokens, ownEmail: () => undefined, credentials: undefined, local }
+      return { choice, tokens, ownEmail: () => undefined, credentials: undefined, local, warm: nothing }
     }
     case 'metadata': {
       const source = createMetadataSource({ ...options, host: choice.host })
       const email = await source.email()
       const tokens = createCache({ ...cached, source })
-      return { choice, tokens, ownEmail: () => email, credentials: undefined, local: undefined }
+      return { choice, tokens, ownEmail: () => email, credentials: undefined, local: undefined, warm: nothing }
     }
     case 'google': {
       const credentials = createCredentials(env, now, () => {
@@ -78,7 +82,7 @@ export async function createMinting(options: MintingOptions): Promise<Minting> {
         const adc = credentials.adc()
         return adc && emailOf(adc.credential)
       }
-      return { choice, tokens, ownEmail, credentials, local: undefined }
+      return { choice, tokens, ownEmail, credentials, local: undefined, warm: source.warm }
     }
   }
 }

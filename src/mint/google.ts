@@ -23,7 +23,15 @@ export interface GoogleSourceOptions {
   bounds?: Bounds
 }
 
-export function createGoogleSource(options: GoogleSourceOptions): TokenSource {
+export interface GoogleSource extends TokenSource {
+  /**
+   * Makes ready what the first mint for one of these principals needs: Google's library, connections, the credential's
+   * access token. Nothing while the credentials cannot be read. Throws as `mint` does.
+   */
+  warm(principals: readonly (string | undefined)[], signal: AbortSignal): Promise<void>
+}
+
+export function createGoogleSource(options: GoogleSourceOptions): GoogleSource {
   const { env, delegatesOf, allowUserTokens, onDate, now, bounds = BOUNDS } = options
   const { credentials = createCredentials(env, now) } = options
   const named = standardQuotaProject(env)
@@ -52,18 +60,33 @@ export function createGoogleSource(options: GoogleSourceOptions): TokenSource {
     return credentials.adc() as Adc
   }
 
+  function speakerOf(principal: string | undefined, { credential }: Adc): Speaker {
+    return principal === undefined || principal === emailOf(credential)
+      ? { own: true }
+      : { own: false, principal, delegates: delegatesOf(principal) }
+  }
+
+  function explain(thrown: unknown): never {
+    throw explainAt(credentials.place, thrown)
+  }
+
   return {
     async mint(request: TokenRequest, signal?: AbortSignal): Promise<Token> {
       const adc = await inForce()
-      const { principal } = request
       const minter = await minterOf(adc)
-      const speaker: Speaker =
-        principal === undefined || principal === emailOf(adc.credential)
-          ? { own: true }
-          : { own: false, principal, delegates: delegatesOf(principal) }
-      return minter.mint(request, speaker, signal).catch((thrown) => {
-        throw explainAt(credentials.place, thrown)
-      })
+      return minter.mint(request, speakerOf(request.principal, adc), signal).catch(explain)
+    },
+    async warm(principals, signal) {
+      const adc = credentials.adc()
+      if (adc === undefined || credentials.broken() !== undefined) return
+      const minter = await minterOf(adc)
+      // All whom the credential impersonates need the same of it.
+      const speakers = Map.groupBy(
+        principals.map((principal) => speakerOf(principal, adc)),
+        ({ own }) => own,
+      )
+      const firsts = [...speakers.values()].flatMap((alike) => alike.slice(0, 1))
+      await Promise.all(firsts.map((speaker) => minter.warm(speaker, signal))).catch(explain)
     },
   }
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Bench, Row } from './bench.ts'
 import { benchCompose } from './compose.ts'
+import { benchBurst, benchFirst } from './first.ts'
 import { benchGate } from './gate.ts'
 import { benchHits } from './hits.ts'
 import { benchStampede, benchSteady } from './mints.ts'
@@ -16,8 +17,10 @@ import { benchMemory, benchStart } from './start.ts'
 const SECTIONS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   hits: benchHits,
   start: benchStart,
+  first: benchFirst,
   memory: benchMemory,
   stampede: benchStampede,
+  burst: benchBurst,
   steady: benchSteady,
   gate: benchGate,
   compose: benchCompose,

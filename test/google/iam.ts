@@ -23,11 +23,18 @@ const METHODS = {
   },
 }
 
+/** Of the real document only what says which it is. */
+const DISCOVERY: Answer = {
+  status: 200,
+  body: { kind: 'discovery#restDescription', id: 'iamcredentials:v1', title: TITLE },
+}
+
 type Body = Record<string, unknown>
 
 /** iamcredentials.googleapis.com: docs/minting.md, "Impersonation" and, for what it refuses, docs/minting.md, "Refusals". */
 export function createIam(world: World): Handler {
   return async (exchange) => {
+    if (exchange.method === 'GET' && exchange.url.pathname === '/$discovery/rest') return DISCOVERY
     const [, project, name = '', method = ''] = PATH.exec(decodeURIComponent(exchange.url.pathname)) ?? []
     if (exchange.method !== 'POST' || !project) throw page(404, 'The requested URL was not found on this server.')
     const { call } = exchange

@@ -1,6 +1,7 @@
 /** Tokens of service accounts from the IAM Credentials API (docs/minting.md, "Impersonation"). */
 
 import type { Token, TokenRequest } from '../../core/token.ts'
+import { Refusal } from './refusal.ts'
 import { garbage } from './thrown.ts'
 import { idTokenOf } from './tokens.ts'
 import type { Transport } from './transport.ts'
@@ -19,6 +20,8 @@ export interface Impersonation {
 export interface Iam {
   /** Throws a Refusal, or a SidemintError where the network fails. */
   generate(impersonation: Impersonation, request: TokenRequest, bearer: Token): Promise<Token>
+  /** Opens a connection, which the next call uses. Throws a SidemintError where the network fails. */
+  connect(): Promise<void>
 }
 
 export interface IamOptions {
@@ -63,6 +66,17 @@ export function createIam({ transport, universe, quotaProject, now }: IamOptions
       const lifeMs = Date.parse(String(expireTime)) - dateMs
       if (typeof value !== 'string' || Number.isNaN(lifeMs)) throw garbage(host)
       return { value, expiresAtMs: now() + lifeMs, served: 'mint' }
+    },
+    /**
+     * By reading the API's discovery document, which anybody may
+     * (cloud.google.com/iam/docs/reference/credentials/rest). Any answer will do.
+     */
+    async connect() {
+      try {
+        await transport.gaxios.request({ method: 'GET', url: `https://${host}/$discovery/rest?version=v1` })
+      } catch (thrown) {
+        if (!(thrown instanceof Refusal)) throw thrown
+      }
     },
   }
 }
