@@ -190,6 +190,7 @@ test('serve applies its file by itself, and is stopped while it looks', async (t
   await ask(running.banner.url, STAGE)
   writeFileSync(path, withStage('test'))
   t.is((await reply).body, 'test')
+  await running.logged('notice', 1)
   t.true(
     running.records.some(({ code }) => code === 'SETTINGS_APPLIED'),
     JSON.stringify(running.records),
