@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { createSigningKeys, type SigningKeys } from '../../src/issuer/keys.ts'
+import { go } from './go/language.ts'
 import type { Language } from './language.ts'
 import { node } from './node/language.ts'
 import { ACCOUNT, ASKED, type Client, CUT_AUDIENCE, ISSUER, type Outcome, PROJECT, runProbe } from './probe.ts'
@@ -18,7 +19,7 @@ import { testWith } from './toolchain.ts'
 import { byAddress, byVariables, NAMESPACE_NEEDS, type Way } from './way.ts'
 
 const NEWEST = process.env.CLIENTS === 'newest'
-const LANGUAGES: readonly Language[] = [node, pythonClients].map((language) => ({
+const LANGUAGES: readonly Language[] = [node, pythonClients, go].map((language) => ({
   ...language,
   clients: [...language.clients, ...(NEWEST ? (language.scheduled ?? []) : [])],
 }))

@@ -11,6 +11,7 @@ const COLUMNS: readonly [heading: string, steps: readonly Step[]][] = [
   ['ID tokens', ['idToken', 'bareIdToken']],
   ['universe', ['universe']],
   ['verifies', ['verified']],
+  ['waits', ['subscribed']],
 ]
 
 export interface Section {
