@@ -1,6 +1,7 @@
 /** `sidemint token`: one ID token on stdout, from a running server, or minted here where none runs. */
 
 import { existsSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { invalid } from '../config/layers.ts'
 import { flagOf, type SettingName, type Settings } from '../config/settings.ts'
 import { readControlSecret } from '../control/secret.ts'
@@ -16,6 +17,7 @@ import { chooseSource } from '../mint/choose.ts'
 import { type Arguments, type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
 import { ask, isMetadataServer, order } from './ask.ts'
 import type { Io } from './command.ts'
+import { endOf, findTokenFile, keepTokenFile, writeTokenFile } from './token-file.ts'
 
 /** A running server is asked only where all flags are among these; with another, this process mints. */
 const FOR_A_SERVER: readonly string[] = [
@@ -32,13 +34,17 @@ export const USER_FLAG = {
 
 const SHAPE: CommandShape = {
   name: 'token',
-  usage: 'token --audience URL [--service-account EMAIL] [--format full] [--claims]',
-  summary: 'Prints one ID token, or its claims. Asks the server at --server; mints here where none answers.',
+  usage: 'token --audience URL [--service-account EMAIL] [--format full] [--claims | --out FILE [--watch]]',
+  summary: `Prints one ID token, or its claims. Asks the server at --server; mints here where none answers.
+With --out and --watch it keeps a file fresh for clients that read their token from one: ANTHROPIC_IDENTITY_TOKEN_FILE,
+AWS_WEB_IDENTITY_TOKEN_FILE, Vault.`,
   flags: {
     user: USER_FLAG,
     audience: { value: 'URL', help: 'who the token is for' },
     format: { value: 'FORMAT', help: 'standard or full: full adds the email (default: standard)' },
     claims: { help: 'print the decoded claims as JSON instead' },
+    out: { value: 'FILE', help: 'write the token into this file instead (mode 0600, in one step)' },
+    watch: { help: 'stay, and replace it in time: the token in --out has at least five minutes left, until SIGTERM' },
   },
   takes: 'nothing',
 }
@@ -50,8 +56,41 @@ export const help = () => helpFor(SHAPE)
 
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   const parsed = await readArguments(SHAPE, { argv, env: io.env })
-  const token = await obtainToken(readWanted(parsed), parsed, io)
-  io.stdout.write(parsed.own.claims === true ? `${JSON.stringify(readClaims(token), null, 2)}\n` : `${token}\n`)
+  const wanted = readWanted(parsed)
+  const { out, watch, claims } = parsed.own
+  if (watch === true && out === undefined) throw misuse('--watch: keeps a file fresh; name it with --out')
+  if (claims === true && out !== undefined) throw misuse('--claims: is for the terminal; leave it out, or --out')
+  if (typeof out === 'string') return writeOut(findTokenFile(out), watch === true, { wanted, parsed, io })
+  const token = await obtainToken(wanted, parsed, io)
+  io.stdout.write(claims === true ? `${JSON.stringify(readClaims(token), null, 2)}\n` : `${token}\n`)
+  return 0
+}
+
+interface Asking {
+  wanted: Wanted
+  parsed: Arguments
+  io: Io
+}
+
+async function writeOut(path: string, watch: boolean, { wanted, parsed, io }: Asking): Promise<number> {
+  if (!watch) {
+    const token = await obtainToken(wanted, parsed, io)
+    endOf(token, path, Date.now())
+    await writeTokenFile(path, token)
+    return 0
+  }
+  let mint: Mint | undefined
+  await keepTokenFile({
+    path,
+    obtain: async () => {
+      mint ??= await findMint(wanted, parsed, io)
+      return mint()
+    },
+    say: (text) => io.stderr.write(`sidemint: ${text}\n`),
+    now: Date.now,
+    wait: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => {}),
+    stopped: io.stopSignal(),
+  })
   return 0
 }
 
@@ -83,24 +122,35 @@ export function readUser(user: string, { settings, given, own }: Arguments): Wan
   return { user }
 }
 
+type Mint = () => Promise<string>
+
 /** A token as `token` and `curl` get it. */
 export async function obtainToken(wanted: Wanted, parsed: Arguments, io: Io): Promise<string> {
+  return (await findMint(wanted, parsed, io))()
+}
+
+/** Who mints is decided here and then stays: a server that stops for a moment is not replaced by other tokens. */
+async function findMint(wanted: Wanted, parsed: Arguments, io: Io): Promise<Mint> {
   const { settings, given } = parsed
-  if ('user' in wanted) return obtainForUser(wanted.user, parsed, io)
+  if ('user' in wanted) return findUserMint(wanted.user, parsed, io)
   return (await findServer(parsed, io))
-    ? askServer(wanted, settings, given.has('serviceAccount'))
-    : mintHere(wanted, settings, io)
+    ? () => askServer(wanted, settings, given.has('serviceAccount'))
+    : () => mintHere(wanted, settings, io)
 }
 
 /** A server signs a person's token only for somebody who has its control secret. */
-async function obtainForUser(user: string, parsed: Arguments, io: Io): Promise<string> {
+async function findUserMint(user: string, parsed: Arguments, io: Io): Promise<Mint> {
   const { settings } = parsed
   const secret = readControlSecret(settings.controlSecretFile, io.env)
-  if (secret === undefined || !(await findServer(parsed, io))) return mintForUser(user, settings, io)
-  const response = await order(settings.server, 'issue', { user }, secret)
-  const body = await response.text()
-  if (response.ok) return (JSON.parse(body) as { token: string }).token
-  throw refusedBy(settings.server, response.status, body, 'it has no control secret')
+  if (secret === undefined || !(await findServer(parsed, io))) return () => mintForUser(user, settings, io)
+  return async () => {
+    const body = await read(
+      settings.server,
+      order(settings.server, 'issue', { user }, secret),
+      'it has no control secret',
+    )
+    return (JSON.parse(body) as { token: string }).token
+  }
 }
 
 /** Whether to ask the server: it answers. Throws NO_SERVER where a server was named that does not answer. */
@@ -117,25 +167,36 @@ async function whyNoServer(url: string): Promise<string | undefined> {
   try {
     return isMetadataServer(await ask(url, '/')) ? undefined : 'something else listens there'
   } catch (error) {
-    const { cause, message } = error as Error & { cause?: { code?: string } }
-    return cause?.code ?? message
+    return reasonOf(error)
   }
+}
+
+function reasonOf(error: unknown): string {
+  const { cause, message } = error as Error & { cause?: { code?: string } }
+  return cause?.code ?? message
 }
 
 async function askServer(wanted: ForAudience, settings: Settings, namesAccount: boolean): Promise<string> {
   const account = namesAccount ? settings.serviceAccount : 'default'
   const path = `/computeMetadata/v1/instance/service-accounts/${account}/identity?${new URLSearchParams({ ...wanted })}`
-  const response = await ask(settings.server, path)
-  const body = await response.text()
-  if (response.ok) return body
-  throw refusedBy(settings.server, response.status, body, `it has no account ${account}`)
+  return read(settings.server, ask(settings.server, path), `it has no account ${account}`)
 }
 
-/** `unsaid`: the reason to give where the server gives none, as for failures in Google's words. */
-function refusedBy(url: string, status: number, body: string, unsaid: string): Error {
+/**
+ * The body of a 200. Throws NO_SERVER or SERVER_REFUSED. `unsaid`: the reason to give where the server gives none, as for
+ * failures in Google's words.
+ */
+async function read(url: string, asked: Promise<Response>, unsaid: string): Promise<string> {
+  const { ok, status, body } = await asked
+    .then(async (response) => ({ ok: response.ok, status: response.status, body: await response.text() }))
+    .catch((error: unknown) => {
+      throw failure('NO_SERVER', { url, reason: reasonOf(error) })
+    })
+  if (ok) return body
   const refusal = readErrorBody(body)
   const reason = refusal === undefined ? unsaid : `${refusal.code}: ${refusal.message}`
-  return failure('SERVER_REFUSED', { url, status: String(status), reason }, { fix: refusal?.fix })
+  const passes = status === 503 ? { status } : {}
+  throw failure('SERVER_REFUSED', { url, status: String(status), reason }, { fix: refusal?.fix, ...passes })
 }
 
 async function mintHere(wanted: ForAudience, settings: Settings, { env, stderr }: Io): Promise<string> {

@@ -79,6 +79,16 @@ export const CATALOGUE = {
     what: 'the server at {url} answered {status}: {reason}',
     fix: 'read the log of that server; its banner lists its service accounts',
   },
+  TOKEN_FILE_UNUSABLE: {
+    status: 400,
+    what: 'cannot write the token file {path}: {reason}',
+    fix: 'name a file with --out in a directory that is there, that this user may write to, and that has room',
+  },
+  TOKEN_NOT_KEPT: {
+    status: 503,
+    what: 'got no token for {path}: {reason}',
+    fix: 'compare `date -u` with the real time, and read the log of the server that was asked',
+  },
   LOCAL_SOURCE_ONLY: {
     status: 400,
     what: '{what} needs the local source, and this server mints with the {source} source',

@@ -1,0 +1,282 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+import { keepTokenFile } from '../../src/commands/token-file.ts'
+import { failure } from '../../src/core/errors.ts'
+import { readClaims } from '../../src/core/token.ts'
+import { type Sidemint, startSidemint } from '../../src/index.ts'
+import { createClock, HOUR, MINUTE, SECOND } from '../clock.ts'
+import { freePort, run, scratch, start } from './run.ts'
+
+const AUDIENCE = 'https://a.example'
+const CLI = join(import.meta.dirname, '..', '..', 'src', 'cli.ts')
+
+let server: Sidemint
+test.before(async () => {
+  server = await startSidemint()
+})
+test.after.always(() => server.close())
+
+/** A directory of its own for each test, and the file's place in it. */
+function place() {
+  const directory = join(scratch, crypto.randomUUID())
+  mkdirSync(directory)
+  return { directory, file: join(directory, 'token') }
+}
+
+const argvOf = (file: string, ...more: string[]) => [
+  'token',
+  `--audience=${AUDIENCE}`,
+  `--server=${server.url}`,
+  `--out=${file}`,
+  ...more,
+]
+
+test('token --out writes the token alone into a file for its user only, and prints nothing', async (t) => {
+  const { directory, file } = place()
+  t.deepEqual(await run(argvOf(file, '--format=full')), { code: 0, out: '', err: '' })
+  t.regex(readFileSync(file, 'utf8'), /^[\w-]+\.[\w-]+\.[\w-]+$/)
+  t.like(readClaims(readFileSync(file, 'utf8')), { aud: AUDIENCE, email_verified: true })
+  t.is(statSync(file).mode & 0o777, 0o600)
+  t.deepEqual(readdirSync(directory), ['token'])
+})
+
+test('token --out replaces a file that others may read by one that they may not, and the target of a link', async (t) => {
+  const { directory, file } = place()
+  writeFileSync(file, 'old')
+  chmodSync(file, 0o644)
+  const link = join(directory, 'link')
+  symlinkSync(file, link)
+  t.is((await run(argvOf(link))).code, 0)
+  t.true(lstatSync(link).isSymbolicLink())
+  t.is(statSync(file).mode & 0o777, 0o600)
+  t.like(readClaims(readFileSync(file, 'utf8')), { aud: AUDIENCE })
+})
+
+test('token --out takes the account and the person that token takes', async (t) => {
+  const { file } = place()
+  const email = 'orders@acme-dev.iam.gserviceaccount.com'
+  await run(['token', '--audience=a', '--source=local', `--service-account=${email}`, '--format=full', `--out=${file}`])
+  t.like(readClaims(readFileSync(file, 'utf8')), { aud: 'a', email })
+  await run(['token', '--user=ann@acme.com', `--out=${file}`])
+  t.like(readClaims(readFileSync(file, 'utf8')), { email: 'ann@acme.com' })
+})
+
+for (const [argv, what] of [
+  [['--out=/'], /--out: "?\/"? is not the name of a file/],
+  [['--out='], /--out: /],
+  [[`--out=${scratch}`], /--out: .* is a directory; name a file/],
+  [['--out=/dev/null'], /--out: "?\/dev\/null"? is not a regular file/],
+  [['--watch'], /--watch: keeps a file fresh; name it with --out/],
+  [['--claims', '--out=/tmp/never-written'], /--claims: /],
+] as const) {
+  test(`token ${argv.join(' ')} is misuse`, async (t) => {
+    const { code, out, err } = await run(['token', '--audience=a', `--server=${server.url}`, ...argv])
+    t.like({ code, out }, { code: 2, out: '' })
+    t.regex(err, what)
+  })
+}
+
+test('a directory that is not there is a failure with a code, with --watch too', async (t) => {
+  for (const more of [[], ['--watch']]) {
+    const { code, out, err } = await run(argvOf('/no/such/token', ...more))
+    t.like({ code, out }, { code: 1, out: '' })
+    t.regex(
+      err,
+      /^sidemint: TOKEN_FILE_UNUSABLE: cannot write the token file \/no\/such\/token: no such file or directory \(ENOENT\)\. Fix: [^\n]+\n$/,
+    )
+  }
+})
+
+/** In a mount namespace of its own, where the machine allows one; `script` sees the directory as `$1`. */
+function inNamespace(directory: string, script: string, ...argv: string[]): string | undefined {
+  try {
+    const mounted = ['--mount', 'sh', '-c', `${script}; "$@" 2>&1; echo "code $?"; ls -A "$0"; cat "$0/token"`]
+    return execFileSync('unshare', [...mounted, directory, process.execPath, CLI, ...argv], { encoding: 'utf8' })
+  } catch {
+    return undefined
+  }
+}
+const TMPFS = 'mount -t tmpfs -o size=16k none "$0" && printf old > "$0/token"'
+const canMount = inNamespace(place().directory, TMPFS, '--version')?.includes('code 0') === true
+if (!canMount) console.log('skipped where nothing may be mounted: a token file on a disk that is full or read-only')
+const mounting = canMount ? test : test.skip
+
+mounting(
+  'on a disk that is full or read-only the old token stays, no half file is left, and the error says why',
+  (t) => {
+    const { directory, file } = place()
+    const argv = ['token', '--audience=a', '--source=local', `--out=${file}`]
+    const full = inNamespace(directory, `${TMPFS} && (cat /dev/zero > "$0/other" 2>/dev/null || true)`, ...argv)
+    t.regex(
+      full ?? '',
+      /TOKEN_FILE_UNUSABLE: [^\n]* no space left on device \(ENOSPC\)\. Fix: [^\n]*room\ncode 1\nother\ntoken\nold$/,
+    )
+    const readOnly = inNamespace(directory, `${TMPFS} && mount -o remount,ro "$0"`, ...argv)
+    t.regex(
+      readOnly ?? '',
+      /TOKEN_FILE_UNUSABLE: [^\n]* read-only file system \(EROFS\)\. Fix: [^\n]*\ncode 1\ntoken\nold$/,
+    )
+  },
+)
+
+test('token --watch stays until SIGTERM, which ends it with 0', async (t) => {
+  const { directory, file } = place()
+  const child = spawn(process.execPath, [CLI, ...argvOf(file, '--watch')], { stdio: ['ignore', 'ignore', 'pipe'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  let said = ''
+  for await (const chunk of child.stderr.setEncoding('utf8')) {
+    said += chunk
+    if (said.includes('wrote')) child.kill('SIGTERM')
+  }
+  const [code] = child.exitCode === null ? await once(child, 'exit') : [child.exitCode]
+  t.is(code, 0)
+  t.regex(said, /^sidemint: wrote \S+\/token: its token is valid until \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n$/)
+  t.like(readClaims(readFileSync(file, 'utf8')), { aud: AUDIENCE })
+  t.deepEqual(readdirSync(directory), ['token'])
+})
+
+test('token --watch may start before its server, and says what it waits for', async (t) => {
+  const { file } = place()
+  const port = await freePort()
+  const running = start(['token', '--audience=a', `--server=http://127.0.0.1:${port}`, `--out=${file}`, '--watch'])
+  await running.said(/no new token for \S+token, trying again: NO_SERVER: .*ECONNREFUSED.*Fix: start one/)
+  await using _ = await startSidemint({ port })
+  await running.said(/wrote /)
+  running.stop()
+  t.like(await running.ended, { code: 0, out: '' })
+  t.like(readClaims(readFileSync(file, 'utf8')), { aud: 'a' })
+})
+
+test('what does not pass by itself ends token --watch at its start, with the code', async (t) => {
+  await using strict = await startSidemint({ allowAudience: ['https://*'] })
+  const { file } = place()
+  const { code, err } = await run(['token', '--audience=a', `--server=${strict.url}`, `--out=${file}`, '--watch'])
+  t.is(code, 1)
+  t.regex(err, /^sidemint: SERVER_REFUSED: .*AUDIENCE_NOT_ALLOWED/)
+  t.throws(() => statSync(file), { code: 'ENOENT' })
+})
+
+const jwt = (endMs: number) => `e30.${Buffer.from(JSON.stringify({ exp: endMs / 1_000 })).toString('base64url')}.x`
+
+/** Watches by a clock of the test's: `onTick` sees each moment, and ends it by returning true. */
+async function watch(
+  obtain: (nowMs: number) => string,
+  onTick: (nowMs: number, file: string) => boolean,
+  clock = createClock(),
+) {
+  const { file } = place()
+  const { promise: stopped, resolve: stop } = Promise.withResolvers<void>()
+  const said: string[] = []
+  const latestMs = clock.now() + 24 * HOUR
+  await keepTokenFile({
+    path: file,
+    obtain: async () => obtain(clock.now()),
+    say: (text) => said.push(text),
+    now: clock.now,
+    wait: async (ms) => {
+      clock.advance(ms)
+      if (clock.now() > latestMs) throw new Error('it has waited for a day')
+      if (onTick(clock.now(), file)) stop()
+    },
+    stopped,
+  })
+  return { said, file }
+}
+const endIn = (file: string, nowMs: number) => Number(readClaims(readFileSync(file, 'utf8'))?.exp) * 1_000 - nowMs
+
+test('after the laptop has slept a new token is there within a second', async (t) => {
+  const clock = createClock()
+  const sleepsAtMs = clock.now() + 5 * MINUTE
+  let woken: number | undefined
+  await watch(
+    (nowMs) => jwt(nowMs + HOUR),
+    (nowMs, file) => {
+      if (woken === undefined && nowMs >= sleepsAtMs) {
+        clock.advance(3 * HOUR)
+        woken = clock.now()
+      }
+      return woken !== undefined && endIn(file, clock.now()) > 55 * MINUTE && clock.now() > woken
+    },
+    clock,
+  )
+  t.true(clock.now() - (woken ?? 0) <= 2 * SECOND)
+})
+
+test('a clock that is set back gets the file a new token', async (t) => {
+  const clock = createClock()
+  const startMs = clock.now()
+  let obtained = 0
+  let isSetBack = false
+  await watch(
+    () => jwt(startMs + ++obtained * HOUR),
+    () => {
+      if (!isSetBack) clock.advance(-10 * HOUR)
+      isSetBack = true
+      return obtained > 1
+    },
+    clock,
+  )
+  t.true(clock.now() < startMs - 9 * HOUR)
+})
+
+test('a server whose tokens live for less than five minutes is asked for the next one in time, and it is said', async (t) => {
+  let expired = false
+  const clock = createClock()
+  const startMs = clock.now()
+  const { said } = await watch(
+    (nowMs) => jwt(nowMs + 3 * MINUTE),
+    (nowMs, file) => {
+      expired ||= endIn(file, nowMs) < 2 * MINUTE
+      return nowMs > startMs + 20 * MINUTE
+    },
+    clock,
+  )
+  t.false(expired)
+  t.regex(said[0] ?? '', /less than five minutes: that is all it got/)
+})
+
+test('a failure that does not pass keeps the last token, is said once, and ends when the cause is gone', async (t) => {
+  const clock = createClock()
+  const startMs = clock.now()
+  const denied = () => failure('NO_SERVER', { url: 'http://x', reason: 'gone' }, { status: 403 })
+  const { said } = await watch(
+    (nowMs) => {
+      const minute = (nowMs - startMs) / MINUTE
+      if (minute > 5 && minute < 30) throw denied()
+      return jwt(nowMs + HOUR)
+    },
+    (nowMs) => nowMs > startMs + 40 * MINUTE,
+    clock,
+  )
+  t.deepEqual(
+    said.map((text) => text.replace(/ \S*token[:,].*/, '')),
+    ['wrote', 'no new token for', 'wrote'],
+  )
+  t.regex(said[1] ?? '', /trying again: NO_SERVER: .* \(its token is valid until 2026-01-15T13:00:00Z\)$/)
+})
+
+test('what is no token, or has expired, or ends sooner never replaces the token', async (t) => {
+  const clock = createClock()
+  const startMs = clock.now()
+  const first = jwt(startMs + HOUR)
+  const others = ['<html>', 'e30.e30.x', jwt(startMs - SECOND), jwt(startMs + 50 * MINUTE)]
+  const { said, file } = await watch(
+    (nowMs) => (nowMs === startMs ? first : (others.shift() ?? 'a.b.c')),
+    () => others.length === 0,
+    clock,
+  )
+  t.is(readFileSync(file, 'utf8'), first)
+  t.is(said.filter((text) => text.includes('TOKEN_NOT_KEPT')).length, 3)
+})
