@@ -33,7 +33,7 @@ test('no rule fails with ours, what we do otherwise is really so, and docs/confo
 const TIMED = ['last-etag', 'waiting']
 
 for (const fault of FAULTS.filter(({ finds }) => !finds.some((name) => TIMED.includes(name)))) {
-  test(`${fault.finds.join(' and ')} find that ${fault.title}`, async (t) => {
+  test.serial(`${fault.finds.join(' and ')} find that ${fault.title}`, async (t) => {
     const failed = await failedWith(fault, fault.finds)
     t.deepEqual(
       failed.map(({ rule }) => rule),
