@@ -17,6 +17,8 @@ import type { RunningServer } from '../server.ts'
 /** The variables that every app needs; `sidemint env` prints all. */
 const NEEDED = [...METADATA_VARIABLES, 'METADATA_SERVER_DETECTION']
 
+const PAGE = '/_sidemint/'
+
 const USER_TOKENS =
   'a user login is served as it is (--allow-user-tokens): whoever can reach this server gets all rights of that user'
 
@@ -27,6 +29,7 @@ export function announce(server: RunningServer, log: Log, { host, logFormat, all
   const all = createClientEnv({ url, emptyDirectory: '', env: {} })
   const elsewhere = server.url === defaultsOf().server ? '' : ` --server ${server.url}`
   const needed = Object.fromEntries(NEEDED.map((name) => [name, all[name]]))
+  if (!everywhere) log.showAt(server.url)
   announceAdvice(server, log)
   if (allowUserTokens && server.source.name === 'google') log.say('warn', USER_TOKENS, { event: 'start' })
   if (logFormat === 'json') {
@@ -35,6 +38,7 @@ export function announce(server: RunningServer, log: Log, { host, logFormat, all
       event: 'start',
       version,
       url: server.url,
+      page: `${server.url}${PAGE}`,
       source: source.name,
       why: source.why,
       ...(server.credentials === undefined ? {} : { credentials: server.credentials }),
@@ -57,6 +61,7 @@ export function announce(server: RunningServer, log: Log, { host, logFormat, all
       .map((identity) => describeIdentity(identity, server.ports.get(identity)))
       .map((email, index) => `${index === 0 ? 'identity' : '        '} ${email}`),
     ...describeFront(server.front),
+    `page     ${describePage(server, everywhere)}`,
     `apps     ${Object.entries(needed)
       .map(([name, value]) => `${name}=${value}`)
       .join(' ')}`,
@@ -65,6 +70,14 @@ export function announce(server: RunningServer, log: Log, { host, logFormat, all
       : `         eval "$(sidemint env${elsewhere})" sets these and what else a client needs`,
   ]
   for (const line of lines) log.say('info', line)
+}
+
+/** In a container only whoever publishes the port knows where the page is, and must know who else gets tokens there. */
+function describePage({ url, source }: RunningServer, everywhere: boolean): string {
+  if (!everywhere) return `${url}${PAGE} shows who called whom, and why a call was refused`
+  if (source.name === 'local')
+    return `${PAGE} of this port; publish it to 127.0.0.1 alone, since whoever reaches it gets tokens`
+  return `${PAGE} of this port; do not publish it: every program of the host would get real tokens there`
 }
 
 export function announceAdvice({ advice }: RunningServer, log: Log): void {
@@ -88,6 +101,7 @@ function describeIdentity(identity: Identity, port: number | undefined): string 
 }
 
 export function announceGates({ gates, urls, adminUrl }: RunningGates, log: Log, format: 'text' | 'json'): void {
+  log.showAt(adminUrl)
   if (format === 'json') {
     log.say('info', 'listening', { event: 'start', version, urls, adminUrl, gates })
     return
@@ -95,6 +109,7 @@ export function announceGates({ gates, urls, adminUrl }: RunningGates, log: Log,
   const lines = [
     `sidemint gate ${version} at ${urls.join(', ')}`,
     ...gates.flatMap(describeGate),
+    `page     ${adminUrl}${PAGE} shows who was refused, and why`,
     `health   ${adminUrl}/_sidemint/health, /_sidemint/metrics`,
   ]
   for (const line of lines) log.say('info', line)

@@ -4,6 +4,7 @@ import { readErrorBody } from '../core/errors.ts'
 import { readClaims } from '../core/token.ts'
 import { type Finding, fail, ok } from './finding.ts'
 import { AUDIENCE } from './mints.ts'
+import { findRefused } from './refused.ts'
 
 /** On this host and in this stack a server answers at once. Not for mints, which may take ten seconds. */
 const ANSWER_TIMEOUT_MS = 2_000
@@ -22,11 +23,12 @@ export interface Running {
 export async function askRunning(url: string): Promise<Running | undefined> {
   if ((await whoAnswers(new URL(url).host)) !== 'sidemint') return undefined
   try {
-    const [project, email, unready, token] = await Promise.all([
+    const [project, email, unready, token, requests] = await Promise.all([
       tell(url, `${V1}/project/project-id`),
       tell(url, `${V1}/instance/service-accounts/default/email`),
       findUnready(url),
       askToken(url),
+      tell(url, '/_sidemint/requests'),
     ])
     const whose = email === undefined ? 'it has no identity for whoever asks from here' : `it speaks for ${email}`
     const known = ok(
@@ -34,9 +36,12 @@ export async function askRunning(url: string): Promise<Running | undefined> {
       `a sidemint answers at ${url}: ${whose}, in the project ${project ?? 'that it does not tell'}`,
     )
     const failures = [token, unready].filter((finding) => finding?.status === 'fail')
+    const refused = requests === undefined ? [] : findRefused(url, requests)
     const told = failures.filter((finding, at) => failures.findIndex((each) => each?.code === finding?.code) === at)
     return {
-      findings: [known, ...(token?.status === 'ok' ? [token] : []), ...told].filter((finding) => finding !== undefined),
+      findings: [known, ...(token?.status === 'ok' ? [token] : []), ...told, ...refused].filter(
+        (finding) => finding !== undefined,
+      ),
       gives: token?.status === 'ok',
     }
   } catch (error) {

@@ -5,6 +5,7 @@
 
 import pino from 'pino'
 import type { GateEvent, MintEvent, RequestEvent, SidemintEvent } from '../core/events.ts'
+import { hopAddress } from '../core/hop.ts'
 import { visible } from '../core/visible.ts'
 
 export type Level = 'debug' | 'info' | 'warn' | 'error'
@@ -14,6 +15,8 @@ export interface Log {
   read(event: SidemintEvent): void
   /** A line of the banner, which is not an event. `fields` are for the JSON record. */
   say(level: Level, text: string, fields?: object): void
+  /** From now on a refusal ends with its address on the page of the server at this URL; before, with its path there. */
+  showAt(url: string): void
 }
 
 export interface LogOptions {
@@ -48,6 +51,7 @@ const LEVELS: readonly LogOptions['level'][] = ['debug', 'info', 'warn', 'error'
 export function createLog(options: LogOptions): Log {
   const { format, level: least, now } = options
   const writtenAtMs = new Map<string, number>()
+  let shownAt = ''
   const put = format === 'json' ? recordWriter(options) : textWriter(options)
   const isEnabled = (level: Level) => LEVELS.indexOf(level) >= LEVELS.indexOf(least)
 
@@ -63,11 +67,14 @@ export function createLog(options: LogOptions): Log {
     read(event) {
       const level = levelOf(event)
       if (level === undefined || !isEnabled(level)) return
-      const line = describe(event)
+      const line = describe(event, shownAt)
       if (line.repeat === undefined || !isRepeated(line.repeat)) put(level, line)
     },
     say(level, text, fields = {}) {
       if (isEnabled(level)) put(level, { text, fields: () => fields })
+    },
+    showAt(url) {
+      shownAt = url
     },
   }
 }
@@ -106,10 +113,10 @@ function levelOf(event: SidemintEvent): Level | undefined {
   return result === 'mint' || first ? 'info' : 'debug'
 }
 
-function describe(event: SidemintEvent): Line {
+function describe(event: SidemintEvent, shownAt: string): Line {
   if (event.type === 'request') return describeRequest(event)
   if (event.type === 'mint') return describeRefresh(event)
-  if (event.type === 'gate') return describeGate(event)
+  if (event.type === 'gate') return describeGate(event, shownAt)
   const { code, text, level } = event
   const line = { text: `${code}: ${printable(text, FIELD_LIMIT)}`, fields: () => ({ event: 'notice', code }) }
   // What repeats is a failure; each change of state is another one.
@@ -138,14 +145,16 @@ function describeRefresh(event: MintEvent): Line {
 const DECIDED = { allow: 'admitted', refuse: 'refused', report: 'admitted, would be refused' }
 
 /** Every decision gets a line, so that they can be counted. */
-function describeGate(event: GateEvent): Line {
+function describeGate(event: GateEvent, shownAt: string): Line {
   const { decision, code, status, upstreamStatus, caller, host, method, path, audience, principal, reason } = event
   const as = principal === '' ? '' : ` as ${shortEmail(principal)} for ${printable(audience)}`
   const outcome = `${DECIDED[decision]}${status === undefined ? '' : ` ${status}`}`
   const answered = upstreamStatus === undefined ? '' : `, answered ${upstreamStatus}`
   const asked = `gate ${printable(caller)} -> ${printable(host)} ${printable(method)} ${printable(path, FIELD_LIMIT)}`
+  const why = reason === '' ? '' : `: ${printable(reason, FIELD_LIMIT)}`
+  const page = decision === 'allow' ? undefined : `${shownAt}/_sidemint/#${hopAddress(event)}`
   return {
-    text: `${asked} ${outcome}${as}${answered} ${code}${reason === '' ? '' : `: ${printable(reason, FIELD_LIMIT)}`}`,
+    text: `${asked} ${outcome}${as}${answered} ${code}${why}${page === undefined ? '' : ` See ${page}`}`,
     fields() {
       const { type, at: _at, wants: _wants, claims: _claims, ...others } = event
       return {
@@ -153,6 +162,7 @@ function describeGate(event: GateEvent): Line {
         ...others,
         audience: printable(audience, FIELD_LIMIT),
         reason: printable(reason, FIELD_LIMIT),
+        ...(page === undefined ? {} : { page }),
       }
     },
   }

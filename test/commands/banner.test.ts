@@ -41,6 +41,13 @@ for (const host of ['0.0.0.0', '::']) {
   })
 }
 
+test('the banner says where the page is, and in a container what publishing its port would give away', async (t) => {
+  t.regex(await bannerOf('127.0.0.1'), /page +http:\/\/127\.0\.0\.1:PORT\/_sidemint\/ shows who called whom/)
+  t.regex(await bannerOf('0.0.0.0'), /page +\/_sidemint\/ of this port; publish it to 127\.0\.0\.1 alone/)
+  const real = await bannerOf('0.0.0.0', { source: 'google' })
+  t.regex(real, /page +\/_sidemint\/ of this port; do not publish it: every program of the host would get real tokens/)
+})
+
 const RIGHTS = /WARN a user login is served as it is \(--allow-user-tokens\): .* all rights of that user/
 test('the banner warns where a user login is served as it is, and only there', async (t) => {
   t.regex(await bannerOf('127.0.0.1', { source: 'google', allowUserTokens: true }), RIGHTS)

@@ -51,7 +51,11 @@ test('serve says which gates stand where, and each decision with who called whom
   const served = await serve(['--config', config, '--gate-port=0'])
   const [, front = ''] = await served.said(/gates +at (http:\/\/127\.0\.0\.1:\d+)\n/)
   await ask(front, '/entries', { headers: { Host: 'billing' } })
-  await served.said(/gate 127\.0\.0\.1 -> billing GET \/entries refused 403 TOKEN_MISSING: /)
+  const [, place] = await served.said(
+    /gate 127\.0\.0\.1 -> billing GET \/entries refused 403 TOKEN_MISSING: .* See (http\S+#hop-\S+)\n/,
+  )
+  const { hops } = JSON.parse((await ask(served.url, '/_sidemint/requests')).body)
+  t.is(place, `${served.url}/_sidemint/#${hops[0].address}`)
   served.stop()
   const { err } = await served.ended
   t.regex(err, /fronts +billing -> http:\/\/127\.0\.0\.1:1\n/)
