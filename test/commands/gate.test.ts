@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import test from 'ava'
 import { help } from '../../src/commands/gate.ts'
 import { help as serveHelp } from '../../src/commands/serve.ts'
-import { runCli } from '../command-line.ts'
 import { scratch, startGate, startService } from '../gate/process.ts'
+import { run } from './run.ts'
 
 test('a gate stops within a second, also over an open event stream, an upload and a WebSocket', async (t) => {
   let uploading = () => {}
@@ -43,23 +43,20 @@ test('a gate stops within a second, also over an open event stream, an upload an
 
 test('everything that is wrong is said at once, with exit code 2', async (t) => {
   const argv = ['gate', '--upstream=ledger', '--invoker=bob,user:x', '--prot=1', '--mode=off', '--audience=x']
-  const { code, stderr } = await runCli(argv, { env: { SIDEMINT_ADMIN_PORT: 'x' } })
+  const { code, err: stderr } = await run(argv, { SIDEMINT_ADMIN_PORT: 'x' })
   t.is(code, 2)
   for (const named of ['--upstream', '--invoker[0]', '--invoker[1]', '--prot', '--mode', 'SIDEMINT_ADMIN_PORT']) {
     t.true(stderr.includes(named), named)
   }
   const policy = join(scratch, 'policy.json')
   writeFileSync(policy, '{"bindings":[{"role":"roles/run.invoker","members":["allUsers"],"condition":{"title":"x"}}]}')
-  const refused = await runCli(['gate', '--upstream=http://a', '--audience=x', '--policy', policy])
+  const refused = await run(['gate', '--upstream=http://a', '--audience=x', '--policy', policy])
   t.is(refused.code, 2)
   t.regex(
-    refused.stderr,
+    refused.err,
     /condition.*; take that binding out of the file, and name whom it should admit in --invoker\. Fix: /,
   )
-  for (const told of [
-    refused.stderr,
-    (await runCli(['gate', '--upstream=http://a', '--audience=x', '--invoker=bob'])).stderr,
-  ])
+  for (const told of [refused.err, (await run(['gate', '--upstream=http://a', '--audience=x', '--invoker=bob'])).err])
     t.is(told.split('Fix: ').length, 2, told)
 })
 

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { main } from '../../src/commands/main.ts'
 import { COMPILE_CACHE } from '../compile-cache.ts'
 
@@ -26,6 +26,8 @@ export interface Running {
   ended: Promise<Outcome>
   /** Waits until what was said on stderr so far matches, and answers the match. */
   said(what: RegExp): Promise<RegExpExecArray>
+  /** What was said on stderr so far. */
+  err(): string
   /** As the signal of that name does. */
   stop(signal?: string): void
 }
@@ -58,7 +60,7 @@ export function start(argv: readonly string[], env: NodeJS.ProcessEnv = {}): Run
     void ended.then(() => reject(new Error(`it ended and had said only: ${err}`)))
     return promise.finally(() => listeners.delete(look))
   }
-  return { ended, said, stop: (signal = 'SIGTERM') => stop(signal) }
+  return { ended, said, err: () => err, stop: (signal = 'SIGTERM') => stop(signal) }
 }
 
 /** Runs a command that ends by itself. */
@@ -78,4 +80,35 @@ export async function serve(argv: readonly string[] = [], env: NodeJS.ProcessEnv
   const running = start(['serve', '--port', '0', ...argv], env)
   const [url] = await running.said(/http:\/\/127\.0\.0\.1:\d+/)
   return { ...running, url }
+}
+
+export type LogRecord = Record<string, unknown>
+
+/** A command that serves, with a log in JSON, once it does. */
+export async function serving<Banner extends LogRecord>(
+  t: ExecutionContext,
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+) {
+  const running = start([...argv, '--log-format=json'], env)
+  t.teardown(async () => {
+    running.stop()
+    await running.ended
+  })
+  const records = (): LogRecord[] =>
+    [...running.err().matchAll(/^\{.*\}$/gm)].map(([line]) => JSON.parse(line) as LogRecord)
+  await running.said(/^\{.*"event":"start".*\}$/m)
+  return {
+    /** The first record of the log. */
+    banner: records().find(({ event }) => event === 'start') as Banner,
+    records,
+    /** Waits until the log has so many records of an event. */
+    async logged(event: string, count: number) {
+      await running.said(new RegExp(`(?:"event":"${event}"[^]*?){${count}}`))
+    },
+    async stop() {
+      running.stop()
+      return running.ended
+    },
+  }
 }

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { readClaims } from '../../src/core/token.ts'
-import { runCli, startCli } from '../command-line.ts'
+import { runCli } from '../command-line.ts'
+import { run, serving } from '../commands/run.ts'
 import { startService } from '../gate/stack.ts'
 import { ask } from '../http-client.ts'
 
@@ -35,7 +36,7 @@ test('a secret that is empty, short, not printable or unreadable is exit 2, and 
     [['--control-secret', SECRET], {}],
   ]
   for (const [argv, env] of wrong) {
-    const { code, stderr } = await runCli([...SERVE, ...argv], { env })
+    const { code, err: stderr } = await run([...SERVE, ...argv], env)
     t.is(code, 2, stderr)
     t.regex(stderr, /control-secret|CONTROL_SECRET/i)
     for (const secret of [short, SECRET]) t.false(stderr.includes(secret) && !argv.includes('--control-secret'))
@@ -44,9 +45,9 @@ test('a secret that is empty, short, not printable or unreadable is exit 2, and 
 
 test('the secret in a file turns the control API on, and token --user and curl --user ask the server by it', async (t) => {
   const path = fileWith(`${SECRET}\n`)
-  const { banner } = await startCli<{ url: string; event: string }>(t, [...SERVE, '--control-secret-file', path])
+  const { banner } = await serving<{ url: string; event: string }>(t, [...SERVE, '--control-secret-file', path])
   const asked = ['token', '--user=ann@acme.example', '--server', banner.url]
-  const { code, stdout, stderr } = await runCli([...asked, '--control-secret-file', path])
+  const { code, out: stdout, err: stderr } = await run([...asked, '--control-secret-file', path])
   t.is(code, 0, stderr)
   t.is(stderr, '')
   t.like(readClaims(stdout), { email: 'ann@acme.example', iss: banner.url })
@@ -68,16 +69,16 @@ test('the secret in a file turns the control API on, and token --user and curl -
   const [, sent = ''] = /^Bearer (.*)$/.exec(reached[0]?.headers.authorization ?? '') ?? []
   t.like(readClaims(sent), { email: 'ann@acme.example', iss: banner.url })
 
-  const other = await runCli(asked, { env: { SIDEMINT_CONTROL_SECRET: `${SECRET}-other` } })
+  const other = await run(asked, { SIDEMINT_CONTROL_SECRET: `${SECRET}-other` })
   t.is(other.code, 1)
-  t.regex(other.stderr, /SERVER_REFUSED.*401: CONTROL_SECRET_WRONG/)
-  t.false(other.stderr.includes(SECRET))
+  t.regex(other.err, /SERVER_REFUSED.*401: CONTROL_SECRET_WRONG/)
+  t.false(other.err.includes(SECRET))
 })
 
 test('a server without a control secret signs for nobody who asks', async (t) => {
-  const { banner } = await startCli<{ url: string; event: string }>(t, SERVE)
+  const { banner } = await serving<{ url: string; event: string }>(t, SERVE)
   const argv = ['token', '--user=ann@acme.example', '--server', banner.url]
-  const { code, stderr } = await runCli(argv, { env: { SIDEMINT_CONTROL_SECRET: SECRET } })
+  const { code, err: stderr } = await run(argv, { SIDEMINT_CONTROL_SECRET: SECRET })
   t.is(code, 1)
   t.regex(stderr, /it has no control secret/)
 })

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { startCli } from '../command-line.ts'
+import { serving } from '../commands/run.ts'
 import { BILLING, metadata, scratch, startGate, startService } from '../gate/process.ts'
 import { ask, DEFAULT_ACCOUNT } from '../http-client.ts'
 import { compare } from './document.ts'
@@ -57,7 +57,7 @@ test('a server that fronts its gates has both halves of a call in one row', asyn
   const gate = { host: 'ledger', upstream, audience: [AUDIENCE], invoker: [`serviceAccount:${BILLING}`] }
   writeFileSync(config, JSON.stringify({ gates: [gate] }))
   const flags = ['--source=local', '--port=0', '--gate-port=0', '--service-account', BILLING, '--config', config]
-  const { banner } = await startCli<{ event: string; url: string; gateUrls: string[] }>(t, ['serve', ...flags])
+  const { banner } = await serving<{ event: string; url: string; gateUrls: string[] }>(t, ['serve', ...flags])
   const { url, gateUrls } = banner
   const token = (await ask(url, `${DEFAULT_ACCOUNT}/identity?audience=${AUDIENCE}`)).body
   const headers = { Host: 'ledger', Authorization: `Bearer ${token}` }

@@ -8,7 +8,7 @@ import { settle } from '../../src/config/layers.ts'
 import type { Settings } from '../../src/config/settings.ts'
 import { takeSnapshot } from '../../src/core/snapshot.ts'
 import { startServer } from '../../src/server.ts'
-import { startCli } from '../command-line.ts'
+import { serving } from '../commands/run.ts'
 import { freePort, startService } from '../gate/process.ts'
 import { startFakeGoogle } from '../google/start.ts'
 import { ask, DEFAULT_ACCOUNT, type Reply, V1 } from '../http-client.ts'
@@ -185,15 +185,15 @@ test('a settings file that is rewritten byte by byte under load gives nobody an 
 
 test('serve applies its file by itself, and is stopped while it looks', async (t) => {
   const { path } = await startFollowed(t, withStage('dev'))
-  const running = await startCli<{ url: string }>(t, ['serve', '--port=0', '--source=local', '--config', path])
+  const running = await serving<{ url: string }>(t, ['serve', '--port=0', '--source=local', '--config', path])
   const reply = ask(running.banner.url, `${STAGE}?wait_for_change=true`)
   await ask(running.banner.url, STAGE)
   writeFileSync(path, withStage('test'))
   t.is((await reply).body, 'test')
   await running.logged('notice', 1)
   t.true(
-    running.records.some(({ code }) => code === 'SETTINGS_APPLIED'),
-    JSON.stringify(running.records),
+    running.records().some(({ code }) => code === 'SETTINGS_APPLIED'),
+    JSON.stringify(running.records()),
   )
   t.is((await running.stop()).code, 0)
 })
