@@ -198,8 +198,8 @@ test.serial('up --wait sidemint takes less than 5 s, and the key is the one from
   t.is(await keyId(), key)
 })
 
-test.serial('a person calls it by the lines of the README', async (t) => {
-  const blocks = [...readFileSync(join(ROOT, 'README.md'), 'utf8').matchAll(/```sh\n([\s\S]*?)```/g)]
+test.serial('a person calls it by the lines of docs/front-door.md', async (t) => {
+  const blocks = [...readFileSync(join(ROOT, 'docs/front-door.md'), 'utf8').matchAll(/```sh[^\n]*\n([\s\S]*?)```/g)]
   const lines = blocks.map(([, text]) => text).find((text) => text?.includes('sidemint curl --user'))
   const script = `set -e\nsidemint() { '${process.execPath}' '${join(ROOT, 'src/cli.ts')}' "$@"; }\n${lines}`
   const cwd = mkdtempSync(join(tmpdir(), 'sidemint-readme-'))

@@ -1,0 +1,127 @@
+/** A machine of a reader: a fresh clone, a stack of the reader's own beside it, and a shell. */
+
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { parse } from 'yaml'
+import { readSettingsFile } from '../../src/config/file.ts'
+import { settle } from '../../src/config/layers.ts'
+import type { Block } from './blocks.ts'
+
+export const ROOT = new URL('../..', import.meta.url).pathname
+const SHOP = join(import.meta.dirname, 'shop')
+
+/** What this machine has for its own shell, without what npm puts before it for a script. */
+const OWN_PATH = (process.env.PATH ?? '')
+  .split(delimiter)
+  .filter((folder) => !folder.endsWith(join('node_modules', '.bin')) && !folder.includes('node-gyp-bin'))
+
+export interface Place {
+  /** Has `sidemint`, once it is cloned, and the shop. */
+  folder: string
+  /** Runs the block, or writes and checks it. What it printed. Throws where it does not work as it stands. */
+  run(block: Block): Promise<string>
+  /** Runs a command of the test's own in the shop. */
+  type(text: string): Promise<string>
+  close(): Promise<void>
+}
+
+/**
+ * With a clone and what was installed beside it the shop has the package, and the machine our Node.js; without one the
+ * machine has what it has.
+ */
+export function createPlace(project: string, clone?: string): Place {
+  const folder = mkdtempSync(join(tmpdir(), 'sidemint-readme-'))
+  const shop = join(folder, 'shop')
+  cpSync(join(ROOT, 'examples/compose/service'), join(shop, 'node'), { recursive: true })
+  cpSync(SHOP, shop, { recursive: true })
+  if (clone !== undefined) {
+    symlinkSync(clone, join(folder, 'sidemint'))
+    cpSync(join(clone, '../installed'), shop, { recursive: true, verbatimSymlinks: true })
+  }
+  const PATH = (clone === undefined ? OWN_PATH : [dirname(process.execPath), ...OWN_PATH]).join(delimiter)
+  const { CI: _ci, ...inherited } = process.env
+  const env = {
+    ...inherited,
+    PATH,
+    ADDRESS: `file://${ROOT}`,
+    COMPOSE_PROJECT_NAME: project,
+    COMPOSE_PROGRESS: 'quiet',
+  }
+  const bash = (text: string, cwd: string) => shell(text, cwd, env)
+  const servers: ChildProcess[] = []
+  return {
+    folder,
+    type: (text) => bash(text, shop),
+    async run(block) {
+      const cwd = join(folder, block.folder ?? (block.page === 'README.md' ? '' : 'shop'))
+      if (block.serves) {
+        servers.push(await serve(block.text, cwd, env))
+        return ''
+      }
+      if (block.file === undefined) return await bash(block.text, cwd)
+      const path = join(cwd, block.file)
+      mkdirSync(dirname(path), { recursive: true })
+      writeFileSync(path, block.text)
+      return await check(path, (text) => bash(text, cwd))
+    },
+    async close() {
+      for (const { pid } of servers) if (pid !== undefined) process.kill(-pid)
+      await bash('docker compose down --volumes --timeout 2 --remove-orphans', shop).catch(({ message }) =>
+        console.error(message),
+      )
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Installs the tarball that the clone packs, once: beside the clone, for every place that has the clone. */
+export async function installBeside(clone: string): Promise<void> {
+  const folder = join(clone, '../installed')
+  mkdirSync(folder)
+  writeFileSync(join(folder, 'package.json'), '{ "name": "shop", "private": true }\n')
+  const line = `npm pack --silent --pack-destination ${folder} && cd ${folder} && npm install --save-dev --no-audit --no-fund ./*.tgz`
+  await shell(line, clone, process.env)
+}
+
+/** The shop's Go service is built here, since its image has no compiler. */
+export function buildGoService(): void {
+  const env = { ...process.env, CGO_ENABLED: '0' }
+  execFileSync('go', ['build', '-o', 'service', '.'], { cwd: join(SHOP, 'go'), env, stdio: 'inherit' })
+}
+
+async function shell(text: string, cwd: string, env: NodeJS.ProcessEnv): Promise<string> {
+  const ran = promisify(execFile)('bash', ['-euo', 'pipefail', '-c', text], { cwd, env, maxBuffer: 64 * 1024 * 1024 })
+  const { stdout } = await ran.catch(({ code, stdout, stderr }) => {
+    throw new Error(`exit ${code}:\n${text}\n${stdout}\n${stderr}`)
+  })
+  return stdout
+}
+
+/** Resolves once it says where it listens. Its group can be ended by its pid. */
+function serve(text: string, cwd: string, env: NodeJS.ProcessEnv): Promise<ChildProcess> {
+  const child = spawn('bash', ['-c', text], { cwd, env, detached: true, stdio: ['ignore', 'ignore', 'pipe'] })
+  return new Promise((resolve, reject) => {
+    let said = ''
+    child.stderr?.on('data', (data) => {
+      said += data
+      if (said.includes(' at http://')) resolve(child)
+    })
+    child.once('exit', (code) => reject(new Error(`${text} ended with ${code}:\n${said}`)))
+  })
+}
+
+/** Compose files by Compose, settings files by sidemint, programs by whoever runs them next. */
+async function check(path: string, bash: (text: string) => Promise<string>): Promise<string> {
+  if (!path.endsWith('.yaml')) return ''
+  if (!Object.hasOwn(parse(readFileSync(path, 'utf8')), 'services')) {
+    const problems: string[] = []
+    const file = await readSettingsFile(path, problems)
+    settle(file === undefined ? {} : { file }, problems)
+    return ''
+  }
+  const own = ['compose.yaml', 'compose.override.yaml'].map((name) => `-f ${name}`).join(' ')
+  return await bash(`docker compose ${own} ${path.endsWith('compose.override.yaml') ? '' : `-f ${path}`} config`)
+}
