@@ -93,7 +93,7 @@ export function buildGoService(): void {
 }
 
 async function shell(text: string, cwd: string, env: NodeJS.ProcessEnv): Promise<string> {
-  const ran = promisify(execFile)('bash', ['-euo', 'pipefail', '-c', text], { cwd, env, maxBuffer: 64 * 1024 * 1024 })
+  const ran = promisify(execFile)('bash', ['-eo', 'pipefail', '-c', text], { cwd, env, maxBuffer: 64 * 1024 * 1024 })
   const { stdout } = await ran.catch(({ code, stdout, stderr }) => {
     throw new Error(`exit ${code}:\n${text}\n${stdout}\n${stderr}`)
   })
