@@ -9,20 +9,26 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { createSigningKeys, type SigningKeys } from '../../src/issuer/keys.ts'
+import { curl, gcloud } from './commands/language.ts'
 import { go } from './go/language.ts'
+import { java } from './java/language.ts'
 import type { Language } from './language.ts'
 import { node } from './node/language.ts'
 import { ACCOUNT, ASKED, type Client, CUT_AUDIENCE, ISSUER, type Outcome, PROJECT, runProbe } from './probe.ts'
 import { pythonClients } from './python/language.ts'
+import { replays } from './replay/language.ts'
 import { report } from './report.ts'
+import { ruby } from './ruby/language.ts'
 import { testWith } from './toolchain.ts'
 import { byAddress, byVariables, NAMESPACE_NEEDS, type Way } from './way.ts'
 
 const NEWEST = process.env.CLIENTS === 'newest'
-const LANGUAGES: readonly Language[] = [node, pythonClients, go].map((language) => ({
-  ...language,
-  clients: [...language.clients, ...(NEWEST ? (language.scheduled ?? []) : [])],
-}))
+const LANGUAGES: readonly Language[] = [node, pythonClients, go, curl, gcloud, java, ruby, ...replays].map(
+  (language) => ({
+    ...language,
+    clients: [...language.clients, ...(NEWEST ? (language.scheduled ?? []) : [])],
+  }),
+)
 const PAPER = join(import.meta.dirname, '..', '..', 'docs', 'clients.md')
 const RESULTS = /(?<=<!-- results -->\n).*(?=<!-- \/results -->)/s
 
@@ -67,7 +73,7 @@ for (const language of LANGUAGES) {
     for (const way of waysOf(client)) {
       const all = way === 'address' ? [...needs, ...NAMESPACE_NEEDS] : needs
       testWith(all, `${name}, ${client.name}, by ${way}`, async (t) => {
-        t.timeout(120_000)
+        t.timeout(300_000)
         await prepared
         const outcome = await runProbe(client, await open(way), keys)
         outcomes.set(language, [...(outcomes.get(language) ?? []), outcome])

@@ -107,7 +107,7 @@ export async function runProbe(client: Client, way: Way, keys: SigningKeys): Pro
 async function execute(command: readonly string[]): Promise<{ stdout: string; stderr: string }> {
   const [program = '', ...argv] = command
   return new Promise((resolve) => {
-    execFile(program, argv, { timeout: 90_000, maxBuffer: 16 << 20 }, (_, stdout, stderr) =>
+    execFile(program, argv, { timeout: 240_000, maxBuffer: 16 << 20 }, (_, stdout, stderr) =>
       resolve({ stdout, stderr }),
     )
   })
