@@ -10,6 +10,8 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import test from 'ava'
 import { keepTokenFile } from '../../src/commands/token-file.ts'
@@ -157,6 +159,38 @@ test('token --watch may start before its server, and says what it waits for', as
   running.stop()
   t.like(await running.ended, { code: 0, out: '' })
   t.like(readClaims(readFileSync(file, 'utf8')), { aud: 'a' })
+})
+
+test('token --watch waits for what passes by itself, also at its start', async (t) => {
+  await using failing = await startSidemint()
+  failing.failNext({ status: 503 })
+  const { file } = place()
+  const running = start(['token', '--audience=a', `--server=${failing.url}`, `--out=${file}`, '--watch'])
+  await running.said(/trying again: SERVER_REFUSED: .* 503: INJECTED/)
+  await running.said(/wrote /)
+  running.stop()
+  t.is((await running.ended).code, 0)
+})
+
+test('a server that breaks off its answer is said to be gone; one that hangs keeps no signal waiting', async (t) => {
+  const identities: ServerResponse[] = []
+  const broken = createServer((request, response) => {
+    response.writeHead(200, { 'Metadata-Flavor': 'Google' })
+    if (request.url === '/') return void response.end()
+    response.write('ey')
+    if (identities.push(response) === 1) setImmediate(() => response.destroy())
+  })
+  await once(broken.listen(0, '127.0.0.1'), 'listening')
+  t.teardown(() => broken.closeAllConnections())
+  t.teardown(() => broken.close())
+  const { directory, file } = place()
+  const { port } = broken.address() as AddressInfo
+  const running = start(['token', '--audience=a', `--server=http://127.0.0.1:${port}`, `--out=${file}`, '--watch'])
+  await running.said(/trying again: NO_SERVER: /)
+  while (identities.length < 2) await once(broken, 'request')
+  running.stop()
+  t.is((await running.ended).code, 0)
+  t.deepEqual(readdirSync(directory), [])
 })
 
 test('what does not pass by itself ends token --watch at its start, with the code', async (t) => {
