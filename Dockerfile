@@ -14,8 +14,9 @@ RUN npm run build && mkdir keys compiled && \
 FROM ${RUN_IMAGE}
 COPY --from=build /build/dist /opt/sidemint
 COPY --from=build /build/command /usr/bin/sidemint
-# A named volume mounted here takes this directory's owner, so the key can be written.
+# A named volume mounted at one of these takes the directory's owner, so the key and the certificate can be written.
 COPY --from=build --chown=65532:65532 /build/keys /var/lib/sidemint
+COPY --from=build --chown=65532:65532 /build/keys /var/lib/sidemint-stand-in
 # What V8 makes of the code, made by this very Node.js: a fresh container starts with it.
 COPY --from=build --chown=65532:65532 /build/compiled /var/cache/sidemint
 ENV NODE_COMPILE_CACHE=/var/cache/sidemint

@@ -20,7 +20,7 @@ import {
 } from './docker.ts'
 
 const SERVICES = ['orders', 'billing-app', 'ledger-app', 'public-app']
-const ISSUER = 'http://metadata.google.internal'
+const ISSUER = 'https://accounts.google.com'
 const at = (name: string) => `${name}@acme-dev.iam.gserviceaccount.com`
 
 const PROJECT = 'sidemint-test'

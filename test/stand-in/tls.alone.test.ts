@@ -1,11 +1,9 @@
-import 'reflect-metadata'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type ConnectionOptions, connect, createSecureContext, createServer } from 'node:tls'
-import * as x509 from '@peculiar/x509'
 import test from 'ava'
-import { readKey } from '../../src/stand-in/certificate.ts'
+import { signLeaf } from './leaf.ts'
 import { call, startStand } from './stand.ts'
 
 const stand = await startStand()
@@ -57,27 +55,8 @@ test('who does not trust the certificate is told so by its own TLS', async (t) =
 })
 
 test('a leaf that the key of the stand-in signs is refused by who trusts the certificate', async (t) => {
-  const key = readKey(readFileSync(join(dirname(stand.directory), 'stand-in.key'), 'utf8'))
-  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
-  const { subtle } = globalThis.crypto
-  const pkcs8 = key?.export({ type: 'pkcs8', format: 'der' }) ?? Buffer.alloc(0)
-  const signingKey = await subtle.importKey('pkcs8', new Uint8Array(pkcs8), algorithm, false, ['sign'])
-  const leafKeys = await subtle.generateKey(algorithm, true, ['sign', 'verify'])
-  const leaf = await x509.X509CertificateGenerator.create({
-    subject: 'CN=example.com',
-    issuer: new x509.X509Certificate(stand.certificate).subjectName,
-    notBefore: new Date(Date.now() - 3_600_000),
-    notAfter: new Date(Date.now() + 3_600_000),
-    signingAlgorithm: algorithm,
-    publicKey: leafKeys.publicKey,
-    signingKey,
-    extensions: [new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: 'example.com' }])],
-  })
-  const leafKey = Buffer.from(await subtle.exportKey('pkcs8', leafKeys.privateKey)).toString('base64')
-  const server = createServer({
-    cert: `${leaf.toString('pem')}\n${stand.certificate}`,
-    key: `-----BEGIN PRIVATE KEY-----\n${leafKey}\n-----END PRIVATE KEY-----\n`,
-  })
+  const key = readFileSync(join(dirname(stand.directory), 'stand-in.key'), 'utf8')
+  const server = createServer(await signLeaf('example.com', key, stand.certificate))
   server.on('tlsClientError', () => {})
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
