@@ -2,7 +2,7 @@ import { page } from './answers.ts'
 import type { Handler } from './http.ts'
 import type { World } from './world.ts'
 
-/** www.googleapis.com: the keys of the ID tokens, as X.509 and as JWKS (docs/minting.md, "The local issuer"). */
+/** www.googleapis.com: the keys of the ID tokens, as X.509 and as JWKS, and those of accounts (docs/minting.md, "The local issuer"). */
 export function createCerts(world: World): Handler {
   let certificate: Promise<string> | undefined
   return async ({ url, call }) => {
@@ -19,6 +19,12 @@ export function createCerts(world: World): Handler {
     if (url.pathname === '/oauth2/v3/certs') {
       const jwk = { ...key.publicKey.export({ format: 'jwk' }), kid: key.kid, alg: 'RS256', use: 'sig' }
       return { status: 200, body: { keys: [jwk] }, headers }
+    }
+    const [, email = ''] = /^\/robot\/v1\/metadata\/x509\/(.+)$/.exec(decodeURIComponent(url.pathname)) ?? []
+    if (world.account(email) !== undefined) {
+      const managed = await world.managedKey(email)
+      const { certify } = await import('./tls.ts')
+      return { status: 200, body: { [managed.kid]: await certify(managed, world.now()) }, headers }
     }
     throw page(404, 'The requested URL was not found on this server.')
   }

@@ -1,3 +1,4 @@
+import { sign } from 'node:crypto'
 import jwt from 'jsonwebtoken'
 import { type Answer, apiError, errorInfo, page, type Refusal } from './answers.ts'
 import type { Exchange, Handler } from './http.ts'
@@ -7,7 +8,7 @@ import { type AccessToken, projectNumber, type ServiceAccount, type World } from
 const SERVICE = 'iamcredentials.googleapis.com'
 const TITLE = 'IAM Service Account Credentials API'
 const SCOPES = ['https://www.googleapis.com/auth/cloud-platform', 'https://www.googleapis.com/auth/iam']
-const PATH = /^\/v1\/projects\/([^/]+)\/serviceAccounts\/([^/:]+):(generateIdToken|generateAccessToken)$/
+const PATH = /^\/v1\/projects\/([^/]+)\/serviceAccounts\/([^/:]+):(generateIdToken|generateAccessToken|signBlob)$/
 const PREFIX = 'projects/-/serviceAccounts/'
 
 const METHODS = {
@@ -20,6 +21,11 @@ const METHODS = {
     permission: 'iam.serviceAccounts.getAccessToken',
     fields: ['delegates', 'scope', 'lifetime'],
     answer: accessToken,
+  },
+  signBlob: {
+    permission: 'iam.serviceAccounts.signBlob',
+    fields: ['delegates', 'payload'],
+    answer: blob,
   },
 }
 
@@ -169,6 +175,16 @@ function accessToken(world: World, target: ServiceAccount, body: Body): Answer {
   const token = world.issueAccessToken({ principal: target.email, scopes, consumer: target.project }, seconds)
   const expireTime = new Date(world.now() + seconds * 1000).toISOString().replace(/\.\d+Z$/, 'Z')
   return { status: 200, body: { accessToken: token, expireTime } }
+}
+
+/** cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signBlob */
+async function blob(world: World, target: ServiceAccount, { payload }: Body): Promise<Answer> {
+  if (typeof payload !== 'string' || !/^[\w+/-]*={0,2}$/.test(payload)) {
+    throw invalid("Invalid value at 'payload' (TYPE_BYTES), Base64 decoding failed")
+  }
+  const { privateKey, kid } = await world.managedKey(target.email)
+  const signedBlob = sign('sha256', Buffer.from(payload, 'base64'), privateKey).toString('base64')
+  return { status: 200, body: { keyId: kid, signedBlob } }
 }
 
 function strings(body: Body, name: string): string[] {

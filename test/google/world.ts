@@ -10,6 +10,8 @@ export interface World {
   now(): number
   newKey(): Promise<RsaKey>
   signingKey(): Promise<RsaKey>
+  /** Google's own key of an account, by which signBlob signs. */
+  managedKey(email: string): Promise<RsaKey>
   accounts: Map<string, ServiceAccount>
   clients: Map<string, string>
   logins: Map<string, Login>
@@ -69,6 +71,7 @@ const ROLES: Record<string, string[]> = {
     'iam.serviceAccounts.getOpenIdToken',
     'iam.serviceAccounts.getAccessToken',
     'iam.serviceAccounts.implicitDelegation',
+    'iam.serviceAccounts.signBlob',
   ],
   'roles/iam.workloadIdentityUser': ['iam.serviceAccounts.getOpenIdToken', 'iam.serviceAccounts.getAccessToken'],
   'roles/serviceusage.serviceUsageConsumer': ['serviceusage.services.use'],
@@ -84,6 +87,12 @@ export function createWorld(now: () => number, universe = 'googleapis.com', secr
   const signingKey = () => {
     signing ??= newKey()
     return signing
+  }
+  const managed = new Map<string, Promise<RsaKey>>()
+  const managedKey = (email: string) => {
+    const key = managed.get(email) ?? newKey()
+    managed.set(email, key)
+    return key
   }
   const createAccount = (email: string) => {
     const known = accounts.get(email)
@@ -103,6 +112,7 @@ export function createWorld(now: () => number, universe = 'googleapis.com', secr
     now,
     newKey,
     signingKey,
+    managedKey,
     accounts,
     clients: new Map(),
     logins: new Map(),

@@ -12,13 +12,18 @@ const HERE = import.meta.dirname
 export const ROOT = join(HERE, '../..')
 const CACHE = join(ROOT, '.cache/receivers')
 
+const MANIFEST = /^(package(-lock)?\.json|requirements\.txt|pom\.xml)$/
+
 /** Fetches what the manifest in a folder beside this file names into a folder of the cache, once for each of its versions. */
 async function keep(name: string, fetch: (from: string, to: string) => Promise<unknown>): Promise<string> {
   const from = join(HERE, name)
   const to = join(CACHE, name)
   const mark = join(to, '.complete')
   const hash = createHash('sha256').update(`${process.version} ${to}`)
-  for (const file of readdirSync(from).sort()) hash.update(readFileSync(join(from, file)))
+  for (const file of readdirSync(from)
+    .filter((each) => MANIFEST.test(each))
+    .sort())
+    hash.update(readFileSync(join(from, file)))
   const wanted = hash.digest('hex')
   if (existsSync(mark) && readFileSync(mark, 'utf8') === wanted) return to
   rmSync(to, { recursive: true, force: true })

@@ -31,25 +31,23 @@ export interface Server {
   close(): Promise<void>
 }
 
-export async function startServer(network: Network, flags: readonly string[] = []): Promise<Server> {
+export interface ServerOptions {
+  /** Instead of those of a stand-in. */
+  flags?: readonly string[]
+  env?: Readonly<Record<string, string>>
+}
+
+export async function startServer(network: Network, { flags, env: more = {} }: ServerOptions = {}): Promise<Server> {
   const keysFolder = mkdtempSync(join(tmpdir(), 'sidemint-receivers-'))
   const directory = join(keysFolder, 'shown')
-  const command = [
-    ...[
-      process.execPath,
-      join(ROOT, 'src/cli.ts'),
-      'serve',
-      '--source=local',
-      '--host=0.0.0.0',
-      '--port=80',
-      '--log-format=json',
-    ],
-    ...[`--service-account=${EMAIL}`, `--stand-in=${directory}`, `--key-file=${join(keysFolder, 'key.pem')}`, ...flags],
-  ]
+  const local = ['--source=local', `--stand-in=${directory}`, `--key-file=${join(keysFolder, 'key.pem')}`]
+  const listening = ['--host=0.0.0.0', '--port=80', '--log-format=json', `--service-account=${EMAIL}`]
+  const command = [process.execPath, join(ROOT, 'src/cli.ts'), 'serve', ...listening, ...(flags ?? local)]
   const env = {
     HOME: keysFolder,
     SIDEMINT_CONTROL_SECRET: SECRET,
     NODE_COMPILE_CACHE: join(ROOT, 'node_modules/.cache/node'),
+    ...more,
   }
   let log = ''
   const start = async () => {
