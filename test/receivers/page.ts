@@ -9,7 +9,7 @@ const PAGE = join(ROOT, 'docs/receivers.md')
 /** The first block of code under a heading. */
 export function codeOf(heading: string): string {
   const [, section = ''] = readFileSync(PAGE, 'utf8').split(`\n### ${heading}\n`)
-  const [, code] = /```\w+\n([\s\S]*?)```/.exec(section) ?? []
+  const [, code] = /```\w+[^\n]*\n([\s\S]*?)```/.exec(section) ?? []
   if (code === undefined) throw new Error(`docs/receivers.md has no code under ${heading}`)
   return code
 }
