@@ -43,6 +43,15 @@ function stopSignal(): Promise<string> {
   })
 }
 
+async function readStdin(most = Number.POSITIVE_INFINITY): Promise<string> {
+  let text = ''
+  for await (const chunk of process.stdin.setEncoding('utf8')) {
+    text += chunk
+    if (text.length > most) break
+  }
+  return text
+}
+
 async function start(): Promise<void> {
   surviveClosedStreams()
   const pointers = takePointers()
@@ -59,7 +68,8 @@ async function start(): Promise<void> {
       isTTY: stdout.isTTY,
     },
     stderr,
-    readStdin: async () => (await process.stdin.setEncoding('utf8').toArray()).join(''),
+    readStdin,
+    stdinIsTerminal: process.stdin.isTTY === true,
     pointers,
     onFault: (reader) => process.on('unhandledRejection', reader).on('uncaughtException', reader),
     stopSignal: () => stopSignal().finally(() => (stopped = true)),

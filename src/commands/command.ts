@@ -4,8 +4,10 @@ export interface Io {
   env: NodeJS.ProcessEnv
   stdout: { write(text: string): unknown; isTTY?: boolean }
   stderr: { write(text: string): unknown; isTTY?: boolean }
-  /** All of stdin, once it has ended. */
-  readStdin(): Promise<string>
+  /** All of stdin, once it has ended; or more than `most` characters of it (default: no limit), and then no more is read. */
+  readStdin(most?: number): Promise<string>
+  /** Whether somebody types there. */
+  stdinIsTerminal?: boolean
   /** The variables that point clients at a metadata server, which were taken out of `env`. */
   pointers: Readonly<Record<string, string>>
   /**

@@ -5,6 +5,7 @@ import { checkGates } from '../gate/options.ts'
 import { startGates } from '../gate/server.ts'
 import { createCallers } from '../identity/callers.ts'
 import { createSystemNames } from '../identity/dns.ts'
+import { createExplainRoutes } from '../inspector/explain-routes.ts'
 import { createInspector } from '../inspector/inspector.ts'
 import { describeGates } from '../inspector/state.ts'
 import { type CommandShape, helpFor, readArguments } from './arguments.ts'
@@ -32,7 +33,10 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   return runUntilSignal(io, log, async () => {
     const inspector = createInspector({ events, now: Date.now, keepHits: false })
     let inForce = { settings, appliedAt: Date.now() }
-    const adminRoutes = [inspector.routes(() => describeGates(inForce))]
+    const adminRoutes = [
+      inspector.routes(() => describeGates(inForce)),
+      createExplainRoutes({ judges: () => running.judges, place: {}, now: Date.now }),
+    ]
     const callerOf = createCallers(createSystemNames()).labelOf
     const follower = createFollower({ ...followed, settings, report: reportTo(events) })
     const running = await startGates({ settings, events, callerOf, adminRoutes, readFile: follower.readFile })

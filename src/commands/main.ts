@@ -18,6 +18,8 @@ export const COMMANDS: Record<string, { summary: string; load: () => Promise<Com
     summary: 'check credentials, IAM, clock, network and wiring',
     load: () => import('./doctor.ts'),
   },
+  explain: { summary: 'say why a service takes a token or refuses it', load: () => import('./explain.ts') },
+  grants: { summary: 'print the invoker grants that a run needed', load: () => import('./grants.ts') },
   gate: { summary: "Cloud Run's front door before services", load: () => import('./gate.ts') },
   healthcheck: {
     summary: 'exit 0 when the process on this host serves',

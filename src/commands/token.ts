@@ -15,7 +15,7 @@ import { createSigningKeys } from '../issuer/keys.ts'
 import { createLocalSource } from '../issuer/local.ts'
 import { chooseSource } from '../mint/choose.ts'
 import { type Arguments, type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
-import { ask, isMetadataServer, order } from './ask.ts'
+import { ask, isMetadataServer, order, reasonOf } from './ask.ts'
 import type { Io } from './command.ts'
 import { endOf, findTokenFile, keepTokenFile, writeTokenFile } from './token-file.ts'
 

@@ -58,9 +58,14 @@ export const SETTINGS = settingsTable({
     value: 'URL',
     schema: url,
     help: 'the server that client commands ask',
-    takenBy: [...CLIENTS, 'env', 'doctor'],
+    takenBy: [...CLIENTS, 'env', 'explain', 'grants', 'doctor'],
     default: 'http://127.0.0.1:16925',
-    imageDefault: { token: 'http://127.0.0.1', curl: 'http://127.0.0.1' },
+    imageDefault: {
+      token: 'http://127.0.0.1',
+      curl: 'http://127.0.0.1',
+      explain: 'http://127.0.0.1',
+      grants: 'http://127.0.0.1',
+    },
   },
   source: {
     kind: 'text',

@@ -376,18 +376,23 @@ export const CATALOGUE = {
   },
   AUDIENCE_WRONG: {
     status: 401,
-    what: 'the token is meant for {audience}',
+    what: 'the token is meant for {audience}{difference}',
     fix: 'ask for a token with an audience of this service: {audiences}{hint}',
   },
   NOT_AN_INVOKER: {
     status: 403,
     what: '{principal} may not invoke this service',
-    fix: 'add it to {setting} or to the policy',
+    fix: 'add it to {setting} or to the policy{hint}',
   },
   HOST_UNKNOWN: {
     status: 404,
     what: 'no gate answers for the host {host}',
     fix: 'add it under `gates:`, or call one of {hosts}',
+  },
+  GATE_UNKNOWN: {
+    status: 404,
+    what: 'no gate here is for {audience}; the gates here are for: {known}',
+    fix: 'name one of them with --audience, or the service itself with --audience and --invoker or --policy',
   },
   METHOD_UNSUPPORTED: {
     status: 405,

@@ -10,7 +10,7 @@ export const SERVERS = ['serve', 'exec', 'doctor', 'library'] as const
 /** Who mints in its own process where no server answers. */
 export const CLIENTS = ['token', 'curl'] as const
 /** Every command that has settings as flags. */
-export const COMMANDS = ['serve', 'exec', 'doctor', 'token', 'curl', 'env', 'gate'] as const
+export const COMMANDS = ['serve', 'exec', 'doctor', 'token', 'curl', 'env', 'explain', 'grants', 'gate'] as const
 
 /** Who takes a setting. */
 export type Taker = (typeof COMMANDS)[number] | 'library'

@@ -29,10 +29,13 @@ export function readCredential(rawHeaders: readonly string[], audience: string):
   return { header, scheme, token }
 }
 
+/** In the place of a signature (docs/gate.md, "Headers and the signature"). */
+export const REMOVED = '.SIGNATURE_REMOVED_BY_GOOGLE'
+
 /** The header's value for the service, without the token's signature, so that the service cannot use the token (docs/gate.md, "Headers and the signature"). */
 export function stripped({ header, scheme, token }: BearerToken, strip: Strip): string {
   const keep = strip === 'never' || (strip === 'serverless-only' && header === 'authorization')
-  const unsigned = `${token.slice(0, token.lastIndexOf('.'))}.SIGNATURE_REMOVED_BY_GOOGLE`
+  const unsigned = `${token.slice(0, token.lastIndexOf('.'))}${REMOVED}`
   return `${scheme} ${keep ? token : unsigned}`
 }
 

@@ -3,6 +3,7 @@
 import { asFailure, failure, type SidemintError } from '../core/errors.ts'
 import { acceptsAudience, isCallUrl } from './audience.ts'
 import { type BearerToken, readCredential } from './credential.ts'
+import { describeDifference } from './likeness.ts'
 import { admits, type Invokers, type Principal } from './members.ts'
 import type { Spelling } from './origin.ts'
 import type { Claims, Verified, Verifier } from './verifier.ts'
@@ -51,12 +52,15 @@ export async function decide(
     decision.principal = principal.email ?? claims.sub
     if (!acceptsAudience(claims.aud, rules.audiences, rules.gcloudAudiences)) {
       const hint = isCallUrl(decision.audience) ? CALL_URL_HINT : ''
-      throw failure('AUDIENCE_WRONG', { audience: decision.audience, audiences: rules.audiences.join(', '), hint })
+      const { audience } = decision
+      const difference = describeDifference(audience, rules.audiences)
+      throw failure('AUDIENCE_WRONG', { audience, difference, audiences: rules.audiences.join(', '), hint })
     }
     if (!admits(invokers, principal))
       throw failure('NOT_AN_INVOKER', {
-        principal: describe(decision.principal, claims, rules.spell('subject')),
+        principal: describe(decision.principal, claims, rules.spell('subject'), invokers),
         setting: rules.spell('invoker'),
+        hint: groupHint(invokers, rules.spell('group')),
       })
   } catch (error) {
     decision.refusal = asFailure(error)
@@ -82,11 +86,27 @@ function principalOf({ claims, trusted }: Verified, rules: Rules, invokers: Invo
   return { email: own.toLowerCase(), ...(typeof hd === 'string' ? { hostedDomain: hd.toLowerCase() } : {}) }
 }
 
-function describe(principal: string, claims: Claims, setting: string): string {
-  if (claims.email === undefined && principal === claims.sub) {
+function describe(
+  principal: string,
+  { email, email_verified: verified, sub }: Claims,
+  setting: string,
+  { unknownGroups }: Invokers,
+): string {
+  if (email === undefined && principal === sub) {
     return `the subject ${principal}, whose token has no email (say whose it is: ${principal}=EMAIL in ${setting}),`
   }
-  return claims.email_verified === true || claims.email === undefined
+  if (email !== undefined && verified !== true)
+    return `${principal}, whose email ${String(email).slice(0, 320)} is not verified,`
+  return unknownGroups.size === 0
     ? principal
-    : `${principal}, whose email is not verified,`
+    : `${principal}, which is not known to be in ${groupsOf(unknownGroups).join(' or ')},`
+}
+
+function groupHint({ unknownGroups }: Invokers, setting: string): string {
+  const [group] = unknownGroups
+  return group === undefined ? '' : `; where it is in the group, write ${group}=MEMBER in ${setting}`
+}
+
+function groupsOf(names: ReadonlySet<string>): string[] {
+  return [...names].slice(0, 3).map((name) => `group:${name}`)
 }

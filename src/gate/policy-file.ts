@@ -78,13 +78,18 @@ function whyIgnored(role: string): string | undefined {
     : `${role} admits nobody here: a policy does not say what a custom role holds`
 }
 
+/** Whether data looks like a policy: an empty one may have no bindings. */
+export function isPolicy(data: unknown): boolean {
+  return typeof data === 'object' && data !== null && ['bindings', 'etag', 'version'].some((key) => key in data)
+}
+
 function parse(path: string, readFile: ReadFile): Record<string, unknown> {
   const parsed = parseYaml(readText(path, readFile))
   if (!('data' in parsed)) throw unusable(path, `it is neither JSON nor YAML: ${parsed.problems[0]}`)
   const { data } = parsed
   if (typeof data !== 'object' || data === null || Array.isArray(data)) throw unusable(path, 'it is not an object')
   const policy = data as Record<string, unknown>
-  if (!['bindings', 'etag', 'version'].some((key) => key in policy)) throw unusable(path, whatElse(policy))
+  if (!isPolicy(policy)) throw unusable(path, whatElse(policy))
   return policy
 }
 

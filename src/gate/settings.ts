@@ -73,7 +73,7 @@ export const GATE_SETTINGS = settingsTable({
     value: 'URL',
     schema: listOf(text),
     help: 'audiences that are accepted: a run.app URL by its origin, others exactly',
-    takenBy: ['gate'],
+    takenBy: ['gate', 'explain'],
     default: [],
   },
   invoker: {
@@ -81,7 +81,7 @@ export const GATE_SETTINGS = settingsTable({
     value: 'MEMBER',
     schema: listOf(member),
     help: 'who may call: user:, serviceAccount:, group:, domain:, allUsers, allAuthenticatedUsers',
-    takenBy: ['gate'],
+    takenBy: ['gate', 'explain'],
     default: [],
   },
   policy: {
@@ -89,14 +89,14 @@ export const GATE_SETTINGS = settingsTable({
     value: 'FILE',
     schema: path,
     help: 'who may call, as `gcloud run services get-iam-policy` prints it (JSON or YAML); a changed file is applied while running',
-    takenBy: ['gate'],
+    takenBy: ['gate', 'explain'],
   },
   trust: {
     kind: 'list',
     value: 'google|URL',
     schema: trust,
     help: `whose tokens are accepted (default: google, ${METADATA_URL})`,
-    takenBy: ['gate'],
+    takenBy: ['gate', 'explain'],
     default: ['google', METADATA_URL],
   },
   group: {
@@ -104,7 +104,7 @@ export const GATE_SETTINGS = settingsTable({
     value: 'GROUP=MEMBER',
     schema: group,
     help: 'a member of a group',
-    takenBy: ['gate'],
+    takenBy: ['gate', 'explain'],
     default: [],
   },
   subject: {
@@ -112,7 +112,7 @@ export const GATE_SETTINGS = settingsTable({
     value: 'SUB=EMAIL',
     schema: subjects,
     help: 'the email of a subject, for tokens of the first issuer in --trust that have none',
-    takenBy: ['gate'],
+    takenBy: ['gate', 'explain'],
     default: [],
   },
   strip: {
@@ -135,7 +135,7 @@ export const GATE_SETTINGS = settingsTable({
     kind: 'boolean',
     schema: yesOrNo,
     help: "accept tokens with gcloud's own audience, as Cloud Run does (on; --no-gcloud-audiences)",
-    takenBy: ['gate'],
+    takenBy: ['gate', 'explain'],
     default: true,
   },
   adminPort: {

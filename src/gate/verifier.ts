@@ -8,6 +8,7 @@ import jsonwebtoken, { type VerifyOptions } from 'jsonwebtoken'
 import { failure } from '../core/errors.ts'
 import { fingerprint } from '../core/token.ts'
 import { LOCAL_KID } from '../issuer/key.ts'
+import { REMOVED } from './credential.ts'
 import { createRemoteKeys, discoverKeysUrl, type IssuerKeys } from './jwks.ts'
 import { createKnownTokens, nameOf, type Signed } from './known.ts'
 import { keysOf, type OwnIssuer } from './own-issuer.ts'
@@ -165,9 +166,9 @@ function readHead(token: string): { kid: string; iss: string } {
     decoded = jsonwebtoken.decode(token, { complete: true })
   } catch {}
   if (!decoded || typeof decoded.payload !== 'object' || decoded.payload === null) {
-    const access = /^(ya29\.|sidemint-local-access-token\.)/.test(token)
-    throw failure('TOKEN_INVALID', { reason: access ? 'it is an access token' : 'it is not a JWT' })
+    throw failure('TOKEN_INVALID', { reason: whatElse(token) })
   }
+  if (token.endsWith(REMOVED)) throw failure('TOKEN_INVALID', { reason: WITHOUT_SIGNATURE })
   const { alg, kid, crit } = decoded.header
   // RFC 7515 §4.1.11: whoever does not know what it names must refuse the token, and we know nothing that it can name.
   if (crit !== undefined) throw failure('TOKEN_INVALID', { reason: 'its header asks for extensions (crit)' })
@@ -177,6 +178,18 @@ function readHead(token: string): { kid: string; iss: string } {
   if (typeof iss !== 'string') throw failure('TOKEN_INVALID', { reason: 'it names no issuer (iss)' })
   return { kid, iss }
 }
+
+const WITHOUT_SIGNATURE =
+  'its signature has been removed, as a service behind Cloud Run or a gate receives it, and so it cannot be sent on'
+
+/** What came in place of a JWT. */
+function whatElse(token: string): string {
+  if (/^(ya29\.|sidemint-local-access-token\.)/.test(token)) return 'it is an access token'
+  return EMPTY_VARIABLE.test(token) ? `it is the word ${quote(token)}, so the caller had no token` : 'it is not a JWT'
+}
+
+/** What languages and shells write for a variable that holds nothing, or for one that was not filled in. */
+const EMPTY_VARIABLE = /^(undefined|null|none|nil|nan|false|true|\[object|\$\{?[a-z_]\w*\}?|<[a-z_ -]+>)$/i
 
 function checkClaims(claims: Record<string, unknown>, nowSeconds: number): Claims {
   const { exp, iat, nbf = iat, sub } = claims

@@ -39,5 +39,10 @@ function memberOf({ code, principal }: GateEvent, account: string | undefined): 
   if (code !== 'INVOKER' && code !== 'NOT_AN_INVOKER') return undefined
   const email = isEmail(principal) ? principal : account
   if (email === undefined || email.length > 320 || !isEmail(email)) return undefined
+  return memberFor(email)
+}
+
+/** The account as IAM writes it. */
+export function memberFor(email: string): string {
   return email.endsWith('.gserviceaccount.com') ? `serviceAccount:${email}` : `user:${email}`
 }

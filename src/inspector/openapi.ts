@@ -54,6 +54,25 @@ const EVENTS = {
 
 const ALL = query('all', "Also the requests for gcloud's own audience.", { type: 'boolean', default: false })
 
+const EXPLAIN = {
+  summary: 'What a gate decides about a token, sent in the header that would carry it. Nothing is recorded.',
+  parameters: [
+    query('audience', 'Of the gate that is meant, or its host. Default: the gate that the token is for.', {
+      type: 'string',
+    }),
+    ...['Authorization', 'X-Serverless-Authorization'].map((name) => ({
+      name,
+      in: 'header',
+      description: 'As the service would get it.',
+      schema: { type: 'string' },
+    })),
+  ],
+  responses: {
+    200: answer('The decision, whether it admits or refuses.', ref('Explanation')),
+    404: refused('GATE_UNKNOWN: no gate here has that audience or host.'),
+  },
+}
+
 const PATHS = {
   '/_sidemint/requests': {
     get: read(
@@ -66,6 +85,7 @@ const PATHS = {
   '/_sidemint/events': { get: EVENTS },
   '/_sidemint/grants': { get: read('The invoker grants that the calls since the start needed.', 'Grants') },
   '/_sidemint/state': { get: read('Who mints and why, for whom, and how the server fares.', 'State') },
+  '/_sidemint/explain': { get: EXPLAIN },
   '/_sidemint/openapi.json': { get: read('This document.', 'Document') },
   '/_sidemint/control/fail-next': {
     post: order('Lets the next token requests fail. Replaces an earlier order.', 'FailNext', 'Nothing'),

@@ -140,6 +140,22 @@ const STATE = object({
   }),
 })
 
+const EXPLANATION = object(
+  {
+    decision: { enum: ['admitted', 'refused'] },
+    code: text,
+    status: orNull(whole),
+    reason: text,
+    fix: text,
+    gate: object({ host: orNull(text), audiences: texts, others: texts }),
+    account: text,
+    claims: orNull({ type: 'object' }),
+    checks: { type: 'array', items: CHECK },
+    lines: object({ sidemint: orNull(text), gcloud: orNull(text) }, 'Under these the same token would pass.'),
+  },
+  'What a gate decides, and what would have to differ. It holds no token.',
+)
+
 export const SCHEMAS = {
   Error: object({ error: text, error_description: text }),
   Nothing: object({}),
@@ -162,6 +178,7 @@ export const SCHEMAS = {
   }),
   Grants: object({ 'project?': text, 'region?': text, grants: listOf('Grant'), most: whole, forgotten: whole }),
   State: STATE,
+  Explanation: EXPLANATION,
   FailNext: object({
     'status?': { type: 'integer', minimum: 400, maximum: 599, default: 503 },
     'times?': { type: 'integer', minimum: 0, maximum: 1_000_000, default: 1 },

@@ -14,6 +14,7 @@ import { HEADERS } from '../http/wire.ts'
 import type { Callers } from '../identity/callers.ts'
 import type { Identities } from '../identity/identities.ts'
 import type { Identity } from '../identity/identity.ts'
+import { createExplainRoutes } from '../inspector/explain-routes.ts'
 import type { Inspector } from '../inspector/inspector.ts'
 import { describeServer } from '../inspector/state.ts'
 import { createDiscovery } from '../issuer/discovery.ts'
@@ -116,13 +117,15 @@ async function createHandler(shared: Shared, view: View): Promise<RequestListene
       appliedAt,
       control: shared.isControlled,
     })
+  const place = { project, region: settings.region }
   const allowHost = [...settings.allowHost, ...all.flatMap(({ hosts }) => hosts)]
   return createApp({
     guard: createGuard({ metadata, allowHost, events, now }),
     routes: [
       ops,
       control,
-      inspector.routes(state, { project, region: settings.region }),
+      inspector.routes(state, place),
+      createExplainRoutes({ judges: () => view.front.judges, place, now }),
       ...(local === undefined ? [] : [createDiscovery({ keys: local.keys, issuer: ownIssuer, now })]),
     ],
   })

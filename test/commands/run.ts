@@ -32,14 +32,14 @@ export interface Running {
   stop(signal?: string): void
 }
 
-export function start(argv: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
+export function start(argv: readonly string[], env: NodeJS.ProcessEnv = {}, stdin = ''): Running {
   let [out, err] = ['', '']
   const { promise: stopped, resolve: stop } = Promise.withResolvers<string>()
   const listeners = new Set<() => void>()
   const ended = main(argv, {
     env: { ...BARE, ...env },
     pointers: {},
-    readStdin: async () => '',
+    readStdin: async () => stdin,
     stopSignal: () => stopped,
     stdout: { write: (text) => (out += text) },
     stderr: {
@@ -64,7 +64,8 @@ export function start(argv: readonly string[], env: NodeJS.ProcessEnv = {}): Run
 }
 
 /** Runs a command that ends by itself. */
-export const run = (argv: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> => start(argv, env).ended
+export const run = (argv: readonly string[], env: NodeJS.ProcessEnv = {}, stdin = ''): Promise<Outcome> =>
+  start(argv, env, stdin).ended
 
 /** A port where nothing listens: one that was free a moment ago. */
 export async function freePort(): Promise<number> {

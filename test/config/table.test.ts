@@ -5,7 +5,9 @@ import { help as curl } from '../../src/commands/curl.ts'
 import { help as doctor } from '../../src/commands/doctor.ts'
 import { help as env } from '../../src/commands/env.ts'
 import { help as exec } from '../../src/commands/exec.ts'
+import { help as explain } from '../../src/commands/explain.ts'
 import { help as gate } from '../../src/commands/gate.ts'
+import { help as grants } from '../../src/commands/grants.ts'
 import { help as serve } from '../../src/commands/serve.ts'
 import { help as token } from '../../src/commands/token.ts'
 import { defaultsOf, flagOf, type LibrarySettings, type SettingName } from '../../src/config/settings.ts'
@@ -13,7 +15,7 @@ import { SETTINGS } from '../../src/config/table.ts'
 import type { Setting, Taker } from '../../src/core/schemas.ts'
 import type { StartOptions } from '../../src/index.ts'
 
-const COMMANDS = { serve, exec, doctor, token, curl, env, gate } satisfies Record<
+const COMMANDS = { serve, exec, doctor, token, curl, env, explain, grants, gate } satisfies Record<
   Exclude<Taker, 'library'>,
   () => string
 >

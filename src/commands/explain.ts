@@ -1,0 +1,103 @@
+/** `sidemint explain`: what a gate decides about a token, and why. The token itself is never printed. */
+
+import type { Settings } from '../config/settings.ts'
+import { failure, readErrorBody } from '../core/errors.ts'
+import { createEvents } from '../core/events.ts'
+import { readClaims } from '../core/token.ts'
+import { createJudges } from '../gate/judge.ts'
+import { frontedGates, type GateOptions, gatesOf } from '../gate/options.ts'
+import { type Explanation, explain } from '../inspector/explain.ts'
+import { type Arguments, type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
+import { askNamed } from './ask.ts'
+import type { Io } from './command.ts'
+import { explanationText } from './explanation.ts'
+import { MOST_CHARACTERS, readPasted } from './pasted.ts'
+
+const SHAPE: CommandShape = {
+  name: 'explain',
+  usage: 'explain [--audience URL] [--policy FILE | --server URL] [--json] < TOKEN',
+  summary: `Reads a token on stdin and says whether a service would take it, why, and what would have to differ. A token may
+come with or without Bearer, or as a header line; it is never printed. A gate's own code decides:
+with --server that server's gates, to which alone the token is sent; with --policy or --invoker a service that these
+describe; else the gates of sidemint.yaml. Of several gates it is the one that the token is for, or that --audience
+names by its audience or host. Exits 0 where the token is admitted, 1 where it is refused.`,
+  flags: { json: { help: 'print JSON: decision, code, reason, fix, gate, account, claims, checks, lines' } },
+  takes: 'nothing',
+}
+
+/** Settings that describe a service of their own. */
+const DESCRIBING = ['policy', 'invoker'] as const
+
+export const help = () => helpFor(SHAPE)
+
+export async function run(argv: readonly string[], io: Io): Promise<number> {
+  const parsed = await readArguments(SHAPE, { argv, env: io.env })
+  const { settings, chosen, given, own } = parsed
+  const describes = DESCRIBING.filter((name) => given.has(name))
+  const [needless] = given.has('server') ? describes : []
+  if (needless !== undefined)
+    throw misuse(`--${needless}: the server at --server has its own; leave out one of the two`)
+  if (io.stdinIsTerminal) io.stderr.write('sidemint: reading a token from stdin; Ctrl-D ends it\n')
+  const rawHeaders = readPasted(await io.readStdin(MOST_CHARACTERS))
+  const asksServer = chosen.has('server') && describes.length === 0
+  const explanation = asksServer
+    ? await askServer(rawHeaders, settings)
+    : await explainHere(rawHeaders, parsed, describes.length > 0, io)
+  io.stdout.write(own.json === true ? `${JSON.stringify(explanation, null, 2)}\n` : explanationText(explanation))
+  return explanation.decision === 'admitted' ? 0 : 1
+}
+
+async function askServer(rawHeaders: readonly string[], { server, audience }: Settings): Promise<Explanation> {
+  const query = audience[0] === undefined ? '' : `?${new URLSearchParams({ audience: audience[0] })}`
+  const headers = new Headers()
+  for (let at = 0; at < rawHeaders.length; at += 2) headers.append(rawHeaders[at] ?? '', rawHeaders[at + 1] ?? '')
+  const response = await askNamed(server, `/_sidemint/explain${query}`, headers)
+  const body = await response.text()
+  if (response.ok) return JSON.parse(body) as Explanation
+  const refusal = readErrorBody(body)
+  if (refusal?.code === 'GATE_UNKNOWN') throw misuse(`--audience: ${refusal.message}`)
+  const reason = refusal?.message ?? 'it has no gates to ask'
+  throw failure('SERVER_REFUSED', { url: server, status: String(response.status), reason }, { fix: refusal?.fix })
+}
+
+async function explainHere(
+  rawHeaders: readonly string[],
+  { settings }: Arguments,
+  described: boolean,
+  { stderr }: Io,
+): Promise<Explanation> {
+  const events = createEvents()
+  events.subscribe((event) => {
+    if (event.type === 'notice') stderr.write(`sidemint: ${event.text}\n`)
+  })
+  const { gates, audience, project, region } = settings
+  const listed = gates.length > 0 && !described
+  const list = listed ? frontedGates(settings, issuerOf(settings)) : [describedGate(rawHeaders, settings)]
+  const judges = await createJudges(list, { events })
+  const place = project === undefined ? { region } : { project, region }
+  return explain(judges, { rawHeaders, audience: listed ? audience[0] : undefined, place, now: Date.now() }).catch(
+    (error) => {
+      throw error.code === 'GATE_UNKNOWN' ? misuse(`--audience: ${error.message}; ${error.fix}`) : error
+    },
+  )
+}
+
+/** Whose local tokens count: those of the server that these settings start. */
+function issuerOf({ issuer, server }: Settings): string {
+  return issuer ?? server
+}
+
+/** A service that flags describe. What they leave open is not checked: any audience, any account. */
+function describedGate(rawHeaders: readonly string[], settings: Settings): GateOptions {
+  const { audience, invoker, policy, trust } = settings
+  const aud = readClaims(rawHeaders[1]?.replace(/^\S+\s+/, '') ?? '')?.aud
+  const [gate] = gatesOf({
+    ...settings,
+    gates: [],
+    upstream: 'http://127.0.0.1',
+    audience: audience.length > 0 ? audience : [typeof aud === 'string' ? aud : 'URL'],
+    invoker: invoker.length > 0 || policy !== undefined ? invoker : ['allAuthenticatedUsers'],
+    trust: [...new Set([...trust, issuerOf(settings)])],
+  })
+  return gate as GateOptions
+}

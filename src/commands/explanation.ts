@@ -1,0 +1,37 @@
+/** An explanation in words, its verdict in the first line. */
+
+import { visible } from '../core/visible.ts'
+import type { Explanation } from '../inspector/explain.ts'
+
+export function explanationText(explanation: Explanation): string {
+  const { code, decision, status, reason, fix, gate, claims, checks, lines } = explanation
+  const by = gate.host === null ? '' : ` by ${gate.host}`
+  const others = gate.others.length === 0 ? '' : ` (--audience asks another gate: ${gate.others.join(', ')})`
+  const verdict = `${decision}${by} ${code}${status === null ? '' : ` (${status})`}: ${reason}`
+  const parts = [
+    [verdict, ...(fix === '' ? [] : [`Fix: ${fix}`]), ...(others === '' ? [] : [others.trim()])],
+    checks.map(({ claim, value, good }) => `  ${claim.padEnd(5)} ${JUDGED[String(good)]}  ${shownValue(claim, value)}`),
+    claims === null ? [] : ['claims', ...JSON.stringify(claims, null, 2).split('\n')],
+    linesText(code, lines),
+  ]
+  return parts
+    .filter((part) => part.length > 0)
+    .map((part) => part.map((line) => `${visible(line)}\n`).join(''))
+    .join('\n')
+}
+
+const JUDGED: Record<string, string> = { true: 'good       ', false: 'wrong      ', undefined: 'not checked' }
+
+function shownValue(claim: string, value: unknown): string {
+  if (value === undefined) return 'not in the token'
+  if (claim !== 'exp' || typeof value !== 'number') return String(value)
+  const date = new Date(value * 1000)
+  return `${value}${Number.isNaN(date.getTime()) ? '' : ` (${date.toISOString()})`}`
+}
+
+function linesText(code: string, { sidemint, gcloud }: Explanation['lines']): string[] {
+  if (sidemint === null) return []
+  const when =
+    code === 'TOKEN_MISSING' ? 'where everybody may call, without a token' : 'or the service takes it as it is'
+  return [when, `  sidemint.yaml  ${sidemint}`, ...(gcloud === null ? [] : [`  production     ${gcloud}`])]
+}

@@ -1,0 +1,93 @@
+/** Compares the grants that a run needed with those of a policy or a settings file, both read as a gate reads them. */
+
+import { basename, extname } from 'node:path'
+import { settle } from '../config/layers.ts'
+import { encodingOf } from '../core/encoding.ts'
+import { asFailure, asProblem } from '../core/errors.ts'
+import { plainly } from '../core/schemas.ts'
+import { takeSnapshot } from '../core/snapshot.ts'
+import { parseYaml } from '../core/yaml.ts'
+import { admits, createInvokers } from '../gate/members.ts'
+import { type GateOptions, gatesOf } from '../gate/options.ts'
+import { isPolicy, readPolicyFile } from '../gate/policy-file.ts'
+import type { Needed } from '../inspector/grant-text.ts'
+import { misuse } from './arguments.ts'
+
+/** Whom a file lets invoke a service. */
+interface Listed {
+  /** Absent for a gate that takes every host. */
+  service?: string | undefined
+  members: readonly string[]
+  groups: GateOptions['groups']
+}
+
+export interface Difference {
+  missing: Needed[]
+  /** Grants of the file that no call needed. */
+  unused: Needed[]
+}
+
+const { read } = takeSnapshot()
+
+/** `service`: whose policy the file is. Throws SETTINGS_INVALID for a file that cannot be used. */
+export function compareWith(path: string, needed: readonly Needed[], service: string | undefined): Difference {
+  const listed = readListed(path, needed, service)
+  const isOf = (of: Listed, one: Needed) => of.service === undefined || of.service === one.service
+  return {
+    missing: needed.filter((one) => !listed.some((of) => isOf(of, one) && covers(of.members, of, one))),
+    unused: listed.flatMap((of) => {
+      const own = needed.filter((one) => isOf(of, one))
+      const unused = of.members.filter((member) => !own.some((one) => covers([member], of, one)))
+      return unused.map((member) => ({ service: of.service ?? 'every service', member }))
+    }),
+  }
+}
+
+function covers(members: readonly string[], { groups }: Listed, { member }: Needed): boolean {
+  const invokers = createInvokers(members, groups)
+  if (member === 'allUsers') return invokers.everyone
+  return admits(invokers, { email: member.slice(member.indexOf(':') + 1).toLowerCase() })
+}
+
+function readListed(path: string, needed: readonly Needed[], service: string | undefined): Listed[] {
+  try {
+    const data = parse(path)
+    if (isPolicy(data)) {
+      return [{ service: service ?? ownerOf(path, needed), members: membersOf(path), groups: {} }]
+    }
+    return gatesOf(settle({ file: { path, data } }))
+      .map((gate) => ({
+        service: gate.host,
+        members: [...gate.invokers, ...membersOf(gate.policy)],
+        groups: gate.groups,
+      }))
+      .filter((of) => service === undefined || of.service === service)
+  } catch (error) {
+    const problem = asFailure(error)
+    throw problem.code === 'SETTINGS_INVALID' ? problem : misuse(`--check: ${asProblem(problem)}`)
+  }
+}
+
+function membersOf(policy: string | undefined): readonly string[] {
+  return policy === undefined ? [] : readPolicyFile(policy, '`invoker:`', read).members
+}
+
+function parse(path: string): unknown {
+  try {
+    const bytes = read(path)
+    const parsed = parseYaml(new TextDecoder(encodingOf(bytes)).decode(bytes))
+    if ('data' in parsed) return parsed.data
+    throw new Error(`it is neither JSON nor YAML: ${parsed.problems[0]}`)
+  } catch (error) {
+    throw misuse(`--check: ${plainly(path)}: ${(error as Error).message}`)
+  }
+}
+
+/** The service that the file is named after, or the only one that was called. */
+function ownerOf(path: string, needed: readonly Needed[]): string {
+  const services = [...new Set(needed.map((one) => one.service))]
+  const name = basename(path, extname(path))
+  const owner = services.find((one) => one === name) ?? (services.length < 2 ? (services[0] ?? name) : undefined)
+  if (owner !== undefined) return owner
+  throw misuse(`--service: say whose policy ${plainly(path)} is: ${services.join(', ')}`)
+}

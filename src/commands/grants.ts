@@ -1,0 +1,68 @@
+/** `sidemint grants`: the invoker grants that the calls through a server's gates needed. */
+
+import { failure, readErrorBody } from '../core/errors.ts'
+import { quoted } from '../core/schemas.ts'
+import { GRANT_FORMATS, type Needed } from '../inspector/grant-text.ts'
+import type { Place } from '../inspector/routes.ts'
+import { type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
+import { askNamed } from './ask.ts'
+import type { Io } from './command.ts'
+import { compareWith } from './grant-check.ts'
+
+const SHAPE: CommandShape = {
+  name: 'grants',
+  usage: 'grants [--format gcloud|terraform|sidemint] [--check FILE] [--server URL]',
+  summary: `Prints the invoker grants that the calls through the gates of a running server needed, whether the gates refuse
+(--mode enforce) or only report. A service is called as its gate's host; PROJECT, REGION and SERVICE stand where nothing
+says which. With --check it compares them with a policy, as \`gcloud run services get-iam-policy\` prints it, or with a
+settings file: exit 1 where a grant is missing there, 0 with a note where one was never used.`,
+  flags: {
+    format: { value: 'FORMAT', help: 'gcloud, terraform or sidemint (default: gcloud)' },
+    check: { value: 'FILE', help: 'compare with this policy or settings file instead' },
+    service: { value: 'HOST', help: 'only this service; with --check, whose policy FILE is' },
+  },
+  takes: 'nothing',
+}
+
+export const help = () => helpFor(SHAPE)
+
+export async function run(argv: readonly string[], { env, stdout, stderr }: Io): Promise<number> {
+  const { settings, own } = await readArguments(SHAPE, { argv, env })
+  const { check, service } = own
+  const name = String(own.format ?? 'gcloud')
+  const format = Object.hasOwn(GRANT_FORMATS, name) ? GRANT_FORMATS[name] : undefined
+  if (format === undefined) throw misuse(`--format: must be gcloud, terraform or sidemint, not ${quoted(name)}`)
+  const only = typeof service === 'string' ? service : undefined
+  const { grants, forgotten, most, ...place } = await askGrants(settings.server)
+  const needed = grants.filter((grant) => only === undefined || grant.service === only)
+  if (forgotten > 0) stderr.write(`sidemint: ${forgotten} grants were dropped: a server keeps the last ${most}\n`)
+  if (needed.length === 0) stderr.write(NONE)
+  if (typeof check !== 'string') {
+    stdout.write(format(needed, place))
+    return 0
+  }
+  const { missing, unused } = compareWith(check, needed, only)
+  if (missing.length > 0) stdout.write(`missing in ${check}:\n${format(missing, place)}`)
+  if (unused.length > 0) stdout.write(`never used in this run:\n${unused.map(asLine).join('')}`)
+  return missing.length > 0 ? 1 : 0
+}
+
+const NONE =
+  'sidemint: no call through a gate of this server has needed a grant yet. Fix: run your tests, then ask again\n'
+
+const asLine = ({ service, member }: Needed) => `${service} ${member}\n`
+
+interface Grants extends Place {
+  grants: Needed[]
+  most: number
+  forgotten: number
+}
+
+async function askGrants(server: string): Promise<Grants> {
+  const response = await askNamed(server, '/_sidemint/grants')
+  const body = await response.text()
+  if (response.ok) return JSON.parse(body) as Grants
+  const refusal = readErrorBody(body)
+  const reason = refusal?.message ?? 'it is not a sidemint that has gates'
+  throw failure('SERVER_REFUSED', { url: server, status: String(response.status), reason }, { fix: refusal?.fix })
+}

@@ -1,0 +1,57 @@
+/** What a wrong audience has that the right one has not, in a few words. */
+
+import { closestMatch } from 'leven'
+import { visible } from '../core/visible.ts'
+
+/** Longer ones are compared by their beginning: the search takes time by the product of the lengths. */
+const MOST_COMPARED = 500
+/** Of each, in a message. */
+const MOST_SHOWN = 200
+
+/** The audience that looks most like it; undefined where there is none. */
+export function nearest(aud: string, audiences: readonly string[]): string | undefined {
+  const cut = new Map(audiences.map((own) => [own.slice(0, MOST_COMPARED), own]))
+  return cut.get(closestMatch(aud.slice(0, MOST_COMPARED), [...cut.keys()]) ?? '')
+}
+
+/** Empty where they differ in more than one way, or where nothing is near. */
+export function describeDifference(aud: string, audiences: readonly string[]): string {
+  const own = nearest(aud, audiences)
+  const how = own === undefined ? undefined : difference(aud, own)
+  return how === undefined ? '' : `, which is ${shown(own ?? '')} ${how}`
+}
+
+function difference(aud: string, own: string): string | undefined {
+  const [mine, theirs] = [URL.parse(aud), URL.parse(own)]
+  if (aud === `${own}/`) return 'with a slash at its end'
+  if (own === `${aud}/`) return 'without the slash at its end'
+  if (aud.trim() === own) return 'with a space around it'
+  if (aud.toLowerCase() === own.toLowerCase()) return 'in other upper and lower case'
+  if (own.replace(/^https?:\/\//, '') === aud) return `without ${own.slice(0, own.length - aud.length)} before it`
+  if (mine === null || theirs === null) return undefined
+  if (mine.host === theirs.host && mine.protocol !== theirs.protocol) {
+    return `with ${shown(mine.protocol.slice(0, -1))} in place of ${theirs.protocol.slice(0, -1)}`
+  }
+  if (mine.origin === theirs.origin) return `with another path (${shown(mine.pathname)})`
+  if (mine.hostname === theirs.hostname) return `with another port (${mine.port || 'none'})`
+  return isSameService(mine, theirs) ? 'in another project or region' : undefined
+}
+
+/**
+ * NAME-PROJECT_HASH-REGION.a.run.app and NAME-PROJECT_NUMBER.REGION.run.app
+ * (cloud.google.com/run/docs/triggering/https-request#url).
+ */
+function isSameService(one: URL, other: URL): boolean {
+  return serviceOf(one) !== undefined && serviceOf(one) === serviceOf(other)
+}
+
+function serviceOf({ hostname }: URL): string | undefined {
+  return /^(.+?)-[a-z0-9]+-[a-z]+\.a\.run\.app$|^(.+)-\d+\.[a-z0-9-]+\.run\.app$/
+    .exec(hostname)
+    ?.slice(1)
+    .find((name) => name !== undefined)
+}
+
+function shown(text: string): string {
+  return visible(text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text)
+}

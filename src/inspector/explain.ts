@@ -1,0 +1,138 @@
+/** What a gate decides about a request, and what would have to differ. It decides as the gate does, and records nothing. */
+
+import { isEmail } from '../core/accounts.ts'
+import { failure } from '../core/errors.ts'
+import type { GateEvent } from '../core/events.ts'
+import { hostName } from '../core/host.ts'
+import { isWebUrl } from '../core/schemas.ts'
+import { readClaims } from '../core/token.ts'
+import { acceptsAudience } from '../gate/audience.ts'
+import { readCredential } from '../gate/credential.ts'
+import type { Decision } from '../gate/decision.ts'
+import type { Judge } from '../gate/judge.ts'
+import { nearest } from '../gate/likeness.ts'
+import { checksOf } from './checks.ts'
+import { memberFor } from './grants.ts'
+import { audienceLine, bindingLine, yamlText } from './lines.ts'
+import type { Place } from './routes.ts'
+import type { Check } from './rows.ts'
+import { shown, shownClaims } from './shown.ts'
+
+/** As `explain --json` prints it. It holds no token and no signature. */
+export interface Explanation {
+  decision: 'admitted' | 'refused'
+  /** Of the refusal, or `INVOKER` or `PUBLIC`. */
+  code: string
+  /** Of the refusal; null where there is none. */
+  status: number | null
+  reason: string
+  /** What to do; empty where it is admitted. */
+  fix: string
+  gate: { host: string | null; audiences: readonly string[]; others: readonly string[] }
+  /** Email or subject of the verified token; empty where none was verified. */
+  account: string
+  /** What the token says, verified or not; null where it says nothing. */
+  claims: Record<string, unknown> | null
+  checks: readonly Check[]
+  /** What would let the token pass as it is; null where nothing would. */
+  lines: { sidemint: string | null; gcloud: string | null }
+}
+
+export interface Question {
+  /** As Node has them. */
+  rawHeaders: readonly string[]
+  /** An audience or the host of the gate that is meant. Default: the gate that the token is for. */
+  audience: string | undefined
+  place: Place
+  /** Epoch ms. */
+  now: number
+}
+
+/** Throws GATE_UNKNOWN. */
+export async function explain(judges: readonly Judge[], question: Question): Promise<Explanation> {
+  const { rawHeaders, audience, place, now } = question
+  const claims = claimsOf(rawHeaders)
+  const judge = chooseJudge(judges, audience, claims?.aud)
+  const decision = await judge.decide(rawHeaders)
+  const { refusal, principal } = decision
+  const code = refusal?.code ?? (principal === '' ? 'PUBLIC' : 'INVOKER')
+  const { host = null, audiences } = judge.gate
+  return {
+    decision: refusal === undefined ? 'admitted' : 'refused',
+    code,
+    status: refusal?.status ?? null,
+    reason: shown(refusal?.message ?? whyAdmitted(decision)),
+    fix: shown(refusal?.fix ?? ''),
+    gate: { host, audiences, others: judges.filter((one) => one !== judge).map(nameOf) },
+    account: shown(principal),
+    claims: shownClaims(claims) ?? null,
+    checks: checksOf({ claims, code, at: now, wants: judge.wants } as GateEvent),
+    lines: linesFor(code, judge, claims ?? {}, place),
+  }
+}
+
+const nameOf = ({ gate }: Judge): string => gate.host ?? gate.audiences[0] ?? 'the only gate'
+
+function claimsOf(rawHeaders: readonly string[]): Record<string, unknown> | undefined {
+  try {
+    const claims = readClaims(readCredential(rawHeaders, '').token)
+    return typeof claims === 'object' && claims !== null ? claims : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The gate that was named; else the one that takes the token's audience; else the one whose audience is most like it. */
+function chooseJudge(judges: readonly Judge[], named: string | undefined, aud: unknown): Judge {
+  if (named !== undefined || judges.length === 0) return namedJudge(judges, named)
+  const closed = judges.filter(({ gate }) => !gate.invokers.includes('allUsers'))
+  const takes = closed.find(({ gate }) => acceptsAudience(aud, gate.audiences, false))
+  const audiences = closed.flatMap(({ gate }) => gate.audiences)
+  const like = typeof aud === 'string' ? nearest(aud, audiences) : undefined
+  const near = closed.find(({ gate }) => like !== undefined && gate.audiences.includes(like))
+  return takes ?? near ?? closed[0] ?? (judges[0] as Judge)
+}
+
+function namedJudge(judges: readonly Judge[], named = ''): Judge {
+  const host = hostName(URL.parse(named)?.host ?? named)
+  const found =
+    judges.find(({ gate }) => acceptsAudience(named, gate.audiences, false)) ??
+    judges.find(({ gate }) => gate.host === host)
+  if (found !== undefined) return found
+  const known = judges.flatMap(({ gate }) => (gate.audiences.length > 0 ? gate.audiences : [gate.host ?? '']))
+  throw failure('GATE_UNKNOWN', { audience: shown(named) || 'this token', known: known.join(', ') || 'none' })
+}
+
+function whyAdmitted({ principal, audience }: Decision): string {
+  return principal === ''
+    ? 'the service is public (allUsers), so no token is looked at'
+    : `${principal} may invoke the service, and the token is for ${audience}`
+}
+
+/** The lines under which this very token would pass, and the same call in production. */
+function linesFor(
+  code: string,
+  { gate, wants }: Judge,
+  { aud, iss, sub, email, email_verified: verified }: Record<string, unknown>,
+  place: Place,
+): Explanation['lines'] {
+  const service = gate.host ?? ''
+  if (code === 'TOKEN_MISSING') {
+    return { sidemint: listLine('invoker', [], 'allUsers'), gcloud: bindingLine(service, 'allUsers', place) }
+  }
+  if (code === 'AUDIENCE_WRONG' && typeof aud === 'string') {
+    return { sidemint: listLine('audience', wants.audiences, aud), gcloud: audienceLine(service, aud, place) }
+  }
+  if (code === 'ISSUER_NOT_TRUSTED' && typeof iss === 'string' && isWebUrl(iss)) {
+    return { sidemint: listLine('trust', wants.trust, iss), gcloud: null }
+  }
+  if (code !== 'NOT_AN_INVOKER') return { sidemint: null, gcloud: null }
+  if (email === undefined) return { sidemint: `subject: [${yamlText(`${sub}=EMAIL`)}]`, gcloud: null }
+  if (verified !== true || typeof email !== 'string' || !isEmail(email)) return { sidemint: null, gcloud: null }
+  const member = memberFor(email)
+  return { sidemint: listLine('invoker', wants.invokers, member), gcloud: bindingLine(service, member, place) }
+}
+
+function listLine(setting: string, before: readonly string[], added: string): string {
+  return `${setting}: [${[...before, added].map(yamlText).join(', ')}]`
+}

@@ -1,0 +1,244 @@
+import { createHmac, randomUUID } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import type { Explanation } from '../../src/inspector/explain.ts'
+import { type Issuer, newKey, startIssuer } from '../gate/issuer.ts'
+import { compare } from '../inspector/document.ts'
+import { freePort, run, scratch, serve } from './run.ts'
+
+const ORDERS = 'orders@acme-dev.iam.gserviceaccount.com'
+const LEDGER = 'https://ledger-abc123-uc.a.run.app'
+const BILLING = 'http://billing:8080'
+const HOUR = 3600
+
+let issuer: Issuer
+let config = ''
+test.before(async () => {
+  issuer = await startIssuer()
+  const gates = [
+    { host: 'ledger', audience: [LEDGER], invoker: [`serviceAccount:${ORDERS}`] },
+    { host: 'billing', audience: [BILLING], invoker: [`serviceAccount:${ORDERS}`, 'group:team@acme.com'] },
+    { host: 'shop', audience: [], invoker: ['allUsers'] },
+  ].map((gate) => ({ ...gate, upstream: 'http://127.0.0.1:1', trust: [issuer.url] }))
+  config = join(scratch, 'explain.yaml')
+  writeFileSync(config, JSON.stringify({ project: 'acme-dev', region: 'europe-west1', gates }))
+})
+test.after.always(() => issuer.close())
+
+const nowSeconds = () => Math.floor(Date.now() / 1000)
+const good = (claims: Record<string, unknown> = {}) =>
+  issuer.sign({ aud: BILLING, email: ORDERS, email_verified: true, ...claims })
+const encoded = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+const cut = (token: string) => token.slice(0, token.lastIndexOf('.'))
+
+/** What is on stdin, and how the first line names what is wrong with it. */
+const FAULTS: [fault: string, stdin: () => string | Promise<string>, firstLine: RegExp, argv?: string[]][] = [
+  ['no token', () => '\n', /refused by ledger TOKEN_MISSING \(403\): the request carries no ID token/],
+  ['an access token', () => 'ya29.a0AfB_x', /TOKEN_INVALID \(401\): .*it is an access token/],
+  [
+    "a user's token of another audience",
+    () => good({ email: 'ann@acme.com', aud: 'https://api.acme.com' }),
+    /AUDIENCE_WRONG \(401\): the token is meant for https:\/\/api\.acme\.com$/,
+  ],
+  [
+    'a slash',
+    () => good({ aud: `${BILLING}/` }),
+    /by billing AUDIENCE_WRONG \(401\): .*is http:\/\/billing:8080 with a slash at its end/,
+  ],
+  ['a path', () => good({ aud: `${BILLING}/entries` }), /by billing AUDIENCE_WRONG .*with another path \(\/entries\)/],
+  ['another port', () => good({ aud: 'http://billing' }), /by billing AUDIENCE_WRONG .*with another port \(none\)/],
+  [
+    'http in place of https',
+    () => good({ aud: LEDGER.replace('https', 'http') }),
+    /by ledger AUDIENCE_WRONG .*with http in place of https/,
+  ],
+  [
+    "another project's URL",
+    () => good({ aud: 'https://ledger-zzz999-uc.a.run.app' }),
+    /by ledger AUDIENCE_WRONG .*in another project or region/,
+  ],
+  [
+    'expired',
+    () => good({ iat: nowSeconds() - 2 * HOUR, exp: nowSeconds() - HOUR }),
+    /TOKEN_EXPIRED \(401\): .*it expired 360\d s ago/,
+  ],
+  [
+    'a clock that is ahead',
+    () => good({ iat: nowSeconds() + HOUR, exp: nowSeconds() + 2 * HOUR }),
+    /TOKEN_EXPIRED \(401\): .*it becomes valid in 3(600|59\d) s/,
+  ],
+  [
+    'another issuer',
+    () => good({ iss: 'http://elsewhere' }),
+    /ISSUER_NOT_TRUSTED \(401\): the token comes from "http:\/\/elsewhere"/,
+  ],
+  [
+    'a removed signature',
+    () => `${cut(good())}.SIGNATURE_REMOVED_BY_GOOGLE`,
+    /TOKEN_INVALID \(401\): .*its signature has been removed/,
+  ],
+  [
+    'no email',
+    () => good({ email: undefined, email_verified: undefined }),
+    /NOT_AN_INVOKER \(403\): the subject \d{21}, whose token has no email/,
+  ],
+  [
+    'an email that is not verified',
+    () => good({ email_verified: false }),
+    /NOT_AN_INVOKER \(403\): \d{21}, whose email orders@\S+ is not verified,/,
+  ],
+  [
+    'not an invoker',
+    () => good({ aud: LEDGER, email: 'web@acme-dev.iam.gserviceaccount.com' }),
+    /by ledger NOT_AN_INVOKER \(403\): web@\S+ may not invoke this service/,
+  ],
+  [
+    'in a group whose members are not known',
+    () => good({ email: 'ann@acme.com' }),
+    /by billing NOT_AN_INVOKER \(403\): ann@acme\.com, which is not known to be in group:team@acme\.com,/,
+  ],
+  ['a public service', () => '', /^admitted by shop PUBLIC: the service is public \(allUsers\)/, ['--audience=shop']],
+  [
+    'a key that its issuer does not have',
+    async () => issuer.sign({ aud: BILLING, email: ORDERS }, { key: await newKey() }),
+    /KEY_UNKNOWN \(401\): /,
+  ],
+  [
+    'signed by another key under the same id',
+    async () => issuer.sign({ aud: BILLING }, { key: { ...(await newKey()), kid: issuer.keys[0]?.kid ?? '' } }),
+    /TOKEN_INVALID \(401\): .*its signature is not by the key that \S+ publishes/,
+  ],
+  [
+    'HS256',
+    () => {
+      const head = `${encoded({ alg: 'HS256', kid: issuer.keys[0]?.kid })}.${good().split('.')[1]}`
+      return `${head}.${createHmac('sha256', 'secret').update(head).digest('base64url')}`
+    },
+    /TOKEN_INVALID \(401\): .*its algorithm is "HS256", not RS256/,
+  ],
+  [
+    'alg none',
+    () => `${encoded({ alg: 'none', kid: issuer.keys[0]?.kid })}.${good().split('.')[1]}.`,
+    /TOKEN_INVALID \(401\): .*its algorithm is "none", not RS256/,
+  ],
+  ['Bearer undefined', () => 'Bearer undefined', /TOKEN_INVALID \(401\): .*it is the word "undefined"/],
+  ['garbage', () => '\u202e <script>é\u0000', /(TOKEN_INVALID|TOKENS_SEVERAL) \(401\)/],
+  ['two tokens', () => `${good()}\n${good()}`, /TOKENS_SEVERAL \(401\): the request carries several tokens/],
+]
+
+async function explained(t: ExecutionContext, argv: readonly string[], stdin: string) {
+  const { code, out, err } = await run(['explain', ...argv], {}, stdin)
+  const [first = ''] = out.split('\n')
+  t.is(err.replace(/sidemint: nobody is in group.*\n/, ''), '')
+  t.is(code, first.startsWith('admitted') ? 0 : 1)
+  for (const part of stdin.split(/[\s.]+/)) if (part.length > 40) t.false(out.includes(part), 'a part of the token')
+  return { code, first, out }
+}
+
+for (const [fault, stdin, firstLine, argv = []] of FAULTS) {
+  test(`the first line names the fault: ${fault}`, async (t) => {
+    const { first } = await explained(t, ['--config', config, ...argv], await stdin())
+    t.regex(first, firstLine)
+  })
+}
+
+test.serial('a server says the same of every fault, by its own gates and keys', async (t) => {
+  const server = await serve(['--source=local', '--gate-port=0', '--config', config])
+  t.teardown(() => server.stop())
+  for (const [fault, stdin, firstLine, argv = []] of FAULTS) {
+    const { first } = await explained(t, ['--server', server.url, ...argv], await stdin())
+    t.regex(first, firstLine, fault)
+  }
+  const own = await run(['token', '--audience', BILLING, '--format=full', '--server', server.url])
+  const { first } = await explained(t, ['--server', server.url], own.out)
+  t.regex(first, /^refused by billing NOT_AN_INVOKER/, 'its own issuer is trusted there')
+})
+
+test('an admitted token: who it is for, its claims and its checks', async (t) => {
+  const { first, out } = await explained(t, ['--config', config], good())
+  t.is(first, `admitted by billing INVOKER: ${ORDERS} may invoke the service, and the token is for ${BILLING}`)
+  t.regex(out, /^ {2}exp {3}good .*\d{4}-\d\d-\d\dT/m)
+  t.regex(out, /"email": "orders@/)
+})
+
+test('a token is read however it was copied', async (t) => {
+  const token = good()
+  const ways = [
+    token,
+    `  ${token}\r\n`,
+    `bearer ${token}`,
+    `"${token}"\n`,
+    `\ufeff${token}`,
+    `Authorization: Bearer ${token}`,
+    `GET / HTTP/1.1\r\nHost: billing:8080\r\nAuthorization: Bearer ${token}\r\nAccept: */*\r\n\r\n`,
+    `> authorization: Bearer ${token}\n> x: y`,
+    `-H 'Authorization: Bearer ${token}'`,
+    `X-Serverless-Authorization: Bearer ${token}\nAuthorization: Bearer other`,
+  ]
+  for (const way of ways) t.regex((await explained(t, ['--config', config], way)).first, /^admitted by billing/, way)
+})
+
+test('both fixes are lines to copy, and what a token says cannot harm a shell', async (t) => {
+  const stranger = await explained(t, ['--config', config], good({ aud: LEDGER, email: 'ann@acme.com' }))
+  t.true(stranger.out.includes(`sidemint.yaml  invoker: [serviceAccount:${ORDERS}, user:ann@acme.com]\n`))
+  t.true(
+    stranger.out.includes(
+      'gcloud run services add-iam-policy-binding ledger --member=user:ann@acme.com --role=roles/run.invoker --region=europe-west1 --project=acme-dev\n',
+    ),
+  )
+  const hostile = `${BILLING}/'; rm -rf "$HOME"\u001b[2J\u202e`
+  const { out } = await explained(t, ['--config', config], good({ aud: hostile }))
+  t.true(out.includes(`--add-custom-audiences=${BILLING}/'\\''; rm -rf "$HOME"\\u001b[2J\\u202e'`), out)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not reach a terminal
+  t.notRegex(out, /[\u001b\u202e]/)
+})
+
+test('a service that flags describe needs no file', async (t) => {
+  const policy = join(scratch, 'policy.yaml')
+  writeFileSync(policy, `bindings:\n- role: roles/run.invoker\n  members: [serviceAccount:${ORDERS}]\n`)
+  const asked = (argv: string[], stdin = good()) => explained(t, ['--trust', issuer.url, ...argv], stdin)
+  t.regex((await asked(['--audience', BILLING, '--policy', policy])).first, /^admitted INVOKER/)
+  t.regex((await asked(['--audience', LEDGER, '--policy', policy])).first, /^refused AUDIENCE_WRONG/)
+  t.regex((await asked(['--policy', policy, '--audience', BILLING], good({ email: 'a@b.c' }))).first, /NOT_AN_INVOKER/)
+  t.regex((await asked([])).first, /^admitted INVOKER/)
+})
+
+test('--json prints the explanation as the API document describes it', async (t) => {
+  const { code, out } = await run(['explain', '--config', config, '--json'], {}, good({ aud: `${BILLING}/` }))
+  t.is(code, 1)
+  const explanation = JSON.parse(out) as Explanation
+  t.is(compare('Explanation', explanation), 'fits')
+  t.like(explanation, { decision: 'refused', code: 'AUDIENCE_WRONG', status: 401, account: ORDERS })
+  t.deepEqual(explanation.gate, { host: 'billing', audiences: [BILLING], others: ['ledger', 'shop'] })
+})
+
+test('misuse is exit code 2', async (t) => {
+  const wrong: [argv: string[], stdin: string, said: RegExp][] = [
+    [
+      ['--config', config, '--audience=https://nobody'],
+      '',
+      /--audience: no gate here is for https:\/\/nobody; the gates/,
+    ],
+    [['--policy=a', '--server=http://127.0.0.1:1'], '', /--policy: the server at --server has its own/],
+    [['--policy', join(scratch, 'none.json')], '', /none\.json/],
+    [[], randomUUID().repeat(1_000), /stdin: holds more than a header can/],
+  ]
+  for (const [argv, stdin, said] of wrong) {
+    const { code, out, err } = await run(['explain', ...argv], {}, stdin)
+    t.is(code, 2, err)
+    t.is(out, '')
+    t.regex(err, said)
+  }
+})
+
+test('a server that does not answer, or has no gates, is told', async (t) => {
+  const gone = await run(['explain', `--server=http://127.0.0.1:${await freePort()}`])
+  t.regex(gone.err, /NO_SERVER: .*ECONNREFUSED/)
+  t.deepEqual([gone.code, gone.out], [1, ''])
+  const server = await serve(['--source=local'])
+  t.teardown(() => server.stop())
+  const { code, err } = await run(['explain', '--server', server.url], {}, 'a')
+  t.is(code, 2)
+  t.regex(err, /no gate here is for this token; the gates here are for: none/)
+})
