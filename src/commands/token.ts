@@ -171,11 +171,6 @@ async function whyNoServer(url: string): Promise<string | undefined> {
   }
 }
 
-function reasonOf(error: unknown): string {
-  const { cause, message } = error as Error & { cause?: { code?: string } }
-  return cause?.code ?? message
-}
-
 async function askServer(wanted: ForAudience, settings: Settings, namesAccount: boolean): Promise<string> {
   const account = namesAccount ? settings.serviceAccount : 'default'
   const path = `/computeMetadata/v1/instance/service-accounts/${account}/identity?${new URLSearchParams({ ...wanted })}`
