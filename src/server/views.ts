@@ -41,18 +41,14 @@ export async function openViews(options: ViewsOptions): Promise<Views> {
   const urlOf = (port: number) => `http://${reachable(first.host)}:${port}`
 
   async function enter(next: View, readFile: ReadFile | undefined): Promise<void> {
-    const { settings } = next
-    const keys = identities.local?.keys
+    const shown = { settings: next.settings, keys: identities.local?.keys, readFile }
     const { judges, doors } = frontGates
-      ? await createFront(address.url, { settings, events, now, callerOf: callers.labelOf, keys, readFile })
+      ? await createFront(address.url, { ...shown, events, now, callerOf: callers.labelOf })
       : NO_GATES
     const prepared = await ports.prepare(new Map([...next.doors, ...doors]))
     next.opened(prepared)
-    next.front = {
-      judges,
-      gates: judges.map(({ gate }) => gate),
-      urls: [...doors.keys()].map((name) => urlOf(prepared.portOf(name))),
-    }
+    const urls = [...doors.keys()].map((name) => urlOf(prepared.portOf(name)))
+    next.front = { judges, gates: judges.map(({ gate }) => gate), urls }
     // From here on nothing waits: a request is answered by the one view or by the other.
     prepared.enter()
     next.identities.enter()

@@ -12,8 +12,9 @@ export async function startControlled(
   t: ExecutionContext,
   own: { controlSecret: string | undefined } = { controlSecret: SECRET },
 ) {
-  const options = { port: 0, source: 'local', serviceAccount: EMAIL }
-  const server = await startServer({ settings: settle({ options }), env: {}, ...own })
+  const gates = [{ host: 'shop', upstream: 'http://127.0.0.1:1', invoker: ['allUsers'] }]
+  const options = { port: 0, source: 'local', serviceAccount: EMAIL, gates, gatePort: 0 }
+  const server = await startServer({ settings: settle({ options }), env: {}, frontGates: true, ...own })
   t.teardown(() => server.close())
   const order = async (path: string, body?: unknown, { method = 'POST', headers = {} }: AskOptions = {}) => {
     const text = typeof body === 'string' ? body : JSON.stringify(body)
