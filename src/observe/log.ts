@@ -154,7 +154,7 @@ function describeGate(event: GateEvent, shownAt: string): Line {
   const why = reason === '' ? '' : `: ${printable(reason, FIELD_LIMIT)}`
   const page = decision === 'allow' ? undefined : `${shownAt}/_sidemint/#${hopAddress(event)}`
   return {
-    text: `${asked} ${outcome}${as}${answered} ${code}${why}${page === undefined ? '' : ` See ${page}`}`,
+    text: `${asked} ${outcome}${as}${answered} ${code}${why}${page === undefined ? '' : `. See ${page}`}`,
     fields() {
       const { type, at: _at, wants: _wants, claims: _claims, ...others } = event
       return {

@@ -17,6 +17,9 @@ function App() {
   const place = usePlace()
   const data = useData(place.view === 'setup')
   const now = useNow() + data.aheadMs
+  useEffect(() => {
+    if (place.row === '') scrollTo(0, 0)
+  }, [place.view])
   const entries = useMemo(() => entriesOf(data), [data])
   const services = useMemo(() => graphOf(data), [data])
   return (

@@ -54,6 +54,11 @@ test.serial(
   },
 )
 
+test.serial('the page is not published where tokens are real', async (t) => {
+  const ports = await stack.compose('port', 'sidemint', '80').catch(() => '')
+  t.notRegex(ports, /:16925/)
+})
+
 test.serial('the private service refuses who is no invoker, another audience, and no token', async (t) => {
   const call = async (service: string, audience?: string) => (await stack.call(service, PRICING, audience)).status
   t.is(await call('orders', PRICING), 200)

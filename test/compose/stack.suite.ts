@@ -64,7 +64,8 @@ test.after.always(() => stack.down())
 test.serial('orders shows who called at each hop: orders, then billing', async (t) => {
   const response = await fetch('http://localhost:8080/')
   t.is(response.status, 200)
-  const { billing, public: open } = ((await response.json()) as Answer).calls
+  const { calls } = (await response.json()) as Answer
+  const { billing, public: open } = calls
   t.is(billing?.caller, at('orders'))
   t.like(billing?.claims, { iss: ISSUER, aud: 'http://billing:8080', email: at('orders'), email_verified: true })
   t.regex(String(billing?.claims?.sub), /^\d{21}$/)
@@ -72,7 +73,30 @@ test.serial('orders shows who called at each hop: orders, then billing', async (
   t.is(ledger?.caller, at('billing'))
   t.like(ledger?.claims, { iss: ISSUER, aud: 'http://ledger:8080', email: at('billing') })
   t.like(open, { status: 200, caller: at('orders'), claims: { iss: ISSUER, aud: 'http://public:8080' } })
+  t.is(calls.ledger?.status, 403, 'on purpose')
 })
+
+test.serial(
+  'the page is published to this host, and shows a call that was admitted and one that is refused on purpose',
+  async (t) => {
+    const page = await fetch('http://127.0.0.1:16925/_sidemint/')
+    t.is(page.status, 200)
+    t.regex(await page.text(), /<script src="\/_sidemint\/page\.js"/)
+    const { hops } = (await (await fetch('http://127.0.0.1:16925/_sidemint/requests')).json()) as { hops: object[] }
+    const calls = hops.map((hop) => {
+      const { caller, service, status, code } = hop as Record<string, string>
+      return `${caller} ${service} ${status} ${code}`
+    })
+    t.true(
+      calls.includes('orders billing:8080 200 INVOKER') || calls.includes('orders billing 200 INVOKER'),
+      calls.join('\n'),
+    )
+    t.true(
+      calls.some((call) => /^orders ledger\S* 403 NOT_AN_INVOKER$/.test(call)),
+      calls.join('\n'),
+    )
+  },
+)
 
 const statusOf = async (...asked: Parameters<typeof stack.call>) => (await stack.call(...asked)).status
 

@@ -6,26 +6,33 @@
 import { createServer } from 'node:http'
 import { GoogleAuth } from 'google-auth-library'
 
-const { PORT = '8080', CALLS = '' } = process.env
+const { PORT = '8080', CALLS = '', REFUSED = '' } = process.env
+
+const urls = (list) => list.split(' ').filter((url) => url !== '')
 
 // At start, since Google's library looks for the metadata server once, and "not there" is its answer from then on.
 const services = await Promise.all(
-  CALLS.split(' ')
-    .filter((url) => url !== '')
-    .map(async (url) => ({ url, client: await new GoogleAuth().getIdTokenClient(url) })),
+  [...urls(CALLS), ...urls(REFUSED)].map(async (url) => ({
+    url,
+    client: await new GoogleAuth().getIdTokenClient(url),
+  })),
 )
 
 createServer(async ({ headers }, response) => {
   const claims = readClaims(headers.authorization)
   const calls = Object.fromEntries(await Promise.all(services.map(call)))
-  const status = Object.values(calls).every((answered) => answered.status === 200) ? 200 : 502
+  const status = urls(CALLS).every((url) => calls[nameOf(url)].status === 200) ? 200 : 502
   response.writeHead(status, { 'Content-Type': 'application/json' })
   response.end(`${JSON.stringify({ caller: claims?.email, claims, calls }, null, 2)}\n`)
 }).listen(Number(PORT), '0.0.0.0')
 
+function nameOf(url) {
+  return new URL(url).hostname.split('.')[0]
+}
+
 /** The service's name, and what it answered. */
 async function call({ url, client }) {
-  const name = new URL(url).hostname.split('.')[0]
+  const name = nameOf(url)
   try {
     const { status, data } = await client.request({ url, retry: true })
     return [name, { status, ...data }]
