@@ -6,10 +6,10 @@ import { createSigningKeys, type SigningKeys } from '../issuer/keys.ts'
 import { createLocalSource, type LocalSource } from '../issuer/local.ts'
 import { emailOf } from '../mint/adc.ts'
 import type { Bounds } from '../mint/bounded.ts'
-import { type CachedSource, createCache } from '../mint/cache.ts'
+import { type CachedSource, type CacheOptions, createCache } from '../mint/cache.ts'
 import { type Choice, chooseSource } from '../mint/choose.ts'
-import { type Credentials, createCredentials } from '../mint/credentials.ts'
-import { createGoogleSource, type GoogleSource } from '../mint/google.ts'
+import { type Credentials, createCredentials, type ReadAdc } from '../mint/credentials.ts'
+import { createGoogleSource, type GoogleSource, type LoadMinter } from '../mint/google.ts'
 import { createMetadataSource } from '../mint/metadata-server.ts'
 
 export interface MintingOptions {
@@ -28,6 +28,12 @@ export interface MintingOptions {
   /** Called with the minter's clock, epoch ms. */
   onDate: (epochMs: number) => void
   bounds?: Bounds
+  /** What reads the credential file. Default: the disk. */
+  readAdc?: ReadAdc
+  /** What makes the minter of Google credentials. Default: the one that asks Google. */
+  loadMinter?: LoadMinter
+  /** How the cache waits. Default: a timer. */
+  wait?: CacheOptions['wait']
 }
 
 export interface LocalIssuer {
@@ -55,9 +61,9 @@ const nothing = async () => {}
  * start: the banner and every mint report them, since a login may repair them while the server runs.
  */
 export async function createMinting(options: MintingOptions): Promise<Minting> {
-  const { settings, env, now, events, onChange } = options
+  const { settings, env, now, events, onChange, readAdc, wait } = options
   const choice = chooseSource(settings, env)
-  const cached = { entries: settings.cacheEntries, now, onMint: events.record }
+  const cached = { entries: settings.cacheEntries, now, wait, onMint: events.record }
   switch (choice.name) {
     case 'local': {
       const local = await createLocal(options)
@@ -71,10 +77,15 @@ export async function createMinting(options: MintingOptions): Promise<Minting> {
       return { choice, tokens, ownEmail: () => email, credentials: undefined, local: undefined, warm: nothing }
     }
     case 'google': {
-      const credentials = createCredentials(env, now, () => {
-        tokens.clear()
-        onChange()
-      })
+      const credentials = createCredentials(
+        env,
+        now,
+        () => {
+          tokens.clear()
+          onChange()
+        },
+        readAdc,
+      )
       const source = createGoogleSource({ ...options, credentials, allowUserTokens: settings.allowUserTokens })
       const tokens = createCache({ ...cached, source, look: credentials.look })
       await credentials.look()

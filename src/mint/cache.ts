@@ -37,7 +37,7 @@ export interface CacheOptions {
    */
   look?: () => Promise<void> | undefined
   /** How the cache waits; default: a timer. */
-  wait?: (ms: number, signal: AbortSignal) => Promise<unknown>
+  wait?: ((ms: number, signal: AbortSignal) => Promise<unknown>) | undefined
 }
 
 /** `key` is the request's `cacheKey`, for a caller that has it already. */
@@ -155,7 +155,7 @@ class TokenCache implements CachedSource {
     } finally {
       impatient.abort()
     }
-    if (this.#stored.get(key) !== entry) return minted
+    if (this.#stored.get(key) !== entry || !isUsable(this.#lifeOf(entry))) return minted
     minted.catch(() => {})
     return serve(entry, 'stale')
   }

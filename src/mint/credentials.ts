@@ -10,6 +10,9 @@ import { type AdcPlace, locateAdc, misplacedLogin, refuseMisplacedLogin } from '
 import { readAdc } from './adc-read.ts'
 import { universeOf } from './universe.ts'
 
+/** Reads the credentials of a place. Throws a SidemintError. */
+export type ReadAdc = (place: AdcPlace) => Promise<Adc>
+
 export interface Credentials {
   /**
    * Reads the file where it has changed; looks at most once a second. Undefined: it has not changed and is not being
@@ -25,9 +28,15 @@ export interface Credentials {
 
 /**
  * `env`: where the standard variables are read from. `now`: epoch ms. After the first look, `onChange` is called each
- * time that there are other credentials, or that there is another reason why there are none.
+ * time that there are other credentials, or that there is another reason why there are none. `readFile`: what reads
+ * them; default: the disk.
  */
-export function createCredentials(env: NodeJS.ProcessEnv, now: () => number, onChange = () => {}): Credentials {
+export function createCredentials(
+  env: NodeJS.ProcessEnv,
+  now: () => number,
+  onChange = () => {},
+  readFile: ReadAdc = readAdc,
+): Credentials {
   const place = locateAdc(env)
   const misplaced = misplacedLogin(env)
   const paths = [place.path, misplaced].filter((path) => path !== undefined)
@@ -41,7 +50,7 @@ export function createCredentials(env: NodeJS.ProcessEnv, now: () => number, onC
   async function read(changed: () => void): Promise<void> {
     try {
       await refuseMisplacedLogin(env)
-      const file = await readAdc(place)
+      const file = await readFile(place)
       const found = { ...file, universe: universeOf(file.universe, env) }
       broken = undefined
       if (JSON.stringify(found) === JSON.stringify(adc)) return

@@ -6,7 +6,7 @@ import { type Adc, emailOf } from './adc.ts'
 import { explainAt } from './adc-place.ts'
 import { BOUNDS, type Bounds } from './bounded.ts'
 import { type Credentials, createCredentials } from './credentials.ts'
-import type { Minter, Speaker } from './google/mint.ts'
+import type { Minter, MinterOptions, Speaker } from './google/mint.ts'
 
 export interface GoogleSourceOptions {
   /** Where the standard variables are read from. */
@@ -21,7 +21,11 @@ export interface GoogleSourceOptions {
   /** Epoch ms. */
   now: () => number
   bounds?: Bounds
+  /** What makes the minter of credentials. Default: the one that asks Google, loaded by the first mint. */
+  loadMinter?: LoadMinter
 }
+
+export type LoadMinter = (options: MinterOptions) => Promise<Minter>
 
 export interface GoogleSource extends TokenSource {
   /**
@@ -33,7 +37,7 @@ export interface GoogleSource extends TokenSource {
 
 export function createGoogleSource(options: GoogleSourceOptions): GoogleSource {
   const { env, delegatesOf, allowUserTokens, onDate, now, bounds = BOUNDS } = options
-  const { credentials = createCredentials(env, now) } = options
+  const { credentials = createCredentials(env, now), loadMinter = askGoogle } = options
   const named = standardQuotaProject(env)
   let kept: { adc: Adc; minter: Promise<Minter> } | undefined
 
@@ -42,11 +46,10 @@ export function createGoogleSource(options: GoogleSourceOptions): GoogleSource {
     return kept.minter
   }
 
-  async function load({ credential, quotaProject, universe }: Adc): Promise<Minter> {
-    const { createMinter } = await import('./google/mint.ts')
+  function load({ credential, quotaProject, universe }: Adc): Promise<Minter> {
     const project = named ?? quotaProject
     const common = { allowUserTokens, bounds, onDate, now }
-    return createMinter({ ...common, credential, universe, quotaProject: project })
+    return loadMinter({ ...common, credential, universe, quotaProject: project })
   }
 
   /**
@@ -89,4 +92,9 @@ export function createGoogleSource(options: GoogleSourceOptions): GoogleSource {
       await Promise.all(firsts.map((speaker) => minter.warm(speaker, signal))).catch(explain)
     },
   }
+}
+
+async function askGoogle(options: MinterOptions): Promise<Minter> {
+  const { createMinter } = await import('./google/mint.ts')
+  return createMinter(options)
 }

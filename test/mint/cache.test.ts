@@ -253,6 +253,19 @@ test('a stale token is served while it is valid for a minute, and never below', 
   t.is((await errorOf(cache.mint(id()))).code, 'INJECTED')
 })
 
+test('a token whose last minute begins, or that ends in a sleep of the laptop, while its replacement is waited for is not served', async (t) => {
+  for (const slept of [1, 2 * HOUR]) {
+    const { clock, cache, calls, hang } = setUp({ wait: async () => clock.advance(slept) })
+    await cache.mint(id())
+    clock.advance(59 * MINUTE)
+    hang()
+    const waiting = cache.mint(id())
+    await settled()
+    calls[1]?.succeed()
+    t.like(await waiting, { value: 'token 2' })
+  }
+})
+
 test('a request waits for its mint where the token at hand has less than a minute left', async (t) => {
   const { clock, cache, behaviour } = setUp()
   await cache.mint(id())
