@@ -9,7 +9,7 @@ import type { TestFn } from 'ava'
 export const TOGETHER = {
   ground: ['.', 'core', 'env', 'http', 'issuer', 'mutate', 'observe'],
   gate: ['gate'],
-  middle: ['config', 'identity', 'metadata', 'mint'],
+  middle: ['config', 'identity', 'metadata', 'mint', 'simulate'],
   top: [],
 } as const satisfies Record<string, readonly string[]>
 

@@ -34,6 +34,8 @@ export interface MintingOptions {
   loadMinter?: LoadMinter
   /** How the cache waits. Default: a timer. */
   wait?: CacheOptions['wait']
+  /** Ms of a clock that nobody sets. Default: the process's. */
+  elapsed?: CacheOptions['elapsed']
 }
 
 export interface LocalIssuer {
@@ -61,9 +63,9 @@ const nothing = async () => {}
  * start: the banner and every mint report them, since a login may repair them while the server runs.
  */
 export async function createMinting(options: MintingOptions): Promise<Minting> {
-  const { settings, env, now, events, onChange, readAdc, wait } = options
+  const { settings, env, now, events, onChange, readAdc, wait, elapsed } = options
   const choice = chooseSource(settings, env)
-  const cached = { entries: settings.cacheEntries, now, wait, onMint: events.record }
+  const cached = { entries: settings.cacheEntries, now, elapsed, wait, onMint: events.record }
   switch (choice.name) {
     case 'local': {
       const local = await createLocal(options)

@@ -30,6 +30,8 @@ export interface CacheOptions {
   entries: number
   /** Epoch ms. */
   now: () => number
+  /** Ms of a clock that nobody sets; default: the process's, where `now` is the wall clock, else none. */
+  elapsed?: (() => number) | undefined
   onMint?: (event: MintEvent) => void
   /**
    * Looks whether the source has changed, and then calls `clear`. Every answer waits for it, so that no token of an
@@ -72,7 +74,7 @@ class TokenCache implements CachedSource {
   constructor(options: CacheOptions) {
     const limits = { keys: options.entries, bytes: MOST_KEY_BYTES }
     this.#options = options
-    this.#clock = createSteadyClock(options.now)
+    this.#clock = createSteadyClock(options.now, options.elapsed)
     this.#failures = new FailureMemory(limits, this.#clock)
     this.#eviction = new Eviction(limits, (key) => this.#stored.del(key))
     this.#stored.on('del', (key: string) => this.#eviction.delete(key))

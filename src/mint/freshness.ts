@@ -42,18 +42,28 @@ export function isUsable({ leftMs }: Life): boolean {
   return leftMs >= LEAST_LEFT_MS
 }
 
+/** Less is no more than whole milliseconds and the time between two looks; counted at each look, it would add up. */
+const SET_BACK_MS = 100
+
 /**
- * A clock that never goes back: where the wall clock is set back, this one stands still and then goes on with it. A
- * clock that is set back during an outage would otherwise make a token live longer. The system's monotonic clock does
- * not do: it stops while a laptop sleeps.
+ * A clock that never goes back: where the wall clock is set back, this one goes on with what `elapsed` says, or without
+ * that stands still until the wall clock goes on. A clock that is set back would otherwise make a token live longer. The
+ * system's monotonic clock alone does not do: it stops while a laptop sleeps.
  */
-export function createSteadyClock(now: () => number): () => number {
+export function createSteadyClock(
+  now: () => number,
+  elapsed: () => number = now === Date.now ? () => performance.now() : () => 0,
+): () => number {
   let lastMs = Number.NEGATIVE_INFINITY
+  let lastElapsedMs = elapsed()
   let setBackMs = 0
   return () => {
     const atMs = now()
-    if (atMs < lastMs) setBackMs += lastMs - atMs
+    const elapsedMs = elapsed()
+    const lostMs = lastMs + elapsedMs - lastElapsedMs - atMs
+    if (atMs < lastMs || lostMs > SET_BACK_MS) setBackMs += lostMs
     lastMs = atMs
+    lastElapsedMs = elapsedMs
     return atMs + setBackMs
   }
 }

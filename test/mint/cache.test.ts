@@ -30,7 +30,7 @@ interface Call {
 }
 
 /** A cache around a source that does with each mint what the test says; it succeeds until told otherwise. */
-function setUp({ entries = 100, ...more }: Partial<Pick<CacheOptions, 'entries' | 'wait'>> = {}) {
+function setUp({ entries = 100, ...more }: Partial<Pick<CacheOptions, 'entries' | 'wait' | 'elapsed'>> = {}) {
   const clock = createClock()
   const calls: Call[] = []
   const events: MintEvent[] = []
@@ -431,6 +431,23 @@ for (const [kind, request] of [
     t.is((await errorOf(cache.mint(request))).code, 'INJECTED', 'less than a minute is left')
     clock.advance(HOUR)
     t.is((await errorOf(cache.mint(request))).code, 'INJECTED', 'expired, though the clock says otherwise')
+  })
+}
+
+for (const back of [-10 * MINUTE, -2 * HOUR]) {
+  test(`a token ends in its time also where the clock is set by ${back} ms while nobody asks`, async (t) => {
+    let elapsedMs = 0
+    const { clock, cache, calls } = setUp({ elapsed: () => elapsedMs })
+    const pass = (ms: number) => {
+      elapsedMs += ms
+      clock.advance(ms)
+    }
+    await cache.mint(id())
+    pass(MINUTE)
+    clock.advance(back)
+    pass(HOUR)
+    await cache.mint(id())
+    t.is(calls.length, 2)
   })
 }
 
