@@ -58,8 +58,8 @@ test.serial('from a clone to the first token by the first lines of the README', 
   )
   t.log(`${typed.length} lines, ${wall} s, ${Math.round(work)} s of them at work`)
   t.is(JSON.parse(claims).aud, 'https://billing.example')
-  // On a machine that does nothing else the two are nearly the same; beside other suites only this one says something.
-  t.true(work > 0 && work < 60, `${work} s`)
+  // A minute of two cores. The wall clock says how busy the machine is.
+  t.true(work > 0 && work < 120, `${work} s`)
 })
 
 test.serial('the rest of the README, in its order; five services in three languages get their tokens', async (t) => {
