@@ -8,8 +8,8 @@ import { startEngine } from '../compose/docker.ts'
 import { type Block, blocksOf } from './blocks.ts'
 import { buildGoService, createPlace, installBeside, type Place, ROOT } from './place.ts'
 
-/** Pages that are made, and held equal, from what they describe. */
-const MADE = ['reference.md', 'clients.md', 'conformance.md']
+/** Pages that are made, and held equal, from what they describe, or whose blocks a suite of their own runs. */
+const MADE = ['reference.md', 'clients.md', 'conformance.md', 'receivers.md']
 const GUIDES = readdirSync(join(ROOT, 'docs'))
   .filter((name) => name.endsWith('.md') && !MADE.includes(name))
   .map((name) => `docs/${name}`)

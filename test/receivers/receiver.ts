@@ -78,7 +78,7 @@ const go = (path: string, version: string): Kind => ({
   title: `Go, ${path}`,
   heading: 'Go',
   needs: ['go'],
-  made: `Validate of ${path.replace(/\/[a-z/]*idtoken$/, '')} ${version}`,
+  made: `Validate of ${path.replace(/(\/credentials)?\/idtoken$/, '')} ${version}`,
   async build(folder, lines) {
     cpSync(join(HERE, 'go'), folder, { recursive: true })
     writeFileSync(join(folder, 'verify.go'), lines.replace(GO_PACKAGE, path))
