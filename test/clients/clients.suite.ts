@@ -19,11 +19,12 @@ import { pythonClients } from './python/language.ts'
 import { replays } from './replay/language.ts'
 import { report } from './report.ts'
 import { ruby } from './ruby/language.ts'
+import { rust } from './rust/language.ts'
 import { testWith } from './toolchain.ts'
 import { byAddress, byVariables, NAMESPACE_NEEDS, type Way } from './way.ts'
 
 const NEWEST = process.env.CLIENTS === 'newest'
-const LANGUAGES: readonly Language[] = [node, pythonClients, go, curl, gcloud, java, ruby, ...replays].map(
+const LANGUAGES: readonly Language[] = [node, pythonClients, go, curl, gcloud, java, ruby, ...replays, rust].map(
   (language) => ({
     ...language,
     clients: [...language.clients, ...(NEWEST ? (language.scheduled ?? []) : [])],
