@@ -11,7 +11,7 @@ export interface Joined {
 
 /**
  * Joins the texts of one turn of the event loop into one write, in their order. Under load a log has many lines in a turn,
- * and each write is a system call: at a gate they were a fifth of all CPU (measured).
+ * and each write is a system call.
  */
 export function joinWrites(to: Io['stderr']): Joined {
   let waiting = ''

@@ -11,14 +11,14 @@ import { cpuUs, freePort, launch, type Measured, type Running, SERVER_CORE } fro
 import { alternate } from './rounds.ts'
 
 /** Short and many: what else the machine does changes within a second, and then meets both of a round. */
-const ROUNDS = 121
-const REQUESTS = 800
+export const ROUNDS = 121
+export const REQUESTS = 800
 /** The compiler of Node.js has done its work by then. */
-const WARM = 15_000
+export const WARM = 15_000
 const CONNECTIONS = 32
 /** Of a locally signed ID token. */
 const TOKEN_LENGTH = 780
-const TOKEN = `${DEFAULT_ACCOUNT}/token`
+export const TOKEN = `${DEFAULT_ACCOUNT}/token`
 /** What Google's libraries send; a request of theirs has about as many headers. */
 const CLIENT_HEADERS = [
   'Metadata-Flavor: Google',
@@ -52,7 +52,11 @@ export function bareAnswers(directory: string, paths: readonly string[]): string
 }
 
 /** The bare server, and Koa alone, with the very bytes that ours has just answered. */
-async function launchAlike(directory: string, from: Measured, paths: readonly string[]): Promise<[Running, Running]> {
+export async function launchAlike(
+  directory: string,
+  from: Measured,
+  paths: readonly string[],
+): Promise<[Running, Running]> {
   const file = join(directory, `answers-${paths.length}.json`)
   const answers: [string, Copy][] = []
   for (const path of paths) answers.push([path, await copy(from.port, path)])

@@ -15,11 +15,14 @@ export interface Order {
   connections: number
   /** Sent no faster than this many a second; absent: as fast as they are answered. */
   perSecond?: number
+  /** The client sleeps while it waits for answers, as most do. Default: it keeps its core awake. */
+  sleeps?: boolean
 }
 
 export interface Outcome {
   seconds: number
   medianMs: number
+  p99Ms: number
   slowestMs: number
   /** Answers with another status than 200, by status. */
   failures: Record<string, number>
@@ -34,7 +37,7 @@ const kept = new Map<string, Socket[]>()
 export async function drive(order: Order): Promise<Outcome> {
   const { count } = order
   const sockets = await connections(order)
-  const ends = [stayAwake()]
+  const ends = order.sleeps === true ? [] : [stayAwake()]
   try {
     return await new Promise((resolve, reject) => {
       const tookMs = new Float64Array(count)
@@ -135,7 +138,8 @@ function converse(
 
 function summary(tookMs: Float64Array, allMs: number, failures: Record<string, number>): Outcome {
   tookMs.sort()
-  return { seconds: allMs / 1000, medianMs: tookMs[tookMs.length >> 1] ?? 0, slowestMs: tookMs.at(-1) ?? 0, failures }
+  const at = (share: number) => tookMs[Math.floor((tookMs.length - 1) * share)] ?? 0
+  return { seconds: allMs / 1000, medianMs: at(0.5), p99Ms: at(0.99), slowestMs: at(1), failures }
 }
 
 async function connections({ host, port, connections }: Order): Promise<Socket[]> {

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { benchAsleep } from './asleep.ts'
 import type { Bench, Row } from './bench.ts'
 import { benchCompose } from './compose.ts'
 import { benchBurst, benchFirst } from './first.ts'
@@ -16,6 +17,7 @@ import { benchMemory, benchStart } from './start.ts'
 
 const SECTIONS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   hits: benchHits,
+  asleep: benchAsleep,
   start: benchStart,
   first: benchFirst,
   memory: benchMemory,
