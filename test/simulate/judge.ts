@@ -122,7 +122,7 @@ export function createJudge({ time, google, file, epoch }: Parts): Judge {
     const mint = google().mints[number] as Mint
     const { ended } = mint
     if (ended === undefined || ended.outcome === 'token' || ended.order > order) return
-    const ageMs = time.steadyMs - ended.steadyMs
+    const ageMs = time.atMs - ended.atMs
     const what = `mint-${number} failed ${ended.outcome} ${ageMs} ms ago`
     if (mint.key !== key) throw new Violation('failures are forgotten', `${what}, for ${mint.key} and not ${key}`)
     if (failed.get(key) !== mint) throw new Violation('failures are forgotten', `${what}, before all was forgotten`)
