@@ -88,10 +88,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const identities = await createIdentities({
     ...common,
     env,
-    onChange() {
-      credentialsChanged(common)
-      views?.changed()
-    },
+    onChange: () => credentialsChanged(common, views),
     onDate: readiness.compareClock,
     ...(bounds === undefined ? {} : { bounds }),
   })
@@ -158,8 +155,12 @@ function describeStart({ identities, byPort, front }: View) {
   return { identities: all, primary, project, ports, front }
 }
 
-function credentialsChanged({ readiness, events, now }: Pick<Shared, 'readiness' | 'events' | 'now'>): void {
+function credentialsChanged(
+  { readiness, events, now }: Pick<Shared, 'readiness' | 'events' | 'now'>,
+  views: Views | undefined,
+): void {
   readiness.reset()
+  views?.changed()
   const text = 'the credential file has changed: tokens and remembered failures are dropped'
   events.record({ type: 'notice', at: now(), level: 'info', code: 'CREDENTIALS_CHANGED', text })
 }

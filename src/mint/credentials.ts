@@ -38,8 +38,7 @@ export function createCredentials(
   readFile: ReadAdc = readAdc,
 ): Credentials {
   const place = locateAdc(env)
-  const misplaced = misplacedLogin(env)
-  const paths = [place.path, misplaced].filter((path) => path !== undefined)
+  const paths = [place.path, misplacedLogin(env)].filter((path) => path !== undefined)
   const watched = createWatchedFile(paths, now)
   let seen: string | undefined
   let adc: Adc | undefined
@@ -49,9 +48,7 @@ export function createCredentials(
 
   async function read(changed: () => void): Promise<void> {
     try {
-      await refuseMisplacedLogin(env)
-      const file = await readFile(place)
-      const found = { ...file, universe: universeOf(file.universe, env) }
+      const found = await readInForce(env, place, readFile)
       broken = undefined
       if (JSON.stringify(found) === JSON.stringify(adc)) return
       adc = found
@@ -72,12 +69,10 @@ export function createCredentials(
     look() {
       const found = watched.version()
       if (reading === undefined && (found !== seen || isDueAgain())) {
-        const isFirst = seen === undefined
+        const changed = seen === undefined ? () => {} : onChange
         seen = found
         readAtMs = now()
-        reading = read(isFirst ? () => {} : onChange).finally(() => {
-          reading = undefined
-        })
+        reading = read(changed).finally(() => (reading = undefined))
       }
       return reading
     },
@@ -85,4 +80,10 @@ export function createCredentials(
     adc: () => adc,
     broken: () => broken,
   }
+}
+
+async function readInForce(env: NodeJS.ProcessEnv, place: AdcPlace, readFile: ReadAdc): Promise<Adc> {
+  await refuseMisplacedLogin(env)
+  const file = await readFile(place)
+  return { ...file, universe: universeOf(file.universe, env) }
 }

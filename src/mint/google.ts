@@ -36,21 +36,8 @@ export interface GoogleSource extends TokenSource {
 }
 
 export function createGoogleSource(options: GoogleSourceOptions): GoogleSource {
-  const { env, delegatesOf, allowUserTokens, onDate, now, bounds = BOUNDS } = options
-  const { credentials = createCredentials(env, now), loadMinter = askGoogle } = options
-  const named = standardQuotaProject(env)
-  let kept: { adc: Adc; minter: Promise<Minter> } | undefined
-
-  function minterOf(adc: Adc): Promise<Minter> {
-    if (kept?.adc !== adc) kept = { adc, minter: load(adc) }
-    return kept.minter
-  }
-
-  function load({ credential, quotaProject, universe }: Adc): Promise<Minter> {
-    const project = named ?? quotaProject
-    const common = { allowUserTokens, bounds, onDate, now }
-    return loadMinter({ ...common, credential, universe, quotaProject: project })
-  }
+  const { env, delegatesOf, now, credentials = createCredentials(env, now) } = options
+  const minterOf = createMinters(options)
 
   /**
    * Does not look whether the file has changed: the cache does, before each mint, and drops the old tokens. A mint that
@@ -91,6 +78,24 @@ export function createGoogleSource(options: GoogleSourceOptions): GoogleSource {
       const firsts = [...speakers.values()].flatMap((alike) => alike.slice(0, 1))
       await Promise.all(firsts.map((speaker) => minter.warm(speaker, signal))).catch(explain)
     },
+  }
+}
+
+/** What answers the minter of credentials: the same one while they are the same. */
+function createMinters(options: GoogleSourceOptions): (adc: Adc) => Promise<Minter> {
+  const { env, allowUserTokens, onDate, now, bounds = BOUNDS, loadMinter = askGoogle } = options
+  const named = standardQuotaProject(env)
+  let kept: { adc: Adc; minter: Promise<Minter> } | undefined
+
+  function load({ credential, quotaProject, universe }: Adc): Promise<Minter> {
+    const project = named ?? quotaProject
+    const common = { allowUserTokens, bounds, onDate, now }
+    return loadMinter({ ...common, credential, universe, quotaProject: project })
+  }
+
+  return (adc) => {
+    if (kept?.adc !== adc) kept = { adc, minter: load(adc) }
+    return kept.minter
   }
 }
 
