@@ -104,7 +104,7 @@ testWith(
 const OAUTH2_PROXY = ['github.com/oauth2-proxy/oauth2-proxy/v7', 'v7.15.6'] as const
 
 testWith(['go'], 'oauth2-proxy, by discovery', async (t) => {
-  t.timeout(480_000)
+  t.timeout(900_000)
   const program = await installGo(...OAUTH2_PROXY)
   const env = { SSL_CERT_FILE: join(server.directory, 'bundle.pem') }
   await check(t, [program, '--config', write('oauth2-proxy.cfg', codeOf('oauth2-proxy'))], 8083, env)
