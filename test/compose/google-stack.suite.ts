@@ -71,7 +71,7 @@ test.serial('orders differs from the offline one in the services that it is told
   const told = Config.Env.map((variable) => variable.split('=')[0] ?? '').filter(
     (name) => !/^(PATH|NODE_|NPM_|YARN_)/.test(name),
   )
-  t.deepEqual(told.toSorted(), ['CALLS', 'PORT'])
+  t.deepEqual(told.toSorted(), ['CALLS', 'PORT', 'REFUSED'])
 })
 
 test.serial('a login that the host replaces heals the running server', async (t) => {
