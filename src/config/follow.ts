@@ -131,7 +131,7 @@ class FileFollower {
     } catch (thrown) {
       this.#refused = now
       const { message, fix } = asFailure(thrown)
-      const text = withFix({ message: `${message}; the settings before stay in force`, fix })
+      const text = withFix({ message: `${message.replaceAll('\n', '; ')}; the settings before stay in force`, fix })
       report('error', 'SETTINGS_NOT_APPLIED', text)
     }
   }

@@ -154,6 +154,11 @@ const BAD: [what: string, spoil: (path: string) => void, says: RegExp][] = [
     },
     /cannot be read \(it is not a file that can be read again\)/,
   ],
+  [
+    'says two things that are wrong',
+    (path) => writeFileSync(path, 'cacheEntries: many\nlogLevel: loud\n'),
+    /cacheEntries: .*; .*logLevel: /,
+  ],
 ]
 for (const [what, spoil, says] of BAD) {
   test(`where the file ${what}, what is in force stays, which is said once, and a sound file is applied`, async (t) => {
@@ -163,7 +168,7 @@ for (const [what, spoil, says] of BAD) {
     for (let looks = 0; looks < 4; looks += 1) await file.look()
     t.is(file.applied.length, 0)
     t.is(file.reports.length, 1, file.reports.join('\n'))
-    t.regex(file.reports[0] ?? '', /^error SETTINGS_NOT_APPLIED [\s\S]*; the settings before stay in force\. Fix: /)
+    t.regex(file.reports[0] ?? '', /^error SETTINGS_NOT_APPLIED .*; the settings before stay in force\. Fix: /)
     t.regex(file.reports[0] ?? '', says)
     rmSync(file.path, { recursive: true, force: true })
     file.write(stage('test'))
