@@ -1,7 +1,7 @@
 /** The file of `sidemint token --out`: written as a whole, and with `--watch` kept fresh. */
 
-import { accessSync, constants, realpathSync, statSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { accessSync, constants, lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { getSystemErrorMessage } from 'node:util'
 import { asFailure, failure, withFix } from '../core/errors.ts'
 import { replaceFile } from '../core/replace-file.ts'
@@ -26,7 +26,7 @@ export function findTokenFile(path: string): string {
   if (path === '' || path.endsWith('/')) throw wrong('is not the name of a file')
   try {
     const stats = statSync(path, { throwIfNoEntry: false })
-    if (stats === undefined) return path
+    if (stats === undefined) return isLink(path) ? findTokenFile(targetOf(path)) : path
     if (!stats.isFile()) throw wrong(`is ${stats.isDirectory() ? 'a directory' : 'not a regular file'}; name a file`)
     // The file itself is never opened, so its own mode has to be asked for.
     accessSync(path, constants.W_OK)
@@ -34,6 +34,15 @@ export function findTokenFile(path: string): string {
   } catch (error) {
     throw unusable(path, error)
   }
+}
+
+function isLink(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true
+}
+
+/** A relative target counts from the link's own directory, which may be reached by a link too. */
+function targetOf(link: string): string {
+  return resolve(realpathSync(dirname(link)), readlinkSync(link))
 }
 
 /** In one step and with mode 0600; what was there stays where it fails. Throws TOKEN_FILE_UNUSABLE. */

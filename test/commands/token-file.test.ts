@@ -66,6 +66,15 @@ test('token --out replaces a file that others may read by one that they may not,
   t.like(readClaims(readFileSync(file, 'utf8')), { aud: AUDIENCE })
 })
 
+test('token --out makes the file that a link leads to, and leaves the link, where that file is not there yet', async (t) => {
+  const { directory, file } = place()
+  const link = join(directory, 'link')
+  symlinkSync('token', link)
+  t.is((await run(argvOf(link))).code, 0)
+  t.true(lstatSync(link).isSymbolicLink())
+  t.like(readClaims(readFileSync(file, 'utf8')), { aud: AUDIENCE })
+})
+
 test('token --out takes the account and the person that token takes', async (t) => {
   const { file } = place()
   const email = 'orders@acme-dev.iam.gserviceaccount.com'
