@@ -1,6 +1,8 @@
 /** The rules against servers of ours, and each against a server with a fault that it is for. */
 
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import test from 'ava'
 import { ask, DEFAULT_ACCOUNT } from '../http-client.ts'
 import { conformance } from './command.ts'
@@ -9,6 +11,7 @@ import { failedWith, urlOf, useServers } from './ours.ts'
 import { PAPER, reportsOfOurs } from './paper.ts'
 import { toPaper } from './report.ts'
 import { NAMES } from './run.ts'
+import { createServer } from './server.ts'
 
 useServers()
 
@@ -104,4 +107,12 @@ test('a URL that cannot be asked is misuse, and a server that does not answer a 
   const { code, out, err } = await run('http://127.0.0.1:1')
   t.like({ code, out }, { code: 1, out: '' })
   t.regex(err, /^conformance: http:\/\/127\.0\.0\.1:1: GET \/: no answer \(ECONNREFUSED\)\n$/)
+})
+
+test('a server that takes the request and never answers is said to have had its time', async (t) => {
+  const silent = createTcpServer().listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const server = createServer(`http://127.0.0.1:${(silent.address() as AddressInfo).port}`, 100)
+  await t.throwsAsync(server.ask('/'), { message: 'GET /: no answer in 0.1 s' })
+  silent.close()
 })

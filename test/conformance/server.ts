@@ -7,16 +7,18 @@ import { type Asking, type Expected, NotHere, type Row, type Server } from './ru
 const PATIENCE_MS = 30_000
 const LONGEST_SHOWN = 120
 
-/** `url`: http, without a path. */
-export function createServer(url: string): Server {
+/** `url`: http, without a path. `patienceMs`: how long an answer may take. */
+export function createServer(url: string, patienceMs = PATIENCE_MS): Server {
   const server: Server = {
     url,
     host: new URL(url).host,
     ask: async (target, asking = {}) => {
+      const signal = AbortSignal.timeout(patienceMs)
       try {
-        return await ask(url, target, { ...asking, signal: AbortSignal.timeout(PATIENCE_MS) })
+        return await ask(url, target, { ...asking, signal })
       } catch (error) {
-        throw new Error(`${asking.method ?? 'GET'} ${target}: no answer (${(error as NodeJS.ErrnoException).code})`)
+        const why = signal.aborted ? `in ${patienceMs / 1_000} s` : `(${(error as NodeJS.ErrnoException).code})`
+        throw new Error(`${asking.method ?? 'GET'} ${target}: no answer ${why}`)
       }
     },
     expect: async (target, expected, asking = {}) =>
