@@ -4,7 +4,7 @@ import type { Judge } from '../gate/judge.ts'
 import type { Routes } from '../http/app.ts'
 import { explain } from './explain.ts'
 import { HEADERS } from './headers.ts'
-import type { Place } from './routes.ts'
+import type { Place } from './lines.ts'
 
 export interface ExplainParts {
   /** The gates in force. */

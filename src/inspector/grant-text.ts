@@ -1,7 +1,6 @@
 /** Grants as they are written in production and in sidemint.yaml. */
 
-import { bindingLine, hclText, serviceName, yamlText } from './lines.ts'
-import type { Place } from './routes.ts'
+import { bindingLine, hclText, type Place, serviceName, yamlText } from './lines.ts'
 
 export interface Needed {
   /** The gate's host. */

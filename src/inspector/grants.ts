@@ -2,6 +2,7 @@
 
 import { isEmail } from '../core/accounts.ts'
 import type { GateEvent } from '../core/events.ts'
+import { memberFor } from './lines.ts'
 import type { Grant } from './rows.ts'
 import { shown } from './shown.ts'
 import { KeyedTable, type Versioned, type Versions } from './table.ts'
@@ -40,9 +41,4 @@ function memberOf({ code, principal }: GateEvent, account: string | undefined): 
   const email = isEmail(principal) ? principal : account
   if (email === undefined || email.length > 320 || !isEmail(email)) return undefined
   return memberFor(email)
-}
-
-/** The account as IAM writes it. */
-export function memberFor(email: string): string {
-  return email.endsWith('.gserviceaccount.com') ? `serviceAccount:${email}` : `user:${email}`
 }

@@ -2,8 +2,9 @@
 
 import type { Events } from '../core/events.ts'
 import type { Routes } from '../http/app.ts'
+import type { Place } from './lines.ts'
 import { InspectorRecord } from './record.ts'
-import { createInspectorRoutes, type Place } from './routes.ts'
+import { createInspectorRoutes } from './routes.ts'
 import { Streams } from './streams.ts'
 
 export interface InspectorOptions {

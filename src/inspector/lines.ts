@@ -1,7 +1,12 @@
 /** Lines to copy: for a shell, for Terraform, for sidemint.yaml. What they name may come from a token, and harms no shell. */
 
 import { visible } from '../core/visible.ts'
-import type { Place } from './routes.ts'
+
+/** Where the services run; absent where no setting says it. */
+export interface Place {
+  project?: string
+  region?: string
+}
 
 /** A service of Cloud Run is named so (cloud.google.com/run/docs/reference/rest/v2/projects.locations.services/create). */
 const SERVICE_NAME = /^[a-z]([a-z0-9-]{0,47}[a-z0-9])?$/
@@ -27,8 +32,13 @@ function gcloudRun(verb: string, host: string, flags: readonly string[], { proje
   return serviceName(host) === host ? line : `${line} # ${visible(host) || 'the only gate'}`
 }
 
+/** The account as IAM writes it. */
+export function memberFor(email: string): string {
+  return email.endsWith('.gserviceaccount.com') ? `serviceAccount:${email}` : `user:${email}`
+}
+
 /** One word for a POSIX shell. */
-function shellWord(text: string): string {
+export function shellWord(text: string): string {
   const shown = visible(text)
   return /^[\w@%+=:,./-]+$/.test(shown) ? shown : `'${shown.replaceAll("'", "'\\''")}'`
 }

@@ -2,6 +2,7 @@
 
 import type { Routes } from '../http/app.ts'
 import { HEADERS } from './headers.ts'
+import type { Place } from './lines.ts'
 import { createPageRoutes } from './page.ts'
 import type { InspectorRecord } from './record.ts'
 import type { Streams } from './streams.ts'
@@ -14,12 +15,6 @@ export interface InspectorParts {
   place: Place
   /** Epoch ms. */
   now: () => number
-}
-
-/** Where the services of the grants run; absent where no setting says it. */
-export interface Place {
-  project?: string
-  region?: string
 }
 
 export function createInspectorRoutes({ record, streams, state, place, now }: InspectorParts): Routes {

@@ -1,5 +1,6 @@
 /** What happened and what to do about it, in words and in lines to copy. */
 
+import { memberFor, serviceName, shellWord, yamlText } from '../inspector/lines.ts'
 import type { Check, Hop, Step } from '../inspector/rows.ts'
 import type { Entry, Names } from './entries.ts'
 import { isServer } from './entries.ts'
@@ -86,12 +87,12 @@ export function fixesFor({ caller, service, hop }: Entry, state: State | undefin
   const project = isServer(state) ? state.project : 'PROJECT'
   const region = isServer(state) ? state.region : 'REGION'
   const known = hop?.account || hop?.token?.identity || names.identity(caller)?.email
-  const account = known || `${serviceWord(caller)}@${project}.iam.gserviceaccount.com`
-  const member = `${account.endsWith('.gserviceaccount.com') ? 'serviceAccount' : 'user'}:${account}`
+  const account = known || `${serviceName(caller)}@${project}.iam.gserviceaccount.com`
+  const member = memberFor(account)
   return {
     settings: settingsLine(hop, member, known ? undefined : identityLine(caller, project)),
     production: productionLine(
-      `${serviceWord(service)} --project=${quoted(project)} --region=${quoted(region)}`,
+      `${serviceName(service)} --project=${shellWord(project)} --region=${shellWord(region)}`,
       hop,
       member,
     ),
@@ -100,8 +101,8 @@ export function fixesFor({ caller, service, hop }: Entry, state: State | undefin
 
 function productionLine(service: string, hop: Hop | undefined, member: string): string {
   const audience = hop?.failed === 'aud' ? claimOf(hop, 'aud') : ''
-  if (audience !== '') return `gcloud run services update ${service} --add-custom-audiences=${quoted(audience)}`
-  return `gcloud run services add-iam-policy-binding ${service} --member=${quoted(member)} --role=roles/run.invoker`
+  if (audience !== '') return `gcloud run services update ${service} --add-custom-audiences=${shellWord(audience)}`
+  return `gcloud run services add-iam-policy-binding ${service} --member=${shellWord(member)} --role=roles/run.invoker`
 }
 
 function claimOf(hop: Hop, name: Check['claim']): string {
@@ -109,36 +110,22 @@ function claimOf(hop: Hop, name: Check['claim']): string {
 }
 
 export function identityLine(caller: string, project: string): string {
-  const account = `${serviceWord(caller)}@${project}.iam.gserviceaccount.com`
-  return `- { serviceAccount: ${yaml(account)}, callers: [${yaml(caller)}] } # under identities:`
+  const account = `${serviceName(caller)}@${project}.iam.gserviceaccount.com`
+  return `- { serviceAccount: ${yamlText(account)}, callers: [${yamlText(caller)}] } # under identities:`
 }
 
 function settingsLine(hop: Hop | undefined, member: string, identity: string | undefined): string {
   const wants = hop?.wants
-  const service = yaml(hop?.service ?? '')
+  const service = yamlText(hop?.service ?? '')
   if (hop?.failed === 'token' && identity !== undefined) return identity
   if (hop?.failed === 'aud' && wants !== undefined) {
-    return `audience: [${[...wants.audiences, claimOf(hop, 'aud')].map(yaml).join(', ')}] # the gate of ${service}`
+    return `audience: [${[...wants.audiences, claimOf(hop, 'aud')].map(yamlText).join(', ')}] # the gate of ${service}`
   }
   if (hop?.failed === 'iss' && wants !== undefined) {
-    return `trust: [${[...wants.trust, claimOf(hop, 'iss')].map(yaml).join(', ')}] # the gate of ${service}`
+    return `trust: [${[...wants.trust, claimOf(hop, 'iss')].map(yamlText).join(', ')}] # the gate of ${service}`
   }
   const invokers = [...new Set([...(wants?.invokers ?? []), member])]
-  return `invoker: [${invokers.map(yaml).join(', ')}] # the gate of ${service}`
-}
-
-/** A service's name as Cloud Run may have it. */
-function serviceWord(name: string): string {
-  return /^[a-z][a-z0-9-]{0,62}$/.test(name) ? name : 'SERVICE'
-}
-
-function yaml(text: string): string {
-  return /^[A-Za-z][\w@./:-]*$/.test(text) && !text.endsWith(':') ? text : JSON.stringify(text)
-}
-
-/** For a shell. */
-export function quoted(text: string): string {
-  return /^[\w@.:/=+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+  return `invoker: [${invokers.map(yamlText).join(', ')}] # the gate of ${service}`
 }
 
 /** A row as text. */
