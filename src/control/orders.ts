@@ -20,7 +20,19 @@ export interface Orders {
   /** Empties requests, calls and their counts; grants are kept. */
   clearRequests(): void
   /** Empties requests, calls and their counts, grants, ordered failures and cached tokens. */
-  reset(): void
+  reset(): Emptied
+}
+
+/** How many there were of each since the last time. */
+export interface Emptied {
+  /** Token requests, those that are only counted included. */
+  requests: number
+  /** Calls through a gate. */
+  calls: number
+  grants: number
+  /** Token requests that would still have failed. */
+  failures: number
+  tokens: number
 }
 
 export interface OrdersParts {
@@ -47,10 +59,13 @@ export function createOrders({ identities, injected, record }: OrdersParts): Ord
     failNext: injected.inject,
     clearRequests: () => record.clear(),
     reset() {
+      const { asked: requests, calls } = record.totals
+      const grants = record.grants().grants.length
+      const { count } = tokens.list(1)
       record.clear()
       record.clearGrants()
-      injected.clear()
       tokens.clear()
+      return { requests, calls, grants, failures: injected.clear(), tokens: count }
     },
   }
 }

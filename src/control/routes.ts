@@ -92,10 +92,7 @@ export function createControl({ orders, secret, defaultAccount }: ControlOptions
       return {}
     })
     order('post', 'control/issue', ISSUE, async (asked) => ({ token: (await issue(asked)).value }))
-    order('post', 'control/reset', NOTHING, () => {
-      orders.reset()
-      return {}
-    })
+    order('post', 'control/reset', NOTHING, () => ({ emptied: orders.reset() }))
     order('post', 'control/rotate', NOTHING, async () => ({ kid: await orders.rotateKeys() }))
     order('delete', 'requests', NOTHING, () => {
       orders.clearRequests()

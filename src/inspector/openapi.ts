@@ -95,7 +95,7 @@ const PATHS = {
     post: order(
       'Empties requests, calls and their counts, grants, ordered failures and cached tokens. Keys, identities and settings stay.',
       'Nothing',
-      'Nothing',
+      'Emptied',
     ),
   },
   '/_sidemint/control/rotate': {

@@ -204,5 +204,9 @@ export const SCHEMAS = {
     ],
   },
   Issued: object({ token: text }),
+  Emptied: object(
+    { emptied: object({ requests: whole, calls: whole, grants: whole, failures: whole, tokens: whole }) },
+    'How many there were. `requests` counts plain hits too; `failures` are token requests that would still have failed.',
+  ),
   Rotated: object({ kid: text }),
 }

@@ -26,8 +26,8 @@ export interface InjectedFailure {
 export interface InjectedFailures {
   /** Replaces what is left of an earlier order. Throws a RangeError for values that make no sense. */
   inject(order: FailureOrder): void
-  /** Calls off what is left. */
-  clear(): void
+  /** Calls off what is left, and says how many token requests would still have failed. */
+  clear(): number
   /** The failure for this token request, and one fewer is left; undefined where none is. */
   next(request: TokenRequest): InjectedFailure | undefined
 }
@@ -50,7 +50,9 @@ export function createInjectedFailures(): InjectedFailures {
       left = times
     },
     clear() {
+      const calledOff = left
       left = 0
+      return calledOff
     },
     next(request) {
       if (left === 0 || !concerns(request)) return undefined

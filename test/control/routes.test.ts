@@ -57,15 +57,26 @@ test('issue signs tokens that receivers verify, of accounts and of people', asyn
   t.like(readClaims(token), { aud: GCLOUD_CLIENT_ID, email: 'ann@acme.example', hd: 'acme.example' })
 })
 
-test('reset empties requests, counts, grants, failures and cached tokens, and nothing else', async (t) => {
+test('reset empties requests, counts, grants, failures and cached tokens, says how many, and nothing else', async (t) => {
   const { server, order, identity, get } = await startControlled(t)
   const before = (await identity('https://a.example')).body
   await identity('https://a.example')
   await order('control/fail-next', { times: 5 })
+  await ask(server.front?.urls[0] ?? '', '/', { headers: { Host: 'shop' } })
   const keys = (await ask(server.url, '/oauth2/v3/certs')).body
-  t.is((await order('control/reset')).text, '{}')
+  t.deepEqual((await order('control/reset')).json(), {
+    emptied: { requests: 2, calls: 1, grants: 1, failures: 5, tokens: 1 },
+  })
+  t.deepEqual((await order('control/reset')).json().emptied, {
+    requests: 0,
+    calls: 0,
+    grants: 0,
+    failures: 0,
+    tokens: 0,
+  })
   const { requests, asked, totals } = await get('requests')
   t.deepEqual([requests, asked, totals.asked], [[], [], 0])
+  t.deepEqual((await get('grants')).grants, [])
   const after = await identity('https://a.example')
   t.is(after.status, 200)
   t.is((await get('requests')).requests[0].result, 'mint', 'the token was forgotten')
