@@ -73,13 +73,11 @@ async function explainHere(
   const { gates, audience, project, region } = settings
   const listed = gates.length > 0 && !described
   const list = listed ? frontedGates(settings, issuerOf(settings)) : [describedGate(rawHeaders, settings)]
-  const judges = await createJudges(list, { events })
-  const place = project === undefined ? { region } : { project, region }
-  return explain(judges, { rawHeaders, audience: listed ? audience[0] : undefined, place, now: Date.now() }).catch(
-    (error) => {
-      throw error.code === 'GATE_UNKNOWN' ? misuse(`--audience: ${error.message}; ${error.fix}`) : error
-    },
-  )
+  const judges = await createJudges(list, { events, place: project === undefined ? { region } : { project, region } })
+  const question = { rawHeaders, audience: listed ? audience[0] : undefined, now: Date.now() }
+  return explain(judges, question).catch((error) => {
+    throw error.code === 'GATE_UNKNOWN' ? misuse(`--audience: ${error.message}; ${error.fix}`) : error
+  })
 }
 
 /** Whose local tokens count: those of the server that these settings start. */

@@ -2,15 +2,17 @@
 
 import { visible } from '../core/visible.ts'
 import type { Explanation } from '../inspector/explain.ts'
+import type { Check } from '../inspector/rows.ts'
 
 export function explanationText(explanation: Explanation): string {
   const { code, decision, status, reason, fix, gate, claims, checks, lines } = explanation
   const by = gate.host === null ? '' : ` by ${gate.host}`
+  const decided = decision === 'refused' && gate.mode === 'report' ? 'let through, but would be refused' : decision
   const others = gate.others.length === 0 ? '' : ` (--audience asks another gate: ${gate.others.join(', ')})`
-  const verdict = `${decision}${by} ${code}${status === null ? '' : ` (${status})`}: ${reason}`
+  const verdict = `${decided}${by} ${code}${status === null ? '' : ` (${status})`}: ${reason}`
   const parts = [
     [verdict, ...(fix === '' ? [] : [`Fix: ${fix}`]), ...(others === '' ? [] : [others.trim()])],
-    checks.map(({ claim, value, good }) => `  ${claim.padEnd(5)} ${JUDGED[String(good)]}  ${shownValue(claim, value)}`),
+    checks.map((check) => `  ${check.claim.padEnd(5)} ${judged(check).padEnd(11)}  ${shownValue(check)}`),
     claims === null ? [] : ['claims', ...JSON.stringify(claims, null, 2).split('\n')],
     linesText(code, lines),
   ]
@@ -20,9 +22,13 @@ export function explanationText(explanation: Explanation): string {
     .join('\n')
 }
 
-const JUDGED: Record<string, string> = { true: 'good       ', false: 'wrong      ', undefined: 'not checked' }
+function judged({ claim, good }: Check): string {
+  if (good === undefined) return 'not checked'
+  if (good) return 'good'
+  return claim === 'email' ? 'no invoker' : 'wrong'
+}
 
-function shownValue(claim: string, value: unknown): string {
+function shownValue({ claim, value }: Check): string {
   if (value === undefined) return 'not in the token'
   if (claim !== 'exp' || typeof value !== 'number') return String(value)
   const date = new Date(value * 1000)

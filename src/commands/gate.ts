@@ -35,7 +35,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     let inForce = { settings, appliedAt: Date.now() }
     const adminRoutes = [
       inspector.routes(() => describeGates(inForce)),
-      createExplainRoutes({ judges: () => running.judges, place: {}, now: Date.now }),
+      createExplainRoutes({ judges: () => running.judges, now: Date.now }),
     ]
     const callerOf = createCallers(createSystemNames()).labelOf
     const follower = createFollower({ ...followed, settings, report: reportTo(events) })

@@ -2,8 +2,8 @@
 
 import { failure, readErrorBody } from '../core/errors.ts'
 import { quoted } from '../core/schemas.ts'
+import type { Place } from '../gate/lines.ts'
 import { GRANT_FORMATS, type Needed } from '../inspector/grant-text.ts'
-import type { Place } from '../inspector/lines.ts'
 import { type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
 import { askNamed } from './ask.ts'
 import type { Io } from './command.ts'

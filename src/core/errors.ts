@@ -382,7 +382,7 @@ export const CATALOGUE = {
   NOT_AN_INVOKER: {
     status: 403,
     what: '{principal} may not invoke this service',
-    fix: 'add it to {setting} or to the policy{hint}',
+    fix: 'where it may call, write `{here}` in {setting}; in production `{production}`{hint}',
   },
   HOST_UNKNOWN: {
     status: 404,

@@ -23,12 +23,13 @@ export interface Running {
 export async function askRunning(url: string): Promise<Running | undefined> {
   if ((await whoAnswers(new URL(url).host)) !== 'sidemint') return undefined
   try {
-    const [project, email, unready, token, requests] = await Promise.all([
+    const [project, email, unready, token, requests, state] = await Promise.all([
       tell(url, `${V1}/project/project-id`),
       tell(url, `${V1}/instance/service-accounts/default/email`),
       findUnready(url),
       askToken(url),
       tell(url, '/_sidemint/requests'),
+      tell(url, '/_sidemint/state'),
     ])
     const whose = email === undefined ? 'it has no identity for whoever asks from here' : `it speaks for ${email}`
     const known = ok(
@@ -36,7 +37,7 @@ export async function askRunning(url: string): Promise<Running | undefined> {
       `a sidemint answers at ${url}: ${whose}, in the project ${project ?? 'that it does not tell'}`,
     )
     const failures = [token, unready].filter((finding) => finding?.status === 'fail')
-    const refused = requests === undefined ? [] : findRefused(url, requests)
+    const refused = requests === undefined || state === undefined ? [] : findRefused(url, requests, state)
     const told = failures.filter((finding, at) => failures.findIndex((each) => each?.code === finding?.code) === at)
     return {
       findings: [known, ...(token?.status === 'ok' ? [token] : []), ...told, ...refused].filter(

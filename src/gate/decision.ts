@@ -1,9 +1,11 @@
 /** Cloud Run's decision about one request, from its head alone. */
 
+import { isEmail } from '../core/accounts.ts'
 import { asFailure, failure, type SidemintError } from '../core/errors.ts'
 import { acceptsAudience, isCallUrl } from './audience.ts'
 import { type BearerToken, readCredential } from './credential.ts'
 import { describeDifference } from './likeness.ts'
+import { listLine, memberFor } from './lines.ts'
 import { admits, type Invokers, type Principal } from './members.ts'
 import type { Spelling } from './origin.ts'
 import type { Claims, Verified, Verifier } from './verifier.ts'
@@ -11,11 +13,16 @@ import type { Claims, Verified, Verifier } from './verifier.ts'
 export interface Rules {
   audiences: readonly string[]
   gcloudAudiences: boolean
-  /** Email by subject, for tokens without an email: for Cloud Run `sub` is enough (docs/gate.md, "Who may invoke"). */
-  subjects: Readonly<Record<string, string>>
-  /** The entry of `trust` that the subjects belong to: another issuer may give the same subject to somebody else. */
+  /**
+   * The email of a subject that this entry of `trust` gives, for tokens without an email: for Cloud Run `sub` is enough
+   * (docs/gate.md, "Who may invoke"). Undefined where nothing says it.
+   */
+  emailOf(sub: string, trusted: string): string | undefined
+  /** The entry of `trust` that `subject:` is for: another issuer may give the same subject to somebody else. */
   subjectsOf: string
   spell: Spelling
+  /** The lines that let a member invoke the service: here and in production. */
+  grant(member: string): Required<Lines>
 }
 
 export interface Decision {
@@ -28,6 +35,16 @@ export interface Decision {
   /** Of the verified token; else empty. */
   audience: string
   principal: string
+  /** What would let its account in; absent where it may call, or where nothing here would. */
+  lines?: Lines
+}
+
+/** Lines to copy. */
+export interface Lines {
+  /** For the settings, here. */
+  here: string
+  /** For a shell, in production; absent where production has nothing to change. */
+  production?: string
 }
 
 /**
@@ -56,12 +73,7 @@ export async function decide(
       const difference = describeDifference(audience, rules.audiences)
       throw failure('AUDIENCE_WRONG', { audience, difference, audiences: rules.audiences.join(', '), hint })
     }
-    if (!admits(invokers, principal))
-      throw failure('NOT_AN_INVOKER', {
-        principal: describe(decision.principal, claims, rules.spell('subject'), invokers),
-        setting: rules.spell('invoker'),
-        hint: groupHint(invokers, rules.spell('group')),
-      })
+    if (!admits(invokers, principal)) refuse(decision, verified, principal, rules, invokers)
   } catch (error) {
     decision.refusal = asFailure(error)
   }
@@ -79,24 +91,47 @@ const CALL_URL_HINT =
  */
 function principalOf({ claims, trusted }: Verified, rules: Rules, invokers: Invokers): Principal {
   const { email, email_verified: verified, sub, hd } = claims
-  const listed = trusted === rules.subjectsOf ? rules.subjects[sub] : undefined
   const derived = trusted === 'google' ? undefined : invokers.subjects.get(sub)
-  const own = email === undefined ? (listed ?? derived) : verified === true ? email : undefined
+  const own = email === undefined ? (rules.emailOf(sub, trusted) ?? derived) : verified === true ? email : undefined
   if (typeof own !== 'string') return {}
   return { email: own.toLowerCase(), ...(typeof hd === 'string' ? { hostedDomain: hd.toLowerCase() } : {}) }
 }
 
-function describe(
-  principal: string,
-  { email, email_verified: verified, sub }: Claims,
-  setting: string,
-  { unknownGroups }: Invokers,
-): string {
-  if (email === undefined && principal === sub) {
-    return `the subject ${principal}, whose token has no email (say whose it is: ${principal}=EMAIL in ${setting}),`
+/** Throws NOT_AN_INVOKER with the lines that would let the account in, which the decision gets too. */
+function refuse(
+  decision: Decision,
+  { claims, trusted }: Verified,
+  principal: Principal,
+  rules: Rules,
+  invokers: Invokers,
+): never {
+  const { email } = principal
+  const { spell } = rules
+  const isNameless = claims.email === undefined && email === undefined
+  const sayWhose = isNameless && trusted === rules.subjectsOf
+  const subject = listLine('subject', [], `${claims.sub}=EMAIL`)
+  if (sayWhose && trusted === 'google') decision.lines = { here: subject }
+  // A local issuer makes the subject from the email, so an invoker is recognised by it.
+  else if (isNameless) decision.lines = rules.grant('serviceAccount:EMAIL')
+  else if (email !== undefined && isEmail(email)) decision.lines = rules.grant(memberFor(email))
+  const { here = '', production = '' } = decision.lines ?? {}
+  const values = {
+    principal: describe(decision.principal, claims, email, invokers),
+    here,
+    setting: spell('invoker'),
+    production,
+    hint: `${groupHint(invokers, spell('group'))}${sayWhose ? `; if no sidemint signed it, write \`${subject}\` in ${spell('subject')}` : ''}`,
   }
-  if (email !== undefined && verified !== true)
-    return `${principal}, whose email ${String(email).slice(0, 320)} is not verified,`
+  const fix = production === '' ? `say whose it is: write \`${here}\` in ${spell('subject')}` : undefined
+  throw failure('NOT_AN_INVOKER', values, { fix: decision.lines === undefined ? UNVERIFIED : fix })
+}
+
+const UNVERIFIED = 'ask for a token with an email that its issuer has verified (email_verified: true)'
+
+function describe(principal: string, claims: Claims, email: string | undefined, { unknownGroups }: Invokers): string {
+  if (email === undefined && claims.email === undefined)
+    return `the subject ${principal}, whose token has no email (format=full asks for it),`
+  if (email === undefined) return `${principal}, whose email ${String(claims.email).slice(0, 320)} is not verified,`
   return unknownGroups.size === 0
     ? principal
     : `${principal}, which is not known to be in ${groupsOf(unknownGroups).join(' or ')},`

@@ -10,6 +10,9 @@ export interface FrontOptions extends GatesOptions {
   settings: FrontSettings & { readonly host: string; readonly issuer?: string | undefined }
   /** The keys of the server's own issuer, where it signs tokens itself. */
   keys: OwnIssuer['keys'] | undefined
+  /** Emails of the accounts that the server speaks for. */
+  accounts: OwnIssuer['accounts']
+  place: Required<JudgesOptions>['place']
   readFile?: JudgesOptions['readFile']
 }
 
@@ -19,13 +22,14 @@ export interface Front {
 }
 
 /** Once the server's URL is known, which may be its issuer. Throws SETTINGS_INVALID for policies that cannot be used. */
-export async function createFront(url: string, { settings, keys, readFile, ...shared }: FrontOptions): Promise<Front> {
-  const own = keys && { issuer: settings.issuer ?? url, keys }
+export async function createFront(url: string, options: FrontOptions): Promise<Front> {
+  const { settings, keys, accounts, place, readFile, ...shared } = options
+  const own = keys && { issuer: settings.issuer ?? url, keys, accounts }
   const gates = frontedGates(settings, own?.issuer)
   if (gates.length === 0) return { judges: [], doors: new Map() }
   // Imported here because they bring libraries that a server without gates does not need.
   const [{ createJudges }, { createGateDoors }] = await Promise.all([import('./judge.ts'), import('./server.ts')])
-  const judges = await createJudges(gates, { ...shared, own, readFile })
-  const place = { host: settings.host, port: settings.gatePort, setting: '--gate-port' }
-  return { judges, doors: createGateDoors(judges, place, shared) }
+  const judges = await createJudges(gates, { ...shared, own, place, readFile })
+  const listening = { host: settings.host, port: settings.gatePort, setting: '--gate-port' }
+  return { judges, doors: createGateDoors(judges, listening, shared) }
 }

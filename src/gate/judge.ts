@@ -3,7 +3,9 @@
 import { asFailure, asProblem, failure } from '../core/errors.ts'
 import type { Events, GateWants } from '../core/events.ts'
 import { type ReadFile, takeSnapshot } from '../core/snapshot.ts'
-import { type Decision, decide } from './decision.ts'
+import { accountId } from '../issuer/account-id.ts'
+import { type Decision, decide, type Rules } from './decision.ts'
+import { bindingLine, listLine, type Place, shellWord } from './lines.ts'
 import type { GateOptions } from './options.ts'
 import { spellingOf } from './origin.ts'
 import type { OwnIssuer } from './own-issuer.ts'
@@ -14,6 +16,8 @@ import { createVerifier, type Verifier } from './verifier.ts'
 export interface Judge {
   gate: GateOptions
   wants: GateWants
+  /** Where the services run in production. */
+  place: Place
   /** `rawHeaders` as Node has them. Never rejects. */
   decide(rawHeaders: readonly string[]): Promise<Decision>
 }
@@ -27,19 +31,24 @@ export interface JudgesOptions {
   own?: OwnIssuer | undefined
   /** What reads policies. Default: the disk. */
   readFile?: ReadFile | undefined
+  /** Where the services run in production, for lines to copy. */
+  place?: Place
 }
 
 interface Parts {
   events: Events
   now: () => number
+  own: OwnIssuer | undefined
+  place: Place
   verifierFor: (trust: readonly string[]) => Verifier
   readPolicy: ((path: string, setting: string) => PolicyFile) | undefined
 }
 
 /** Throws SETTINGS_INVALID with everything that is wrong with the gates' policies. */
 export async function createJudges(list: readonly GateOptions[], options: JudgesOptions): Promise<Judge[]> {
-  const { events, now = Date.now, own, readFile = takeSnapshot().read } = options
-  const parts = { events, now, verifierFor: createVerifiers(now, own), readPolicy: await policyReader(list, readFile) }
+  const { events, now = Date.now, own, readFile = takeSnapshot().read, place = {} } = options
+  const readPolicy = await policyReader(list, readFile)
+  const parts = { events, now, own, place, verifierFor: createVerifiers(now, own), readPolicy }
   const problems: string[] = []
   const judges = list.flatMap((gate) => {
     try {
@@ -71,8 +80,9 @@ async function policyReader(list: readonly GateOptions[], readFile: ReadFile): P
   return (path, setting) => readPolicyFile(path, setting, readFile)
 }
 
-function judgeFor(gate: GateOptions, { events, now, verifierFor, readPolicy: read }: Parts): Judge {
-  const { audiences, gcloudAudiences, subjects, trust, invokers, policy: path, groups } = gate
+function judgeFor(gate: GateOptions, parts: Parts): Judge {
+  const { events, now, place, verifierFor, readPolicy: read } = parts
+  const { audiences, gcloudAudiences, trust, invokers, policy: path, groups } = gate
   const spell = spellingOf(gate)
   const policy = createPolicy({
     invokers,
@@ -81,11 +91,33 @@ function judgeFor(gate: GateOptions, { events, now, verifierFor, readPolicy: rea
     spell,
     notice: (level, code, text) => events.record({ type: 'notice', at: now(), level, code, text }),
   })
-  const rules = { audiences, gcloudAudiences, subjects, subjectsOf: trust[0] ?? '', spell }
+  const rules = rulesOf(gate, parts)
   const verifier = verifierFor(trust)
   return {
     gate,
     wants: { audiences, trust, gcloudAudiences, invokers },
+    place,
     decide: (rawHeaders) => decide(rawHeaders, rules, policy, verifier),
+  }
+}
+
+function rulesOf(gate: GateOptions, { own, place }: Parts): Rules {
+  const { audiences, gcloudAudiences, subjects, trust, invokers, host } = gate
+  const subjectsOf = trust[0] ?? ''
+  const accounts = new Map(own?.accounts.map((email) => [accountId(email), email]))
+  return {
+    audiences,
+    gcloudAudiences,
+    subjectsOf,
+    emailOf(sub, trusted) {
+      const listed = trusted === subjectsOf ? subjects[sub] : undefined
+      return listed ?? (trusted === own?.issuer ? accounts.get(sub) : undefined)
+    },
+    spell: spellingOf(gate),
+    grant: (member) => ({
+      // A flag may be repeated; a list of the file is written as a whole.
+      here: host === undefined ? `--invoker=${shellWord(member)}` : listLine('invoker', invokers, member),
+      production: bindingLine(host ?? '', member, place),
+    }),
   }
 }

@@ -7,6 +7,8 @@ export interface OwnIssuer {
   /** The `iss` claim of its tokens. */
   issuer: string
   keys: Pick<SigningKeys, 'signing' | 'published'>
+  /** Emails of the accounts whose tokens it signs. Those may have no email. */
+  accounts: readonly string[]
 }
 
 export function keysOf({ keys }: OwnIssuer): IssuerKeys {

@@ -4,21 +4,19 @@ import type { Judge } from '../gate/judge.ts'
 import type { Routes } from '../http/app.ts'
 import { explain } from './explain.ts'
 import { HEADERS } from './headers.ts'
-import type { Place } from './lines.ts'
 
 export interface ExplainParts {
   /** The gates in force. */
   judges: () => readonly Judge[]
-  place: Place
   /** Epoch ms. */
   now: () => number
 }
 
-export function createExplainRoutes({ judges, place, now }: ExplainParts): Routes {
+export function createExplainRoutes({ judges, now }: ExplainParts): Routes {
   return (router) =>
     router.get('/_sidemint/explain', async (ctx) => {
       const audience = ctx.state.inbound.target.query.get('audience') ?? undefined
       ctx.set(HEADERS)
-      ctx.body = await explain(judges(), { rawHeaders: ctx.req.rawHeaders, audience, place, now: now() })
+      ctx.body = await explain(judges(), { rawHeaders: ctx.req.rawHeaders, audience, now: now() })
     })
 }

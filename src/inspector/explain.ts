@@ -1,6 +1,5 @@
 /** What a gate decides about a request, and what would have to differ. It decides as the gate does, and records nothing. */
 
-import { isEmail } from '../core/accounts.ts'
 import { failure } from '../core/errors.ts'
 import type { GateEvent } from '../core/events.ts'
 import { hostName } from '../core/host.ts'
@@ -11,8 +10,9 @@ import { readCredential } from '../gate/credential.ts'
 import type { Decision } from '../gate/decision.ts'
 import type { Judge } from '../gate/judge.ts'
 import { nearest } from '../gate/likeness.ts'
+import { audienceLine, bindingLine, listLine } from '../gate/lines.ts'
+import type { GateOptions } from '../gate/options.ts'
 import { checksOf } from './checks.ts'
-import { audienceLine, bindingLine, memberFor, type Place, yamlText } from './lines.ts'
 import type { Check } from './rows.ts'
 import { shown, shownClaims } from './shown.ts'
 
@@ -26,7 +26,13 @@ export interface Explanation {
   reason: string
   /** What to do; empty where it is admitted. */
   fix: string
-  gate: { host: string | null; audiences: readonly string[]; others: readonly string[] }
+  gate: {
+    host: string | null
+    /** `report`: the gate lets through what it would refuse. */
+    mode: GateOptions['mode']
+    audiences: readonly string[]
+    others: readonly string[]
+  }
   /** Email or subject of the verified token; empty where none was verified. */
   account: string
   /** What the token says, verified or not; null where it says nothing. */
@@ -41,31 +47,30 @@ export interface Question {
   rawHeaders: readonly string[]
   /** An audience or the host of the gate that is meant. Default: the gate that the token is for. */
   audience: string | undefined
-  place: Place
   /** Epoch ms. */
   now: number
 }
 
 /** Throws GATE_UNKNOWN. */
 export async function explain(judges: readonly Judge[], question: Question): Promise<Explanation> {
-  const { rawHeaders, audience, place, now } = question
+  const { rawHeaders, audience, now } = question
   const claims = claimsOf(rawHeaders)
   const judge = chooseJudge(judges, audience, claims?.aud)
   const decision = await judge.decide(rawHeaders)
   const { refusal, principal } = decision
   const code = refusal?.code ?? (principal === '' ? 'PUBLIC' : 'INVOKER')
-  const { host = null, audiences } = judge.gate
+  const { host = null, mode, audiences } = judge.gate
   return {
     decision: refusal === undefined ? 'admitted' : 'refused',
     code,
     status: refusal?.status ?? null,
     reason: shown(refusal?.message ?? whyAdmitted(decision)),
     fix: shown(refusal?.fix ?? ''),
-    gate: { host, audiences, others: judges.filter((one) => one !== judge).map(nameOf) },
+    gate: { host, mode, audiences, others: judges.filter((one) => one !== judge).map(nameOf) },
     account: shown(principal),
     claims: shownClaims(claims) ?? null,
     checks: checksOf({ claims, code, at: now, wants: judge.wants } as GateEvent),
-    lines: linesFor(code, judge, claims ?? {}, place),
+    lines: linesFor(code, judge, claims ?? {}, decision.lines),
   }
 }
 
@@ -110,9 +115,9 @@ function whyAdmitted({ principal, audience }: Decision): string {
 /** The lines under which this very token would pass, and the same call in production. */
 function linesFor(
   code: string,
-  { gate, wants }: Judge,
-  { aud, iss, sub, email, email_verified: verified }: Record<string, unknown>,
-  place: Place,
+  { gate, wants, place }: Judge,
+  { aud, iss }: Record<string, unknown>,
+  lines: Decision['lines'],
 ): Explanation['lines'] {
   const service = gate.host ?? ''
   if (code === 'TOKEN_MISSING') {
@@ -124,13 +129,5 @@ function linesFor(
   if (code === 'ISSUER_NOT_TRUSTED' && typeof iss === 'string' && isWebUrl(iss)) {
     return { sidemint: listLine('trust', wants.trust, iss), gcloud: null }
   }
-  if (code !== 'NOT_AN_INVOKER') return { sidemint: null, gcloud: null }
-  if (email === undefined) return { sidemint: `subject: [${yamlText(`${sub}=EMAIL`)}]`, gcloud: null }
-  if (verified !== true || typeof email !== 'string' || !isEmail(email)) return { sidemint: null, gcloud: null }
-  const member = memberFor(email)
-  return { sidemint: listLine('invoker', wants.invokers, member), gcloud: bindingLine(service, member, place) }
-}
-
-function listLine(setting: string, before: readonly string[], added: string): string {
-  return `${setting}: [${[...before, added].map(yamlText).join(', ')}]`
+  return { sidemint: lines?.here ?? null, gcloud: lines?.production ?? null }
 }

@@ -1,6 +1,6 @@
 /** Grants as they are written in production and in sidemint.yaml. */
 
-import { bindingLine, hclText, type Place, serviceName, yamlText } from './lines.ts'
+import { bindingLine, hclText, type Place, serviceName, yamlText } from '../gate/lines.ts'
 
 export interface Needed {
   /** The gate's host. */

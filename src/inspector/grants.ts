@@ -2,7 +2,7 @@
 
 import { isEmail } from '../core/accounts.ts'
 import type { GateEvent } from '../core/events.ts'
-import { memberFor } from './lines.ts'
+import { memberFor } from '../gate/lines.ts'
 import type { Grant } from './rows.ts'
 import { shown } from './shown.ts'
 import { KeyedTable, type Versioned, type Versions } from './table.ts'

@@ -1,8 +1,8 @@
 /** The inspector. It reads events from the moment it is made, and answers once its routes are mounted. */
 
 import type { Events } from '../core/events.ts'
+import type { Place } from '../gate/lines.ts'
 import type { Routes } from '../http/app.ts'
-import type { Place } from './lines.ts'
 import { InspectorRecord } from './record.ts'
 import { createInspectorRoutes } from './routes.ts'
 import { Streams } from './streams.ts'

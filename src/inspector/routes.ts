@@ -1,8 +1,8 @@
 /** The page's data. Read only; the control API can empty it. */
 
+import type { Place } from '../gate/lines.ts'
 import type { Routes } from '../http/app.ts'
 import { HEADERS } from './headers.ts'
-import type { Place } from './lines.ts'
 import { createPageRoutes } from './page.ts'
 import type { InspectorRecord } from './record.ts'
 import type { Streams } from './streams.ts'

@@ -53,6 +53,8 @@ const HOP = object(
   'Calls of one service to another that ended alike, as a gate saw them.',
 )
 
+const MODE = { enum: ['enforce', 'report'] }
+
 const ASKED = object(
   {
     ...FOLDED,
@@ -120,7 +122,7 @@ const STATE = object({
       audiences: texts,
       invokers: texts,
       policy: orNull(text),
-      mode: { enum: ['enforce', 'report'] },
+      mode: MODE,
       trust: texts,
     }),
   },
@@ -147,7 +149,7 @@ const EXPLANATION = object(
     status: orNull(whole),
     reason: text,
     fix: text,
-    gate: object({ host: orNull(text), audiences: texts, others: texts }),
+    gate: object({ host: orNull(text), mode: MODE, audiences: texts, others: texts }),
     account: text,
     claims: orNull({ type: 'object' }),
     checks: { type: 'array', items: CHECK },

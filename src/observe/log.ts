@@ -142,7 +142,7 @@ function describeRefresh(event: MintEvent): Line {
   return failed ? { ...line, repeat: `refresh ${event.code} ${event.identity} ${subject(event)}` } : line
 }
 
-const DECIDED = { allow: 'admitted', refuse: 'refused', report: 'admitted, would be refused' }
+const DECIDED = { allow: 'admitted', refuse: 'refused', report: 'let through, would be refused' }
 
 /** Every decision gets a line, so that they can be counted. */
 function describeGate(event: GateEvent, shownAt: string): Line {
@@ -154,7 +154,7 @@ function describeGate(event: GateEvent, shownAt: string): Line {
   const why = reason === '' ? '' : `: ${printable(reason, FIELD_LIMIT)}`
   const page = decision === 'allow' ? undefined : `${shownAt}/_sidemint/#${hopAddress(event)}`
   return {
-    text: `${asked} ${outcome}${as}${answered} ${code}${why}${page === undefined ? '' : `. See ${page}`}`,
+    text: `${asked} ${outcome}${as} ${code}${answered}${why}${page === undefined ? '' : `. See ${page}`}`,
     fields() {
       const { type, at: _at, wants: _wants, claims: _claims, ...others } = event
       return {

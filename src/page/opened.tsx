@@ -4,7 +4,7 @@ import type { Check, Hop } from '../inspector/rows.ts'
 import { CopyButton, Line } from './copy.tsx'
 import type { Entry, Names } from './entries.ts'
 import type { State } from './store.ts'
-import { ago, askedFor, asText, clock, failedStep, fixesFor, shownValue, wanted } from './words.ts'
+import { ago, askedFor, asText, clock, failedStep, fixesOf, shownValue, wanted } from './words.ts'
 
 interface Props {
   entry: Entry
@@ -102,7 +102,7 @@ function Checks({ hop }: { hop: Hop }) {
 }
 
 function Fixes({ entry, state, names }: { entry: Entry; state: State | undefined; names: Names }) {
-  const { settings, production } = fixesFor(entry, state, names)
+  const { settings, production } = fixesOf(entry, state, names)
   return (
     <>
       <h3>To let it in, in sidemint.yaml</h3>

@@ -1,6 +1,6 @@
 /** What happened and what to do about it, in words and in lines to copy. */
 
-import { memberFor, serviceName, shellWord, yamlText } from '../inspector/lines.ts'
+import { type Fixes, fixesFor } from '../inspector/fixes.ts'
 import type { Check, Hop, Step } from '../inspector/rows.ts'
 import type { Entry, Names } from './entries.ts'
 import { isServer } from './entries.ts'
@@ -77,55 +77,20 @@ export function askedFor({ caller, service, hop }: Entry, now: number): string {
   return `${caller} last got a token for ${audiences} ${ago(hop.askedAt, now)}, at ${clock(hop.askedAt)}`
 }
 
-export interface Fixes {
-  settings: string
-  production: string
-}
-
 /** The lines that let the caller in: here, and in production. */
-export function fixesFor({ caller, service, hop }: Entry, state: State | undefined, names: Names): Fixes {
-  const project = isServer(state) ? state.project : 'PROJECT'
-  const region = isServer(state) ? state.region : 'REGION'
-  const known = hop?.account || hop?.token?.identity || names.identity(caller)?.email
-  const account = known || `${serviceName(caller)}@${project}.iam.gserviceaccount.com`
-  const member = memberFor(account)
-  return {
-    settings: settingsLine(hop, member, known ? undefined : identityLine(caller, project)),
-    production: productionLine(
-      `${serviceName(service)} --project=${shellWord(project)} --region=${shellWord(region)}`,
-      hop,
-      member,
-    ),
+export function fixesOf({ caller, service, hop }: Entry, state: State | undefined, names: Names): Fixes {
+  const place = isServer(state) ? state : {}
+  const call = {
+    account: '',
+    token: undefined,
+    failed: undefined,
+    checks: [],
+    wants: undefined,
+    ...hop,
+    caller,
+    service,
   }
-}
-
-function productionLine(service: string, hop: Hop | undefined, member: string): string {
-  const audience = hop?.failed === 'aud' ? claimOf(hop, 'aud') : ''
-  if (audience !== '') return `gcloud run services update ${service} --add-custom-audiences=${shellWord(audience)}`
-  return `gcloud run services add-iam-policy-binding ${service} --member=${shellWord(member)} --role=roles/run.invoker`
-}
-
-function claimOf(hop: Hop, name: Check['claim']): string {
-  return String(hop.checks.find(({ claim }) => claim === name)?.value ?? '')
-}
-
-export function identityLine(caller: string, project: string): string {
-  const account = `${serviceName(caller)}@${project}.iam.gserviceaccount.com`
-  return `- { serviceAccount: ${yamlText(account)}, callers: [${yamlText(caller)}] } # under identities:`
-}
-
-function settingsLine(hop: Hop | undefined, member: string, identity: string | undefined): string {
-  const wants = hop?.wants
-  const service = yamlText(hop?.service ?? '')
-  if (hop?.failed === 'token' && identity !== undefined) return identity
-  if (hop?.failed === 'aud' && wants !== undefined) {
-    return `audience: [${[...wants.audiences, claimOf(hop, 'aud')].map(yamlText).join(', ')}] # the gate of ${service}`
-  }
-  if (hop?.failed === 'iss' && wants !== undefined) {
-    return `trust: [${[...wants.trust, claimOf(hop, 'iss')].map(yamlText).join(', ')}] # the gate of ${service}`
-  }
-  const invokers = [...new Set([...(wants?.invokers ?? []), member])]
-  return `invoker: [${invokers.map(yamlText).join(', ')}] # the gate of ${service}`
+  return fixesFor(call, place, (name) => names.identity(name)?.email ?? undefined)
 }
 
 /** A row as text. */

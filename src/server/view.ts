@@ -125,7 +125,7 @@ async function createHandler(shared: Shared, view: View): Promise<RequestListene
       ops,
       control,
       inspector.routes(state, place),
-      createExplainRoutes({ judges: () => view.front.judges, place, now }),
+      createExplainRoutes({ judges: () => view.front.judges, now }),
       ...(local === undefined ? [] : [createDiscovery({ keys: local.keys, issuer: ownIssuer, now })]),
     ],
   })

@@ -3,7 +3,7 @@
 import type { Settings } from '../config/settings.ts'
 import { reachable } from '../core/host.ts'
 import type { ReadFile } from '../core/snapshot.ts'
-import { createFront, type Front } from '../gate/front.ts'
+import { createFront, type Front, type FrontOptions } from '../gate/front.ts'
 import type { Listener } from '../http/listener.ts'
 import { createPorts } from '../http/ports.ts'
 import type { Identities } from '../identity/identities.ts'
@@ -41,9 +41,8 @@ export async function openViews(options: ViewsOptions): Promise<Views> {
   const urlOf = (port: number) => `http://${reachable(first.host)}:${port}`
 
   async function enter(next: View, readFile: ReadFile | undefined): Promise<void> {
-    const shown = { settings: next.settings, keys: identities.local?.keys, readFile }
     const { judges, doors } = frontGates
-      ? await createFront(address.url, { ...shown, events, now, callerOf: callers.labelOf })
+      ? await createFront(address.url, { ...shownBy(next), readFile, events, now, callerOf: callers.labelOf })
       : NO_GATES
     const prepared = await ports.prepare(new Map([...next.doors, ...doors]))
     next.opened(prepared)
@@ -79,5 +78,16 @@ export async function openViews(options: ViewsOptions): Promise<Views> {
     },
     changed: waiting.changed,
     close,
+  }
+}
+
+/** What gates take from a view. */
+function shownBy({ settings, identities }: View): Pick<FrontOptions, 'settings' | 'keys' | 'accounts' | 'place'> {
+  const { local, project, all } = identities
+  return {
+    settings,
+    keys: local?.keys,
+    accounts: all.flatMap(({ accounts }) => accounts),
+    place: { project, region: settings.region },
   }
 }

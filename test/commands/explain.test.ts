@@ -204,13 +204,30 @@ test('a service that flags describe needs no file', async (t) => {
   t.regex((await asked([])).first, /^admitted INVOKER/)
 })
 
+test('of an account that is no invoker the email is not called wrong, and of mode report not that it refused', async (t) => {
+  const report = join(scratch, 'report.yaml')
+  const gate = {
+    host: 'ledger',
+    upstream: 'http://127.0.0.1:1',
+    audience: [LEDGER],
+    trust: [issuer.url],
+    mode: 'report',
+  }
+  writeFileSync(report, JSON.stringify({ gates: [{ ...gate, invoker: ['user:ann@acme.com'] }] }))
+  const { code, out } = await explained(t, ['--config', report], good({ aud: LEDGER }))
+  t.is(code, 1)
+  t.regex(out, /^let through, but would be refused by ledger NOT_AN_INVOKER \(403\): orders@/)
+  t.regex(out, /^ {2}email no invoker {3}orders@/m)
+  t.notRegex(out, /wrong/)
+})
+
 test('--json prints the explanation as the API document describes it', async (t) => {
   const { code, out } = await run(['explain', '--config', config, '--json'], {}, good({ aud: `${BILLING}/` }))
   t.is(code, 1)
   const explanation = JSON.parse(out) as Explanation
   t.is(compare('Explanation', explanation), 'fits')
   t.like(explanation, { decision: 'refused', code: 'AUDIENCE_WRONG', status: 401, account: ORDERS })
-  t.deepEqual(explanation.gate, { host: 'billing', audiences: [BILLING], others: ['ledger', 'shop'] })
+  t.deepEqual(explanation.gate, { host: 'billing', mode: 'enforce', audiences: [BILLING], others: ['ledger', 'shop'] })
 })
 
 test('misuse is exit code 2', async (t) => {

@@ -23,7 +23,11 @@ const CALL: GateEvent = {
 
 test('the newest refusals that a running server knows are findings, each with its place on the page', async (t) => {
   const events = createEvents()
-  const server = await startServer({ settings: settle({ options: { port: 0, source: 'local' } }), env: {}, events })
+  const server = await startServer({
+    settings: settle({ options: { port: 0, source: 'local', project: 'acme-dev' } }),
+    env: {},
+    events,
+  })
   t.teardown(() => server.close())
   for (const [at, path] of ['/first', '/second', '/third', '/last', '/last'].entries())
     events.record({ ...CALL, at: CALL.at + at, path })
@@ -40,5 +44,11 @@ test('the newest refusals that a running server knows are findings, each with it
   )
   const { hops } = JSON.parse((await ask(server.url, '/_sidemint/requests')).body)
   const { address } = hops.find(({ path }: GateEvent) => path === '/last')
-  t.is(found[0]?.fix, `see why at ${server.url}/_sidemint/#${address}`)
+  t.is(
+    found[0]?.fix,
+    'where it may call, `invoker: [serviceAccount:default@acme-dev.iam.gserviceaccount.com] # the gate of orders` in ' +
+      'sidemint.yaml, and in production `gcloud run services add-iam-policy-binding orders ' +
+      '--member=serviceAccount:default@acme-dev.iam.gserviceaccount.com --role=roles/run.invoker --region=us-central1 ' +
+      `--project=acme-dev\`; see why at ${server.url}/_sidemint/#${address}`,
+  )
 })

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { decide } from '../../src/gate/decision.ts'
+import { decide, type Rules } from '../../src/gate/decision.ts'
 import { createInvokers } from '../../src/gate/members.ts'
 import { accountId } from '../../src/issuer/account-id.ts'
 import { BILLING, RUN } from './stack.ts'
@@ -7,23 +7,43 @@ import { BILLING, RUN } from './stack.ts'
 const STRANGER = '113774264463038321964'
 
 /** What is decided about a token without an email that this entry of `trust` has verified. */
-async function codeFor(sub: string, trusted: string): Promise<string> {
-  const rules = {
+async function refusalOf(sub: string, trusted: string, claims: Record<string, unknown> = {}) {
+  const rules: Rules = {
     audiences: [RUN],
     gcloudAudiences: true,
-    subjects: { [STRANGER]: BILLING },
+    emailOf: (subject, issuer) => (subject === STRANGER && issuer === 'google' ? BILLING : undefined),
     subjectsOf: 'google',
-    spell: (name: string) => `--${name}`,
+    spell: (name) => `--${name}`,
+    grant: (member) => ({ here: `--invoker=${member}`, production: `gcloud … ${member}` }),
   }
-  const verifier = { verify: async () => ({ claims: { iss: trusted, sub, aud: RUN }, trusted, fp: '' }) }
+  const verifier = { verify: async () => ({ claims: { iss: trusted, sub, aud: RUN, ...claims }, trusted, fp: '' }) }
   const invokers = createInvokers([`serviceAccount:${BILLING}`])
   const { refusal } = await decide(['Authorization', 'Bearer a.b.c'], rules, invokers, verifier)
-  return refusal?.code ?? 'admitted'
+  return refusal
 }
+
+const codeFor = async (sub: string, trusted: string) => (await refusalOf(sub, trusted))?.code ?? 'admitted'
+
+const LOCAL = 'http://metadata.google.internal'
 
 test('a subject counts for the issuer that gives it', async (t) => {
   t.is(await codeFor(STRANGER, 'google'), 'admitted')
-  t.is(await codeFor(STRANGER, 'http://metadata.google.internal'), 'NOT_AN_INVOKER')
-  t.is(await codeFor(accountId(BILLING), 'http://metadata.google.internal'), 'admitted')
+  t.is(await codeFor(STRANGER, LOCAL), 'NOT_AN_INVOKER')
+  t.is(await codeFor(accountId(BILLING), LOCAL), 'admitted')
   t.is(await codeFor(accountId(BILLING), 'google'), 'NOT_AN_INVOKER')
+})
+
+test('a setting is advised only where it can help', async (t) => {
+  const google = await refusalOf('113', 'google')
+  t.is(google?.fix, 'say whose it is: write `subject: ["113=EMAIL"]` in --subject')
+  const local = await refusalOf(STRANGER, LOCAL)
+  t.notRegex(local?.fix ?? '', /subject/, 'it counts for the first issuer alone')
+  t.regex(
+    local?.fix ?? '',
+    /`--invoker=serviceAccount:EMAIL` in --invoker; in production `gcloud … serviceAccount:EMAIL`/,
+  )
+  const known = await refusalOf('113', 'google', { email: 'ann@acme.com', email_verified: true })
+  t.regex(known?.fix ?? '', /`--invoker=user:ann@acme\.com` in --invoker; in production `gcloud … user:ann@acme\.com`/)
+  const unverified = await refusalOf('113', 'google', { email: 'ann@acme.com', email_verified: false })
+  t.is(unverified?.fix, 'ask for a token with an email that its issuer has verified (email_verified: true)')
 })

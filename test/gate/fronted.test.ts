@@ -83,6 +83,44 @@ test('serve fronts the gates of its file and trusts its own tokens without being
   t.like(admitted, { code: 'INVOKER', caller: '127.0.0.1', host: 'billing', principal: ORDERS })
 })
 
+test('its own token without an email is known by its account, and the refusal names the lines that let that in', async (t) => {
+  const { url: upstream } = await startService(t)
+  const config = settingsWith([billing(upstream, { invoker: ['user:ann@acme.com'] })], { project: 'acme-dev' })
+  const { url, front, token, logged, records } = await serve(t, config)
+  const sent = await token(AUDIENCE)
+  t.is(readClaims(sent)?.email, undefined)
+  t.is((await ask(front, '/', to('billing', sent))).status, 403)
+  await logged('gate', 1)
+  const [refused] = records().filter(({ event }) => event === 'gate')
+  t.like(refused, { code: 'NOT_AN_INVOKER', principal: ORDERS })
+  const reason = String(refused?.reason)
+  t.true(
+    reason.includes(`\`invoker: [user:ann@acme.com, serviceAccount:${ORDERS}]\` in \`invoker:\` of billing`),
+    reason,
+  )
+  t.true(
+    reason.includes(
+      `\`gcloud run services add-iam-policy-binding billing --member=serviceAccount:${ORDERS} --role=roles/run.invoker --region=us-central1 --project=acme-dev\``,
+    ),
+    reason,
+  )
+  const { hops } = JSON.parse((await ask(url, '/_sidemint/requests')).body)
+  t.like(hops, [{ account: ORDERS }])
+})
+
+test('in mode report the log says that the call was let through, why it would have been refused, and what the service did', async (t) => {
+  const config = settingsWith([billing('http://127.0.0.1:1', { mode: 'report', invoker: ['user:ann@acme.com'] })])
+  const { front, token, logged, records } = await serve(t, config)
+  const sent = await token(AUDIENCE)
+  t.is((await ask(front, '/', to('billing', sent))).status, 502)
+  await logged('gate', 1)
+  const text = String(records().find(({ event }) => event === 'gate')?.msg)
+  t.regex(
+    text,
+    /billing GET \/ let through, would be refused 403 as orders@acme-dev for \S+ NOT_AN_INVOKER, answered 502: /,
+  )
+})
+
 test('its own keys are read where they are: nobody answers at the address that its issuer names', async (t) => {
   const { url: upstream } = await startService(t)
   const config = settingsWith([billing(upstream)])

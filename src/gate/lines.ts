@@ -26,6 +26,11 @@ export function audienceLine(service: string, audience: string, place: Place): s
   return gcloudRun('update', service, [`--add-custom-audiences=${audience}`], place)
 }
 
+/** A list of sidemint.yaml with one more entry. */
+export function listLine(setting: string, before: readonly string[], added: string): string {
+  return `${setting}: [${[...new Set([...before, added])].map(yamlText).join(', ')}]`
+}
+
 function gcloudRun(verb: string, host: string, flags: readonly string[], { project, region }: Place): string {
   const place = [`--region=${region ?? 'REGION'}`, `--project=${project ?? 'PROJECT'}`]
   const line = ['gcloud run services', verb, serviceName(host), ...[...flags, ...place].map(shellWord)].join(' ')
