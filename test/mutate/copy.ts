@@ -1,7 +1,7 @@
 /** A copy of the repository that is thrown away: a change is made there, type-checked and tested. */
 
 import { execFileSync, spawn } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { SourceFile } from 'typescript/unstable/ast'
@@ -37,6 +37,8 @@ export interface Copy {
 
 export function createCopy(): Copy {
   const root = mkdtempSync(join(tmpdir(), 'sidemint-mutate-'))
+  // Some tests run the sources as another user.
+  chmodSync(root, 0o755)
   const listed = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: ROOT })
   for (const file of listed.toString().split('\0').filter(Boolean)) {
     mkdirSync(dirname(join(root, file)), { recursive: true })

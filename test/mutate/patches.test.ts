@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import test from 'ava'
 import { BROKEN } from '../simulate/broken.ts'
 import { SURVIVORS } from './patches.ts'
@@ -9,3 +9,10 @@ for (const { wrong, file, find } of [...SURVIVORS, ...BROKEN]) {
     t.is(text.split(find).length, 2)
   })
 }
+
+test('the tests that must notice a wrong change are there', (t) => {
+  const missing = SURVIVORS.flatMap(({ tests }) => tests).filter(
+    (file) => !existsSync(new URL(`../../${file}`, import.meta.url)),
+  )
+  t.deepEqual(missing, [])
+})

@@ -190,14 +190,14 @@ export const SURVIVORS: readonly Patch[] = [
     file: 'src/mint/google/thrown.ts',
     find: 'status === 408 || ',
     replace: '',
-    tests: ['test/mint/google/faults-keys.alone.test.ts'],
+    tests: ['test/mint/google/faults.alone.test.ts'],
   },
   {
     wrong: 'the project of gcloud auth login is taken for one of the user',
     file: 'src/mint/google/failures.ts',
     find: '[ADC_PROJECT, GCLOUD_PROJECT]',
     replace: '[ADC_PROJECT] as readonly string[]',
-    tests: ['test/mint/google/faults-keys.alone.test.ts'],
+    tests: ['test/mint/google/faults.alone.test.ts'],
   },
   {
     wrong: 'in two shared networks the project of the wrong one names the caller',
