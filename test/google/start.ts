@@ -82,6 +82,8 @@ export interface FakeGoogle extends Credentials {
   metadata: Machine & { host: string }
   /** An ID token signed by Google, with these claims. */
   idToken(claims: Record<string, unknown>): Promise<string>
+  /** Whose an access token is, and what for; undefined where Google gave no such token. */
+  accessToken(token: string): { principal: string; scopes: readonly string[] } | undefined
   /** Writes a JSON credential, or text, into the directory. Returns its path. */
   write(name: string, content: Adc | string | Buffer): string
   /** What must appear in no log, answer or metric. */
@@ -224,6 +226,7 @@ export async function startFakeGoogle(options: FakeGoogleOptions = {}): Promise<
     workloadProvider: (project = 'acme-dev') => createProvider(world, project),
     metadata: Object.assign(machine, { host: metadataHost }),
     idToken: world.issueIdToken,
+    accessToken: (token) => world.accessTokens.get(token),
     write,
     secrets: world.secrets,
     caPem: authority.caPem,

@@ -7,47 +7,46 @@ import type { Invariant } from './judge.ts'
 export interface Broken {
   /** What the product does wrong with it. */
   wrong: string
-  invariant: Invariant
+  /** Of these one is found to be broken. */
+  invariants: readonly Invariant[]
   file: string
   /** Stands in the file exactly once. */
   find: string
   replace: string
-  /** The seed that finds it within 10,000 steps; default 2. */
-  seed?: number
 }
 
 export const BROKEN: readonly Broken[] = [
   {
     wrong: 'a token is served until it ends',
-    invariant: 'no token is expired or within its last minute',
+    invariants: ['no token is expired or within its last minute'],
     file: 'src/mint/freshness.ts',
     find: 'const LEAST_LEFT_MS = MINUTE_MS',
     replace: 'const LEAST_LEFT_MS = 0',
   },
   {
     wrong: 'a token is served after a wait that outlasted it',
-    invariant: 'no token is expired or within its last minute',
+    invariants: ['no token is expired or within its last minute'],
     file: 'src/mint/cache.ts',
     find: ' || !isUsable(this.#lifeOf(entry))',
     replace: '',
   },
   {
     wrong: 'a clock that is set back makes tokens live longer',
-    invariant: 'no token is expired or within its last minute',
+    invariants: ['no token is expired or within its last minute', 'failures are forgotten'],
     file: 'src/mint/freshness.ts',
     find: 'setBackMs += lostMs',
     replace: 'setBackMs += 0',
   },
   {
     wrong: 'a clock that is set back while nobody asks makes tokens live longer',
-    invariant: 'no token is expired or within its last minute',
+    invariants: ['no token is expired or within its last minute', 'failures are forgotten'],
     file: 'src/mint/freshness.ts',
     find: ' || lostMs > SET_BACK_MS',
     replace: '',
   },
   {
     wrong: 'the key of an access token has no account',
-    invariant: "no token of another's identity",
+    invariants: ["nothing of another's identity"],
     file: 'src/core/token.ts',
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a file.
     find: "access\\0${request.principal ?? ''}\\0",
@@ -55,7 +54,7 @@ export const BROKEN: readonly Broken[] = [
   },
   {
     wrong: 'a URL is remembered for everybody who asks',
-    invariant: "no token of another's identity",
+    invariants: ["nothing of another's identity"],
     file: 'src/metadata/hits.ts',
     find: 'const byIdentity = new Map<object, Map<string, Hit>>()',
     replace:
@@ -63,14 +62,14 @@ export const BROKEN: readonly Broken[] = [
   },
   {
     wrong: 'new settings change nobody',
-    invariant: "no token of another's identity",
+    invariants: ["nothing of another's identity"],
     file: 'src/server/views.ts',
     find: '    view = next\n',
     replace: '',
   },
   {
     wrong: 'the key of an ID token has no format',
-    invariant: 'no token for another audience, format or scope',
+    invariants: ['nothing for another audience, format or scope'],
     file: 'src/core/token.ts',
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a file.
     find: '\\0${request.format}\\0',
@@ -78,72 +77,70 @@ export const BROKEN: readonly Broken[] = [
   },
   {
     wrong: 'another login leaves the tokens of the one before',
-    invariant: 'no token of another login',
+    invariants: ['nothing of another login'],
     file: 'src/identity/minting.ts',
     find: 'tokens.clear()\n',
     replace: '\n',
   },
   {
     wrong: 'a hit does not wait for the file that is being read',
-    invariant: 'no token of another login',
+    invariants: ['nothing of another login'],
     file: 'src/mint/cache.ts',
     find: 'return this.#options.look?.() === undefined ? this.#fresh(request, key) : undefined',
     replace: 'this.#options.look?.()\n    return this.#fresh(request, key)',
   },
   {
     wrong: 'a mint that began with the login before is kept',
-    invariant: 'no token of another login',
+    invariants: ['nothing of another login', 'failures are forgotten', 'one mint a key'],
     file: 'src/mint/cache.ts',
     find: 'if (this.#inFlight.get(key) === running) {',
     replace: 'if (running !== undefined) {',
-    seed: 1,
   },
   {
     wrong: 'each request begins a mint',
-    invariant: 'one mint a key',
+    invariants: ['one mint a key'],
     file: 'src/mint/cache.ts',
     find: 'if (running !== undefined) return running.then(',
     replace: 'if (running === null) return (running as Promise<CachedToken>).then(',
   },
   {
     wrong: 'each hit begins a refresh',
-    invariant: 'one mint a key',
+    invariants: ['one mint a key'],
     file: 'src/mint/cache.ts',
     find: 'if (!this.#inFlight.has(key) && ',
     replace: 'if (',
-    seed: 1,
   },
   {
     wrong: 'a passing fault is told although a token is at hand',
-    invariant: 'no valid token is withheld',
+    invariants: ['no valid token is withheld'],
     file: 'src/mint/cache.ts',
     find: 'if (!asFailure(thrown).transient) throw thrown',
     replace: 'throw thrown',
   },
   {
     wrong: 'a request waits for its mint although a token is at hand',
-    invariant: 'no valid token is withheld',
+    invariants: ['no valid token is withheld'],
     file: 'src/mint/cache.ts',
     find: 'const PATIENCE_MS = 300',
     replace: 'const PATIENCE_MS = 3_000',
   },
   {
     wrong: 'as many failures are remembered as there are',
-    invariant: 'failures are forgotten',
+    invariants: ['failures are forgotten'],
     file: 'src/mint/failure-memory.ts',
     find: 'new Eviction(limits,',
     replace: 'new Eviction({ keys: 1e9, bytes: 1e9 },',
   },
   {
     wrong: 'a failure is remembered for a minute',
-    invariant: 'failures are forgotten',
+    invariants: ['failures are forgotten'],
     file: 'src/mint/failure-memory.ts',
     find: 'const TRANSIENT_MEMORY_MS = 3_000',
     replace: 'const TRANSIENT_MEMORY_MS = 60_000',
   },
   {
     wrong: 'who waits for a mint that fails is left waiting',
-    invariant: 'every waiter is answered',
+    invariants: ['every waiter is answered'],
     file: 'src/mint/cache.ts',
     find: '        ended(error)\n        throw error\n',
     replace: '        ended(error)\n        return new Promise(() => {})\n',

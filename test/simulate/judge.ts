@@ -12,9 +12,9 @@ import type { Time } from './time.ts'
 
 export type Invariant =
   | 'no token is expired or within its last minute'
-  | "no token of another's identity"
-  | 'no token for another audience, format or scope'
-  | 'no token of another login'
+  | "nothing of another's identity"
+  | 'nothing for another audience, format or scope'
+  | 'nothing of another login'
   | 'one mint a key'
   | 'no valid token is withheld'
   | 'failures are forgotten'
@@ -88,43 +88,43 @@ export function createJudge({ time, google, file, epoch }: Parts): Judge {
     return steadyLeft(mint) >= LEAST_LEFT_MS ? mint : undefined
   }
 
-  function checkToken({ ask, account, order, logins }: Asked, number: number): void {
-    const mint = google().mints[number] as Mint
-    const { request, ended, lifeMs } = mint
-    const what = `token-${number} of ${mint.account} for ${mint.key}`
-    if (
-      account === undefined ||
-      (account === 'own' ? mint.request.principal !== undefined : account !== mint.account)
-    ) {
-      throw new Violation("no token of another's identity", `${what}, not ${account ?? 'a refusal'}`)
+  /** What is answered, a token or a failure, comes from a mint of exactly what was asked for. */
+  function checkWhose({ ask, account, logins }: Asked, { number, account: minted, key, request, login }: Mint): void {
+    const what = `mint-${number} of ${minted} for ${key}`
+    if (account === undefined || (account === 'own' ? request.principal !== undefined : account !== minted)) {
+      throw new Violation("nothing of another's identity", `${what}, not ${account ?? 'a refusal'}`)
     }
     const { want } = ask
     const isWanted =
       want.kind === 'id'
         ? request.kind === 'id' && request.audience === want.audience && request.format === want.format
         : request.kind === 'access' && request.scopes.join() === want.scopes.split(',').filter(Boolean).sort().join()
-    if (!isWanted) throw new Violation('no token for another audience, format or scope', what)
-    if (!logins.has(mint.login)) {
-      throw new Violation(
-        'no token of another login',
-        `${what}, of login ${mint.login}, not ${[...logins].join(' or ')}`,
-      )
-    }
-    const leftMs = (ended?.atMs ?? 0) + lifeMs - time.atMs
-    const least = request.kind === 'id' ? LEAST_LEFT_MS : Math.min(LEAST_LEFT_MS, lifeMs / 2)
-    const isAwaited = (ended?.order ?? 0) > order
-    if (!isAwaited && leftMs < least) {
-      throw new Violation('no token is expired or within its last minute', `${what} has ${leftMs} ms left`)
+    if (!isWanted) throw new Violation('nothing for another audience, format or scope', what)
+    if (!logins.has(login)) {
+      throw new Violation('nothing of another login', `${what}, of login ${login}, not ${[...logins].join(' or ')}`)
     }
   }
 
-  function checkFailure({ order, key }: Asked, number: number): void {
-    const mint = google().mints[number] as Mint
-    const { ended } = mint
-    if (ended === undefined || ended.outcome === 'token' || ended.order > order) return
+  function checkToken(asked: Asked, mint: Mint): void {
+    checkWhose(asked, mint)
+    const { number, account, key, request, ended, lifeMs } = mint
+    const leftMs = (ended?.atMs ?? 0) + lifeMs - time.atMs
+    const least = request.kind === 'id' ? LEAST_LEFT_MS : Math.min(LEAST_LEFT_MS, lifeMs / 2)
+    const isAwaited = (ended?.order ?? 0) > asked.order
+    if (!isAwaited && leftMs < least) {
+      throw new Violation(
+        'no token is expired or within its last minute',
+        `token-${number} of ${account} for ${key} has ${leftMs} ms left`,
+      )
+    }
+  }
+
+  function checkFailure(asked: Asked, mint: Mint): void {
+    checkWhose(asked, mint)
+    const { number, key, ended } = mint
+    if (ended === undefined || ended.outcome === 'token' || ended.order > asked.order) return
     const ageMs = time.atMs - ended.atMs
     const what = `mint-${number} failed ${ended.outcome} ${ageMs} ms ago`
-    if (mint.key !== key) throw new Violation('failures are forgotten', `${what}, for ${mint.key} and not ${key}`)
     if (failed.get(key) !== mint) throw new Violation('failures are forgotten', `${what}, before all was forgotten`)
     if (ageMs > FAILURE_MEMORY_MS[ended.outcome]) throw new Violation('failures are forgotten', what)
     if (after(failed, key) >= ENTRIES) {
@@ -162,10 +162,10 @@ export function createJudge({ time, google, file, epoch }: Parts): Judge {
       const number = mintOf(text)
       if (status === 200) {
         if (number === undefined)
-          throw new Violation("no token of another's identity", `what was answered is no token: ${text}`)
-        return checkToken(asked, number)
+          throw new Violation("nothing of another's identity", `what was answered is no token: ${text}`)
+        return checkToken(asked, google().mints[number] as Mint)
       }
-      if (number !== undefined) checkFailure(asked, number)
+      if (number !== undefined) checkFailure(asked, google().mints[number] as Mint)
       const sure = sureOf(asked)
       if (transient && sure !== undefined) {
         throw new Violation('no valid token is withheld', `token-${sure.number} is valid, and the answer is ${text}`)

@@ -52,20 +52,30 @@ async function shorten(steps: readonly Step[], { invariant }: Violation): Promis
   return kept
 }
 
-/** Undefined: every invariant held. */
-export async function simulate(seed: number, count: number): Promise<Failure | undefined> {
+/** The first break of the run, by the step from one on, and the steps of its world up to there. */
+export async function firstBreak(
+  seed: number,
+  count: number,
+): Promise<{ step: number; violation: Violation; steps: readonly Step[] } | undefined> {
   const next = createSteps(createRandom(seed))
   for (let done = 0; done < count; done += WORLD) {
     const steps = Array.from({ length: Math.min(WORLD, count - done) }, next)
     const found = await breaks(steps)
     if (found === undefined) continue
     const { at, violation } = found
-    const trace = await shorten(steps.slice(0, at), violation)
-    // Said of the short run: that is the one that is printed.
-    const said = (await breaks(trace))?.violation ?? violation
-    return { seed, step: done + Math.min(at, steps.length), violation: said, trace }
+    return { step: done + Math.min(at, steps.length), violation, steps: steps.slice(0, at) }
   }
   return undefined
+}
+
+/** Undefined: every invariant held. */
+export async function simulate(seed: number, count: number): Promise<Failure | undefined> {
+  const found = await firstBreak(seed, count)
+  if (found === undefined) return undefined
+  const trace = await shorten(found.steps, found.violation)
+  // Said of the short run: that is the one that is printed.
+  const said = (await breaks(trace))?.violation ?? found.violation
+  return { seed, step: found.step, violation: said, trace }
 }
 
 /** For people. */

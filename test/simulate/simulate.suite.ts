@@ -10,14 +10,17 @@ test('every invariant of cache, identities and reload holds over 100,000 steps',
   t.is(failure && describeFailure(failure), undefined)
 })
 
-for (const { wrong, invariant, seed = 2 } of BROKEN) {
-  test(`within 10,000 steps it is found that ${wrong}`, async (t) => {
+for (const { wrong, invariants } of BROKEN) {
+  test(`within 10,000 steps of the first seed it is found that ${wrong}`, async (t) => {
     t.timeout(120_000)
     const main = new URL('main.ts', import.meta.url).pathname
-    const child = spawn(process.execPath, [main, `--seed=${seed}`, '--steps=10000', '--broken', wrong])
+    const child = spawn(process.execPath, [main, '--seed=1', '--steps=10000', '--broken', wrong])
     const [said] = await Promise.all([text(child.stderr), text(child.stdout)])
     t.log(said)
     t.regex(said, /^seed \d+, step \d+: /)
-    t.true(said.includes(`: ${invariant}: `), said)
+    t.true(
+      invariants.some((invariant) => said.includes(`: ${invariant}: `)),
+      said,
+    )
   })
 }

@@ -36,14 +36,44 @@ export type Step =
   | { do: 'reset' }
 
 const LIVES = [HOUR, HOUR, 30 * MINUTE, 10 * MINUTE, 5 * MINUTE, 150 * SECOND, 70 * SECOND, 0]
-const PAUSES = [1, 100, 299, 300, 1_000, 2_999, 3_000, 10_000, MINUTE, 2 * MINUTE, 4 * MINUTE, 5 * MINUTE, 20 * MINUTE]
+const PAUSES = [
+  1,
+  100,
+  299,
+  300,
+  1_000,
+  2_999,
+  3_000,
+  10_000,
+  MINUTE,
+  2 * MINUTE,
+  4 * MINUTE,
+  4 * MINUTE,
+  5 * MINUTE,
+  20 * MINUTE,
+]
 const SLEEPS = [10 * SECOND, 10 * MINUTE, 58 * MINUTE, 8 * HOUR]
 const JUMPS = [-2 * HOUR, -10 * MINUTE, -2_000, -500, 500, 10 * MINUTE, 2 * HOUR]
+
+/** The share of requests that ask for one of the last few again. */
+const AGAIN = 0.5
+const RECENT = 3
 
 export function createSteps(random: () => number): () => Step {
   const one = <T>(list: readonly T[]) => list[Math.floor(random() * list.length)] as T
 
+  /** Clients ask again for what they asked for: what follows from that is seldom seen where each question is another. */
+  const recent: Ask[] = []
+
   function ask(): Ask {
+    if (random() < AGAIN && recent.length > 0) return one(recent)
+    const asked = anyAsk()
+    recent.push(asked)
+    if (recent.length > RECENT) recent.shift()
+    return asked
+  }
+
+  function anyAsk(): Ask {
     const want: Ask['want'] =
       random() < 0.7
         ? { kind: 'id', audience: one(AUDIENCES), format: random() < 0.3 ? 'full' : 'standard' }
@@ -62,27 +92,65 @@ export function createSteps(random: () => number): () => Step {
     return { do: 'write login', login, slow: random() < 0.4 }
   }
 
-  /** Each with its share of all steps. */
-  const kinds: readonly [number, () => Step][] = [
-    [0.585, ask],
+  /** Chance alone seldom makes these, and each has broken a server. */
+  const SCENES: readonly (() => Step[])[] = [
+    function sleepAmidWait() {
+      const asked = ask()
+      const before: Step[] = [{ do: 'google', fate: { lifeMs: one(LIVES) } }, asked, { do: 'pass', ms: 6 * MINUTE }]
+      return [
+        ...before,
+        { do: 'google', fate: 'slow' },
+        asked,
+        { do: 'sleep', ms: one(SLEEPS) },
+        { do: 'pass', ms: 300 },
+      ]
+    },
+    function loginAmidMint() {
+      const asked = ask()
+      const login = { do: 'write login', login: Math.floor(random() * LOGINS.length), slow: false } as const
+      const before: Step[] = [{ do: 'google', fate: 'slow' }, asked, login, { do: 'pass', ms: 1_000 }, ask()]
+      return [...before, { do: 'answer', pick: 0, fate: { lifeMs: HOUR } }, asked]
+    },
+    function twoHitsWhileRefreshed() {
+      const asked = ask()
+      const before: Step[] = [{ do: 'google', fate: { lifeMs: HOUR } }, asked, { do: 'pass', ms: 4 * MINUTE }]
+      return [...before, { do: 'google', fate: 'slow' }, asked, asked]
+    },
+    function setBackWhileNobodyAsks() {
+      const asked = ask()
+      const ms = one([5 * MINUTE, 20 * MINUTE, HOUR])
+      return [asked, { do: 'set clock', byMs: MINUTE - ms }, { do: 'pass', ms }, asked]
+    },
+  ]
+
+  /** Each with its share of all steps; a scene is several, one after the other. */
+  const kinds: readonly [number, () => Step | Step[]][] = [
+    [0.545, ask],
     [0.01, () => ({ do: 'flood', caller: one(CALLERS) })],
     [0.12, () => ({ do: 'answer', pick: random(), fate: fate() })],
-    [0.05, () => ({ do: 'google', fate: random() < 0.4 ? 'slow' : fate() })],
+    [0.07, () => ({ do: 'google', fate: random() < 0.6 ? 'slow' : fate() })],
     [0.14, () => ({ do: 'pass', ms: one(PAUSES) })],
     [0.01, () => ({ do: 'sleep', ms: one(SLEEPS) })],
     [0.02, () => ({ do: 'set clock', byMs: one(JUMPS) })],
-    [0.02, login],
+    [0.03, login],
     [0.025, () => ({ do: 'end read' })],
     [0.012, () => ({ do: 'apply', settings: Math.floor(random() * SETTINGS.length) })],
     [0.003, () => ({ do: 'reset' })],
+    [0.02, () => one(SCENES)()],
   ]
-  return () => {
+  function choose(): Step | Step[] {
     let chance = random()
     for (const [share, make] of kinds) {
       chance -= share
       if (chance < 0) return make()
     }
     return ask()
+  }
+
+  const ahead: Step[] = []
+  return () => {
+    if (ahead.length === 0) ahead.push(...[choose()].flat())
+    return ahead.shift() as Step
   }
 }
 

@@ -172,7 +172,7 @@ export async function createWorld(): Promise<World> {
     const sinceMs = time.atMs - writtenAtMs
     asked.waitsForRead = file.endRead !== undefined
     if (asked.account !== undefined && !isSeen && isPlain && sinceMs >= SEEN_WITHIN_MS) {
-      throw new Violation('no token of another login', `a login of ${sinceMs} ms ago was not read`)
+      throw new Violation('nothing of another login', `a login of ${sinceMs} ms ago was not read`)
     }
   }
 

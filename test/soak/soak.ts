@@ -1,0 +1,160 @@
+/** A run: parts of load at a steady rate, and a rest after each, in which the server is measured. */
+
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createRandom } from '../random.ts'
+import { createActs } from './acts.ts'
+import { type Reading, type Subject, startSubject } from './subject.ts'
+import type { Measured, Rest } from './verdict.ts'
+
+const PARTS = 6
+/** The record of the page keeps the last 10,000 requests: it is full before anything is measured. */
+const BURST = 10_500
+const TICK_MS = 10
+/** More at a time would be a server that answers nobody. */
+const MOST_AT_ONCE = 500
+const REWIRE_MS = 5_000
+const GOOGLE_FAULT_MS = 10_000
+const LOGIN_MS = 60_000
+const LOOK_MS = 2_000
+/** What ends behind a client that has left has ended by then. */
+const SETTLE_MS = 15_000
+
+export interface SoakOptions {
+  /** The file that is run. */
+  cli: string
+  seconds: number
+  perSecond: number
+  seed: number
+  /** Called with a line for people. */
+  say?: (line: string) => void
+}
+
+export interface Soaked extends Measured {
+  done: Record<string, number>
+  /** Of the event loop: what one look in a hundred lost at most in each look, and the most of all. */
+  delayP99Ms: readonly number[]
+  delayMostMs: number
+  /** Under load. */
+  mostDescriptors: number
+  mostResidentMiB: number
+}
+
+export async function soak({ cli, seconds, perSecond, seed, say = () => {} }: SoakOptions): Promise<Soaked> {
+  const random = createRandom(seed)
+  const subject = await startSubject(cli)
+  const acts = createActs(subject, random)
+  const rests: Rest[] = []
+  const looks: Reading[] = []
+  const most = { descriptors: 0, residentMiB: 0 }
+
+  async function look(): Promise<void> {
+    looks.push(await subject.read('look'))
+    most.descriptors = Math.max(most.descriptors, await subject.descriptors())
+    most.residentMiB = Math.max(most.residentMiB, subject.residentMiB())
+    // They are kept for tests, which end sooner.
+    subject.google.calls.length = 0
+  }
+
+  let end: string | undefined
+  const own = monitorEventLoopDelay({ resolution: TICK_MS })
+  own.enable()
+  try {
+    await acts.burst(BURST)
+    for (let part = 1; part <= PARTS && subject.ended() === undefined; part += 1) {
+      await load({ ms: (seconds * 1_000) / PARTS, perSecond, act: acts.act, events: eventsOf(subject, random, look) })
+      acts.leave()
+      const rest = await restOf(subject)
+      rests.push(rest)
+      const { heapMiB, residentMiB, descriptors } = rest
+      const figures = `heap ${heapMiB.toFixed(1)} MiB, resident ${residentMiB.toFixed(1)} MiB, ${descriptors} descriptors`
+      say(`part ${part} of ${PARTS}: ${figures}, ${acts.checked()} tokens checked, ${acts.wrong.count} wrong`)
+    }
+    end = subject.ended() === undefined ? undefined : `the server ended by itself: ${subject.ended()}`
+  } finally {
+    const code = await subject.stop()
+    if (code !== 0) end ??= `the server ended with ${code} when it was stopped`
+  }
+  if (/INTERNAL|uncaught/i.test(subject.said())) end ??= `the server's log has a fault of its own:\n${subject.said()}`
+  return {
+    rests,
+    wrong: acts.wrong,
+    checked: acts.checked(),
+    tookMs: acts.tookMs,
+    machineLateMs: Math.max(0, own.percentile(99) / 1e6 - TICK_MS),
+    end,
+    done: acts.done,
+    delayP99Ms: looks.map(({ delayP99Ms }) => delayP99Ms),
+    delayMostMs: Math.max(...looks.map(({ delayMostMs }) => delayMostMs)),
+    mostDescriptors: most.descriptors,
+    mostResidentMiB: most.residentMiB,
+  }
+}
+
+type Timed = { everyMs: number; happen(): void | Promise<void> }
+
+function eventsOf({ rewire, login, google }: Subject, random: () => number, look: () => Promise<void>): Timed[] {
+  return [
+    { everyMs: LOOK_MS, happen: look },
+    { everyMs: REWIRE_MS, happen: rewire },
+    { everyMs: LOGIN_MS, happen: login },
+    {
+      everyMs: GOOGLE_FAULT_MS,
+      // A mint is tried three times: none fails for these.
+      happen() {
+        google.clearFaults()
+        const path = ':generateIdToken'
+        if (random() < 0.4) google.fault({ kind: 'status', status: 503, path, times: 2 })
+        else if (random() < 0.5) google.fault({ kind: 'reset', path, times: 2 })
+        else google.fault({ kind: 'delay', ms: 500, path, times: 20 })
+      },
+    },
+  ]
+}
+
+interface Load {
+  ms: number
+  perSecond: number
+  act(): Promise<void>
+  events: readonly Timed[]
+}
+
+/** Begins things at their rate, whether those before have ended or not; the process sleeps in between. */
+async function load({ ms, perSecond, act, events }: Load): Promise<void> {
+  const underWay = new Set<Promise<void>>()
+  const startedAtMs = performance.now()
+  const next = events.map(({ everyMs }) => everyMs)
+  for (let begun = 0; ; ) {
+    const atMs = performance.now() - startedAtMs
+    if (atMs >= ms) break
+    for (; begun < (atMs * perSecond) / 1_000; begun += 1) {
+      if (underWay.size >= MOST_AT_ONCE) continue
+      const one: Promise<void> = act().finally(() => underWay.delete(one))
+      underWay.add(one)
+    }
+    for (const [at, { everyMs, happen }] of events.entries()) {
+      if (atMs < (next[at] ?? 0)) continue
+      next[at] = atMs + everyMs
+      await happen()
+    }
+    await sleep(TICK_MS)
+  }
+  await Promise.all(underWay)
+}
+
+/** Once the number of descriptors has stood still for a second, with no client there. */
+async function restOf(subject: Subject): Promise<Rest> {
+  let least = Number.POSITIVE_INFINITY
+  let leastAtMs = performance.now()
+  const until = performance.now() + SETTLE_MS
+  while (performance.now() < until && performance.now() - leastAtMs < 1_000) {
+    const now = await subject.descriptors()
+    if (now < least) {
+      least = now
+      leastAtMs = performance.now()
+    }
+    await sleep(100)
+  }
+  const { heapMiB } = await subject.read('collect')
+  return { heapMiB, residentMiB: subject.residentMiB(), descriptors: await subject.descriptors() }
+}
