@@ -52,8 +52,19 @@ async function call(port: number, token: string): Promise<string> {
   return network.run(['curl', ...status, ...headers, `http://127.0.0.1:${port}/`])
 }
 
-/** Starts it, and calls it with a good token and each kind of wrong one. */
-async function check(t: ExecutionContext, command: readonly string[], port: number, env: Record<string, string> = {}) {
+interface CheckOptions {
+  env?: Record<string, string>
+  /** Through how many rotations it goes without being started again. */
+  rotations: number
+}
+
+/** Starts it, and calls it with a good token and each kind of wrong one, before and after rotations. */
+async function check(
+  t: ExecutionContext,
+  command: readonly string[],
+  port: number,
+  { env = {}, rotations }: CheckOptions,
+) {
   const gateway = network.start(command, { HOME: scratch, ...env })
   let said = ''
   for (const stream of [gateway.stdout, gateway.stderr]) {
@@ -74,11 +85,25 @@ async function check(t: ExecutionContext, command: readonly string[], port: numb
     t.regex(await call(port, token), /^40[13]$/, name)
   }
   t.is(await call(port, good), '200', `as ${EMAIL}, after wrong ones`)
+  for (let rotation = 1; rotation <= rotations; rotation += 1) {
+    await server.order('rotate')
+    t.is(await call(port, await server.identity()), '200', `by the key of rotation ${rotation}: ${said}`)
+    t.is(await call(port, good), '200', `by the key before, at rotation ${rotation}`)
+  }
+  return gateway
 }
 
-testWith(['haproxy', 'jq', 'openssl'], 'HAProxy, jwt_verify with our key', async (t) => {
-  await network.run(['sh', '-c', `cd '${scratch}' && ${codeOf('HAProxy')}`])
-  await check(t, ['haproxy', '-db', '-f', write('haproxy.cfg', codeOf("HAProxy's configuration"))], 8081)
+testWith(['haproxy', 'jq', 'openssl'], 'HAProxy, jwt_verify with our keys', async (t) => {
+  const makeFiles = () => network.run(['sh', '-c', `cd '${scratch}' && ${codeOf('HAProxy')}`])
+  const command = ['haproxy', '-db', '-f', write('haproxy.cfg', codeOf("HAProxy's configuration"))]
+  await makeFiles()
+  const first = await check(t, command, 8081, { rotations: 1 })
+  await server.order('rotate')
+  t.is(await call(8081, await server.identity()), '401', 'a second rotation, with the same files')
+  first.kill()
+  await once(first, 'exit')
+  await makeFiles()
+  await check(t, command, 8081, { rotations: 1 })
 })
 
 const MODULES = '/usr/lib/apache2/modules'
@@ -97,7 +122,7 @@ testWith(
     Listen 8082
     ${names.map((name) => `LoadModule ${name}_module ${MODULES}/mod_${name}.so`).join('\n')}
     ${codeOf('Apache, mod_auth_openidc')}`
-    await check(t, ['apache2', '-X', '-f', write('apache.conf', settings)], 8082)
+    await check(t, ['apache2', '-X', '-f', write('apache.conf', settings)], 8082, { rotations: 2 })
   },
 )
 
@@ -107,5 +132,5 @@ testWith(['go'], 'oauth2-proxy, by discovery', async (t) => {
   t.timeout(900_000)
   const program = await installGo(...OAUTH2_PROXY)
   const env = { SSL_CERT_FILE: join(server.directory, 'bundle.pem') }
-  await check(t, [program, '--config', write('oauth2-proxy.cfg', codeOf('oauth2-proxy'))], 8083, env)
+  await check(t, [program, '--config', write('oauth2-proxy.cfg', codeOf('oauth2-proxy'))], 8083, { env, rotations: 2 })
 })
