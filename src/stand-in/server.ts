@@ -1,6 +1,7 @@
 /** Google's key hosts over TLS, for receivers that verify with Google's own libraries. */
 
 import { createServer } from 'node:https'
+import { dirname } from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import type { Settings } from '../config/settings.ts'
 import { asFailure, describeFault, failure, SidemintError, withFix } from '../core/errors.ts'
@@ -41,7 +42,11 @@ export async function listenAsGoogle(options: StandInOptions): Promise<Listener>
   const hosts = createRoutes({
     keys,
     accounts,
-    accountKeys: createAccountKeys(now),
+    accountKeys: createAccountKeys({
+      folder: options.keyFile === undefined ? undefined : dirname(options.keyFile),
+      warn: (text) => notice('warn', 'KEY_FILE_MODE', text),
+      now,
+    }),
     tokens,
     issuer: GOOGLE_ISSUER,
     now,
