@@ -278,6 +278,7 @@ test.serial('applyEnv points this process at the server, and close puts everythi
   metadata.applyEnv()
   const host = new URL(metadata.url).host
   for (const name of POINTED) t.is(process.env[name], host)
+  t.is(process.env.SIDEMINT_SERVER, metadata.url)
   t.is(process.env.METADATA_SERVER_DETECTION, 'assume-present')
   t.false('GOOGLE_APPLICATION_CREDENTIALS' in process.env)
   t.is(process.env.NO_PROXY, 'corp.example,127.0.0.1,metadata.google.internal,169.254.169.254')

@@ -10,7 +10,7 @@ const TIMEOUT_MS = 15_000
 
 /** The server's answer for the path. Follows no redirect. Throws as `fetch` does. */
 export function ask(server: string, path: string, more?: Headers): Promise<Response> {
-  return fetch(`${server}${path}`, {
+  return fetch(new URL(path, server), {
     headers: { ...Object.fromEntries(more ?? []), 'Metadata-Flavor': 'Google' },
     signal: AbortSignal.timeout(TIMEOUT_MS),
     redirect: 'manual',
@@ -34,7 +34,7 @@ export function reasonOf(error: unknown): string {
 
 /** The same for an order of the control API. */
 export function order(server: string, name: string, body: object, secret: string): Promise<Response> {
-  return fetch(`${server}/_sidemint/control/${name}`, {
+  return fetch(new URL(`/_sidemint/control/${name}`, server), {
     method: 'POST',
     headers: { Authorization: `Bearer ${secret}`, 'Content-Type': 'application/json' },
     body: JSON.stringify(body),

@@ -3,11 +3,11 @@
  * needs. For gates: their services, whom they admit and whom they trust.
  */
 
-import { defaultsOf, type Settings } from '../config/settings.ts'
+import type { Settings } from '../config/settings.ts'
 import { METADATA_ADDRESS, METADATA_URL, METADATA_VARIABLES } from '../core/google.ts'
 import { listensEverywhere } from '../core/host.ts'
 import { version } from '../core/version.ts'
-import { createClientEnv } from '../env/client.ts'
+import { createClientEnv, shellLine } from '../env/client.ts'
 import type { GateOptions } from '../gate/options.ts'
 import type { RunningGates } from '../gate/server.ts'
 import { type Identity, identityLabel } from '../identity/identity.ts'
@@ -27,7 +27,6 @@ export function announce(server: RunningServer, log: Log, { host, logFormat, all
   const everywhere = listensEverywhere(host)
   const url = everywhere ? `${METADATA_URL}:${new URL(server.url).port}` : server.url
   const all = createClientEnv({ url, emptyDirectory: '', env: {} })
-  const elsewhere = server.url === defaultsOf().server ? '' : ` --server ${server.url}`
   const needed = Object.fromEntries(NEEDED.map((name) => [name, all[name]]))
   if (!everywhere) log.showAt(server.url)
   announceAdvice(server, log)
@@ -67,7 +66,7 @@ export function announce(server: RunningServer, log: Log, { host, logFormat, all
       .join(' ')}`,
     everywhere
       ? `         sidemint env --format compose prints them all; none is needed where we are at ${METADATA_ADDRESS}`
-      : `         eval "$(sidemint env${elsewhere})" sets these and what else a client needs`,
+      : `         ${shellLine(server.url)} sets these and what else a client needs`,
   ]
   for (const line of lines) log.say('info', line)
 }

@@ -49,8 +49,8 @@ export async function run(argv: readonly string[], { env, stdout, readStdin, poi
     [ok('version', `sidemint ${version}, Node.js ${process.version}, ${process.platform} ${process.arch}`)],
     running?.findings ?? (inImage ? [ok('server', `no metadata server answers at ${url}`)] : checkPort(settings)),
     checkTokens(settings, env).then((found) => (running?.gives && !inImage ? found.map(asHint) : found)),
-    inImage && Object.keys(pointers).length === 0 ? [] : checkPointers(pointers, env),
-    checkAlias(),
+    inImage && Object.keys(pointers).length === 0 ? [] : checkPointers(pointers, env, running && url),
+    checkAlias(running && url),
     checkCompose({ files, env, stdin: readStdin }),
   ]
   const findings = (await Promise.all(checks)).flat()

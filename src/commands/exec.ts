@@ -48,7 +48,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     stderr.write(`sidemint: ${server.source.name} tokens as ${identityLabel(server.primary)} at ${server.url}\n`)
     const pointed = createClientEnv({ url: server.url, emptyDirectory: directory, env, project: server.project })
     const control = { [SECRET_VARIABLE]: controlSecret, [SECRET_FILE_VARIABLE]: undefined }
-    return await execute(command, parameters, { ...env, ...pointed, SIDEMINT_SERVER: server.url, ...control })
+    return await execute(command, parameters, { ...env, ...pointed, ...control })
   } finally {
     await server.close()
     rmSync(directory, { recursive: true, force: true })

@@ -5,6 +5,7 @@
 
 import * as v from 'valibot'
 import { METADATA_URL } from '../core/google.ts'
+import { DEFAULT_PORT, DEFAULT_URL } from '../core/host.ts'
 import {
   CLIENTS,
   COMMANDS,
@@ -49,7 +50,7 @@ export const SETTINGS = settingsTable({
     schema: whole(0, 65535),
     help: 'port to listen on; 0 takes a free one',
     takenBy: [...SERVERS, 'gate'],
-    default: 16925,
+    default: DEFAULT_PORT,
     defaultOf: { gate: 8080, library: 0 },
     imageDefault: { serve: 80, doctor: 80 },
   },
@@ -59,7 +60,7 @@ export const SETTINGS = settingsTable({
     schema: url,
     help: 'the server that client commands ask',
     takenBy: [...CLIENTS, 'env', 'explain', 'grants', 'doctor'],
-    default: 'http://127.0.0.1:16925',
+    default: DEFAULT_URL,
     imageDefault: {
       token: 'http://127.0.0.1',
       curl: 'http://127.0.0.1',

@@ -8,6 +8,10 @@ export function peerAddress(remoteAddress: string | undefined): string {
   return (remoteAddress ?? '').replace(/^::ffff:/, '')
 }
 
+/** Where a server listens, and where our commands look for one, unless something says otherwise. */
+export const DEFAULT_PORT = 16925
+export const DEFAULT_URL = `http://127.0.0.1:${DEFAULT_PORT}`
+
 /** Whether an address to listen on stands for all of the host's. */
 export function listensEverywhere(host: string): boolean {
   return host === '0.0.0.0' || host === '::'

@@ -4,7 +4,8 @@ import { lookup } from 'node:dns/promises'
 import type { Settings } from '../config/settings.ts'
 import { asFailure } from '../core/errors.ts'
 import { METADATA_NAME as ALIAS } from '../core/google.ts'
-import { reachable } from '../core/host.ts'
+import { DEFAULT_URL, reachable } from '../core/host.ts'
+import { shellLine } from '../env/client.ts'
 import { listen } from '../http/listener.ts'
 import { hostAndPort } from './address.ts'
 import { type Finding, fail, failed, ok, warn } from './finding.ts'
@@ -27,14 +28,19 @@ export async function checkPort({ host, port }: Pick<Settings, 'host' | 'port'>)
   }
 }
 
-/** The shell's variables that point clients at a metadata server, from before this process took them out of its own. */
+/**
+ * The shell's variables that point clients at a metadata server, from before this process took them out of its own.
+ * `running`: where a server answers that they may be pointed at. Default: where one listens by default.
+ */
 export async function checkPointers(
   pointers: Readonly<Record<string, string>>,
   env: NodeJS.ProcessEnv,
+  running = DEFAULT_URL,
 ): Promise<Finding[]> {
   const names = Object.keys(pointers)
   if (names.length === 0) {
-    return [ok('shell', 'no GCE_METADATA_* is set: point clients here with eval "$(sidemint env)" or `sidemint exec`')]
+    const ways = `${shellLine(running)} or \`sidemint exec\``
+    return [ok('shell', `no GCE_METADATA_* is set: point clients here with ${ways}`)]
   }
   const byAddress = Map.groupBy(names, (name) => hostAndPort(pointers[name] ?? ''))
   const answers = await Promise.all(
@@ -68,7 +74,7 @@ export async function checkPointers(
           warn(
             'shell',
             "GOOGLE_APPLICATION_CREDENTIALS is set beside them, so this shell's clients never ask that server",
-            'unset GOOGLE_APPLICATION_CREDENTIALS, or leave it to sidemint alone: eval "$(sidemint env)"',
+            `unset GOOGLE_APPLICATION_CREDENTIALS, or leave it to sidemint alone: ${shellLine(running)}`,
           ),
         ]
       : []),
@@ -76,7 +82,7 @@ export async function checkPointers(
 }
 
 /** Who answers to Google's own name: nobody on a laptop, a sidemint in a compose network, Google on its machines. */
-export async function checkAlias(): Promise<Finding> {
+export async function checkAlias(running = DEFAULT_URL): Promise<Finding> {
   const check = 'alias'
   const found = await within(LOOKUP_TIMEOUT_MS, lookup(ALIAS)).catch(() => undefined)
   if (found === undefined) return ok(check, `${ALIAS} does not resolve here, as on every laptop`)
@@ -86,7 +92,7 @@ export async function checkAlias(): Promise<Finding> {
     return warn(
       check,
       `${ALIAS} (${found.address}) is a metadata server already, and clients without variables ask that one`,
-      'nothing, if that is meant; else point clients here with eval "$(sidemint env)"',
+      `nothing, if that is meant; else point clients here with ${shellLine(running)}`,
     )
   }
   return fail(

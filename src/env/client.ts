@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { METADATA_ADDRESS, METADATA_NAME, METADATA_URL, METADATA_VARIABLES } from '../core/google.ts'
+import { DEFAULT_URL } from '../core/host.ts'
 
 /** A value of undefined means: not set. */
 export type ClientEnv = Record<string, string | undefined>
@@ -20,6 +21,11 @@ export const VARIABLES_UNREAD_BY =
 
 /** Clients may also reach the server by these, on a network that gives it that name or address. */
 const OUR_HOSTS = [METADATA_NAME, METADATA_ADDRESS]
+
+/** What a shell types to be pointed at a server. `url`: without a final slash. */
+export function shellLine(url: string): string {
+  return `eval "$(sidemint env${url === DEFAULT_URL ? '' : ` --server ${url}`})"`
+}
 
 export interface ClientEnvOptions {
   /** The server, as its clients reach it. */
@@ -35,7 +41,7 @@ export interface ClientEnvOptions {
 export function createClientEnv({ url, emptyDirectory, env, project }: ClientEnvOptions): ClientEnv {
   const { hostname } = new URL(url)
   return {
-    ...addresses(url),
+    ...pointersTo(url),
     ...(env.GOOGLE_CLOUD_PROJECT ? {} : projectEnv(project)),
     NO_PROXY: withHosts(env.NO_PROXY ?? env.no_proxy, hostname),
     no_proxy: withHosts(env.no_proxy ?? env.NO_PROXY, hostname),
@@ -50,7 +56,7 @@ export function createClientEnv({ url, emptyDirectory, env, project }: ClientEnv
 /** The block for a compose service: it reaches the server by its alias, and has no login to hide. */
 export function createComposeEnv(project: string | undefined): ClientEnv {
   const noProxy = withHosts(undefined, METADATA_NAME)
-  return { ...addresses(METADATA_URL), ...projectEnv(project), NO_PROXY: noProxy, no_proxy: noProxy }
+  return { ...pointersTo(METADATA_URL), ...projectEnv(project), NO_PROXY: noProxy, no_proxy: noProxy }
 }
 
 /** Without it Node's library runs gcloud for seconds to learn the project (docs/wire.md, "Variables"). */
@@ -64,12 +70,16 @@ export function loginUnderHome(env: NodeJS.ProcessEnv): string | undefined {
   return existsSync(path) ? path : undefined
 }
 
-/** Host and port without a scheme: most clients add `http://` themselves. Node prefers the IP; gcloud and C++ read only the ROOT (docs/wire.md, "Variables"). */
-function addresses(url: string): ClientEnv {
-  const { host } = new URL(url)
+/**
+ * For Google's clients host and port without a scheme: most add `http://` themselves. Node prefers the IP; gcloud and C++
+ * read only the ROOT (docs/wire.md, "Variables"). For our own commands the URL.
+ */
+function pointersTo(url: string): ClientEnv {
+  const { host, origin } = new URL(url)
   return {
     ...Object.fromEntries(METADATA_VARIABLES.map((name) => [name, host])),
     METADATA_SERVER_DETECTION: 'assume-present',
+    SIDEMINT_SERVER: origin,
   }
 }
 

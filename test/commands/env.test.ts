@@ -32,6 +32,7 @@ test('env in a shell sets what clients need, and evaluated twice it keeps the fi
   t.deepEqual(readdirSync(set.CLOUDSDK_CONFIG ?? ''), [])
   for (const name of ['GCE_METADATA_HOST', 'GCE_METADATA_IP', 'GCE_METADATA_ROOT']) t.is(set[name], '127.0.0.1:2')
   t.is(set.METADATA_SERVER_DETECTION, 'assume-present')
+  t.is(set.SIDEMINT_SERVER, 'http://127.0.0.1:2', 'our own commands ask the same server')
   t.is(set.NO_PROXY, 'corp.example,127.0.0.1,metadata.google.internal,169.254.169.254')
   t.is(set.no_proxy, set.NO_PROXY)
   t.false('GOOGLE_APPLICATION_CREDENTIALS' in set)
@@ -50,6 +51,13 @@ test('env speaks fish and PowerShell too, with quotes that each of them reads', 
   for (const line of powershell.out.trimEnd().split('\n')) t.regex(line, /^\$env:\w+ = ('.*'|\$null)$/)
   t.true(powershell.out.includes("$env:SIDEMINT_HOST_CLOUDSDK_CONFIG = '/it''s \\mine'\n"))
   t.true(powershell.out.includes('$env:GOOGLE_APPLICATION_CREDENTIALS = $null\n'))
+})
+
+test('a token in a shell that env pointed at a server is of that server', async (t) => {
+  await using server = await startSidemint({ serviceAccount: 'orders@acme-dev.iam.gserviceaccount.com' })
+  const set = evaluate((await run(['env', '--server', `${server.url}/`])).out, BARE)
+  const { out } = await run(['token', '--audience=a', '--format=full', '--claims'], set)
+  t.like(JSON.parse(out), { iss: server.url, email: 'orders@acme-dev.iam.gserviceaccount.com' })
 })
 
 test('the help of env says which clients no variable reaches', (t) => {
@@ -133,13 +141,14 @@ test('env prints dotenv, compose and json, and warns of a login that some client
 
   const json = await run(['env', '--format=json', '--server', 'http://127.0.0.1:3'])
   t.is(json.err, '')
+  t.like(JSON.parse(json.out), { SIDEMINT_SERVER: 'http://127.0.0.1:3' })
   t.like(JSON.parse(json.out), { GCE_METADATA_ROOT: '127.0.0.1:3', GOOGLE_APPLICATION_CREDENTIALS: null })
 
   const compose = await run(['env', '--format=compose', '--server', 'http://127.0.0.1:3'])
   t.is(
     compose.out,
     'GCE_METADATA_HOST: metadata.google.internal\nGCE_METADATA_IP: metadata.google.internal\nGCE_METADATA_ROOT: metadata.google.internal\n' +
-      'METADATA_SERVER_DETECTION: assume-present\nNO_PROXY: metadata.google.internal,169.254.169.254\nno_proxy: metadata.google.internal,169.254.169.254\n',
+      'METADATA_SERVER_DETECTION: assume-present\nSIDEMINT_SERVER: http://metadata.google.internal\nNO_PROXY: metadata.google.internal,169.254.169.254\nno_proxy: metadata.google.internal,169.254.169.254\n',
   )
 })
 

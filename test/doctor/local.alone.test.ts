@@ -114,6 +114,7 @@ test.serial('a sidemint that runs is asked first: for whom it speaks, and for a 
       `a sidemint answers at ${metadata.url}: it speaks for orders@acme-dev.iam.gserviceaccount.com, in the project acme-dev`,
     )
     t.deepEqual(of('port'), [])
+    t.true(of('shell')[0]?.what.includes(`eval "$(sidemint env --server ${metadata.url})"`), of('shell')[0]?.what)
     t.false(text.includes('eyJ'))
   }
 })
