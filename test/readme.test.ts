@@ -4,7 +4,7 @@ import { COMMANDS } from '../src/commands/main.ts'
 import { flagOf } from '../src/config/settings.ts'
 import { SETTINGS } from '../src/config/table.ts'
 import { CATALOGUE } from '../src/core/errors.ts'
-import { REFERENCE, SCHEMA, schemaText, withParts } from './readme.ts'
+import { README, REFERENCE, SCHEMA, schemaText, withParts } from './readme.ts'
 
 const text = readFileSync(REFERENCE, 'utf8')
 
@@ -18,6 +18,12 @@ test('the reference lists commands, settings, errors and the test API as the pro
   for (const name of ['StartOptions', 'Sidemint', 'IssueTokenOptions', 'RecordedRequest']) {
     t.regex(text, new RegExp(`^export (interface|type) ${name}\\b`, 'm'))
   }
+})
+
+test('the README says how many unmodified clients were run, and when, as docs/clients.md has it (npm run readme writes it)', async (t) => {
+  const readme = readFileSync(README, 'utf8')
+  t.is(readme, await withParts(readme))
+  t.regex(readme, /^\d\d+ unmodified clients \(.*Node\.js.*\) got their tokens from it on \d{4}-\d\d-\d\d:/m)
 })
 
 test('the JSON Schema is the one of the settings (npm run readme writes it)', (t) => {

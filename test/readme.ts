@@ -1,4 +1,7 @@
-/** What is made from the code: the tables of docs/reference.md, docs/conformance.md, and the JSON Schema for editors. `npm run readme` writes them; tests hold them equal. */
+/**
+ * What is made from the code and its suites: the tables of docs/reference.md, docs/conformance.md, the JSON Schema for
+ * editors, and the README's sentence on clients. `npm run readme` writes them; tests hold them equal.
+ */
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { COMMANDS } from '../src/commands/main.ts'
@@ -10,6 +13,8 @@ import type { Setting } from '../src/core/schemas.ts'
 import { PAPER, paper } from './conformance/paper.ts'
 
 export const REFERENCE = new URL('../docs/reference.md', import.meta.url)
+export const README = new URL('../README.md', import.meta.url)
+const CLIENTS = new URL('../docs/clients.md', import.meta.url)
 /** In the repository for its examples; the package has one of its own. */
 export const SCHEMA = new URL('../sidemint.schema.json', import.meta.url)
 const LIBRARY = new URL('../src/index.ts', import.meta.url)
@@ -37,12 +42,28 @@ const PARTS: Record<string, () => string | Promise<string>> = {
       ['code', 'status', 'what failed', 'what to do'],
       Object.entries(CATALOGUE).map(([code, { status, what, fix }]) => [`\`${code}\``, String(status), what, fix]),
     ),
+  clients: clientsTried,
   'test API': () => {
     const types = readFileSync(LIBRARY, 'utf8').matchAll(
       /(?<=\n)(?:\/\*\*(?:(?!\*\/)[\s\S])*\*\/\n)?export (?:interface|type) [\s\S]*?\n(?=\n)/g,
     )
     return `\`\`\`ts\n${[...types].join('\n')}\`\`\`\n`
   },
+}
+
+/** What the table of docs/clients.md says, without the rows that replay a library's requests. */
+function clientsTried(): string {
+  const text = readFileSync(CLIENTS, 'utf8')
+  const [, date = ''] = /wrote it on (\d{4}-\d\d-\d\d)/.exec(text) ?? []
+  const [, rows = ''] = /### What each client got\n+.*\n.*\n((?:\|.*\n)+)/.exec(text) ?? []
+  const cells = rows
+    .trim()
+    .split('\n')
+    .map((row) => row.split('|').map((cell) => cell.trim()))
+  const run = cells.filter(([, , , version]) => version !== 'replay')
+  const clients = new Set(run.map(([, , client, version]) => `${client} ${version}`))
+  const names = new Set(run.map(([, language]) => language))
+  return `${clients.size} unmodified clients (${[...names].join(', ')}) got their tokens from it on ${date}: [which](docs/clients.md).`
 }
 
 export const schemaText = () => `${JSON.stringify(settingsJsonSchema(), null, 2)}\n`
@@ -80,6 +101,7 @@ const spaced = (value: string | undefined) => (value === undefined ? '' : ` ${va
 
 if (process.argv[1] === import.meta.filename) {
   writeFileSync(SCHEMA, schemaText())
-  void withParts(readFileSync(REFERENCE, 'utf8')).then((text) => writeFileSync(REFERENCE, text))
+  for (const page of [README, REFERENCE])
+    void withParts(readFileSync(page, 'utf8')).then((text) => writeFileSync(page, text))
   void paper().then((text) => writeFileSync(PAPER, text))
 }

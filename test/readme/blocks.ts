@@ -1,6 +1,6 @@
 /**
  * The fenced blocks of a paper. What follows the language says how a block is run, and is not shown by a renderer:
- * `file=PATH` writes it there, `in=FOLDER` runs it there, `serves` starts what stays, `not-run="REASON"` leaves it out.
+ * `file=PATH` writes it there, `in=FOLDER` runs it there, `not-run="REASON"` leaves it out.
  */
 
 import { readFileSync } from 'node:fs'
@@ -12,7 +12,6 @@ export interface Block {
   text: string
   file: string | undefined
   folder: string | undefined
-  serves: boolean
   /** Why it cannot run here. */
   notRun: string | undefined
 }
@@ -28,7 +27,6 @@ export function blocksOf(root: string, page: string): Block[] {
     text,
     file: /\bfile=(\S+)/.exec(info)?.[1],
     folder: /\bin=(\S+)/.exec(info)?.[1],
-    serves: /\bserves\b/.test(info.replace(/"[^"]*"/g, '')),
     notRun: /\bnot-run="([^"]+)"/.exec(info)?.[1],
   }))
 }

@@ -1,6 +1,6 @@
 /** A machine of a reader: a fresh clone, a stack of the reader's own beside it, and a shell. */
 
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
@@ -30,7 +30,7 @@ export interface Place {
 
 /**
  * With a clone and what was installed beside it the shop has the package, and the machine our Node.js; without one the
- * machine has what it has.
+ * machine has what it has. `sidemint` is on the PATH, as the README's first lines put it there.
  */
 export function createPlace(project: string, clone?: string): Place {
   const folder = mkdtempSync(join(tmpdir(), 'sidemint-readme-'))
@@ -41,26 +41,21 @@ export function createPlace(project: string, clone?: string): Place {
     symlinkSync(clone, join(folder, 'sidemint'))
     cpSync(join(clone, '../installed'), shop, { recursive: true, verbatimSymlinks: true })
   }
-  const PATH = (clone === undefined ? OWN_PATH : [dirname(process.execPath), ...OWN_PATH]).join(delimiter)
+  const ours = clone === undefined ? [] : [dirname(process.execPath)]
+  const PATH = [join(folder, 'sidemint/bin'), ...ours, ...OWN_PATH].join(delimiter)
   const { CI: _ci, ...inherited } = process.env
   const env = {
     ...inherited,
     PATH,
-    ADDRESS: `file://${ROOT}`,
     COMPOSE_PROJECT_NAME: project,
     COMPOSE_PROGRESS: 'quiet',
   }
   const bash = (text: string, cwd: string) => shell(text, cwd, env)
-  const servers: ChildProcess[] = []
   return {
     folder,
     type: (text) => bash(text, shop),
     async run(block) {
       const cwd = join(folder, block.folder ?? (block.page === 'README.md' ? '' : 'shop'))
-      if (block.serves) {
-        servers.push(await serve(block.text, cwd, env))
-        return ''
-      }
       if (block.file === undefined) return await bash(block.text, cwd)
       const path = join(cwd, block.file)
       mkdirSync(dirname(path), { recursive: true })
@@ -68,7 +63,6 @@ export function createPlace(project: string, clone?: string): Place {
       return await check(path, (text) => bash(text, cwd))
     },
     async close() {
-      for (const { pid } of servers) if (pid !== undefined) process.kill(-pid)
       await bash('docker compose down --volumes --timeout 2 --remove-orphans', shop).catch(({ message }) =>
         console.error(message),
       )
@@ -77,12 +71,12 @@ export function createPlace(project: string, clone?: string): Place {
   }
 }
 
-/** Installs the tarball that the clone packs, once: beside the clone, for every place that has the clone. */
+/** Installs what the shop needs and the tarball that the clone packs, once: beside the clone, for every place that has it. */
 export async function installBeside(clone: string): Promise<void> {
   const folder = join(clone, '../installed')
   mkdirSync(folder)
-  writeFileSync(join(folder, 'package.json'), '{ "name": "shop", "private": true }\n')
-  const line = `npm pack --silent --pack-destination ${folder} && cd ${folder} && npm install --save-dev --no-audit --no-fund ./*.tgz`
+  cpSync(join(SHOP, 'package.json'), join(folder, 'package.json'))
+  const line = `npm pack --silent --pack-destination ${folder} && cd ${folder} && npm install --save-dev --no-audit --no-fund ./*.tgz google-auth-library`
   await shell(line, clone, process.env)
 }
 
@@ -98,19 +92,6 @@ async function shell(text: string, cwd: string, env: NodeJS.ProcessEnv): Promise
     throw new Error(`exit ${code}:\n${text}\n${stdout}\n${stderr}`)
   })
   return stdout
-}
-
-/** Resolves once it says where it listens. Its group can be ended by its pid. */
-function serve(text: string, cwd: string, env: NodeJS.ProcessEnv): Promise<ChildProcess> {
-  const child = spawn('bash', ['-c', text], { cwd, env, detached: true, stdio: ['ignore', 'ignore', 'pipe'] })
-  return new Promise((resolve, reject) => {
-    let said = ''
-    child.stderr?.on('data', (data) => {
-      said += data
-      if (said.includes(' at http://')) resolve(child)
-    })
-    child.once('exit', (code) => reject(new Error(`${text} ended with ${code}:\n${said}`)))
-  })
 }
 
 /** Compose files by Compose, settings files by sidemint, programs by whoever runs them next. */
