@@ -23,7 +23,7 @@ test('the reference lists commands, settings, errors and the test API as the pro
 test('the README says how many unmodified clients were run, and when, as docs/clients.md has it (npm run readme writes it)', async (t) => {
   const readme = readFileSync(README, 'utf8')
   t.is(readme, await withParts(readme))
-  t.regex(readme, /^\d\d+ unmodified clients \(.*Node\.js.*\) got their tokens from it on \d{4}-\d\d-\d\d:/m)
+  t.regex(readme, /^\d\d+ unmodified clients \(.*Node\.js.*\) got tokens from it on \d{4}-\d\d-\d\d:/m)
 })
 
 test('the JSON Schema is the one of the settings (npm run readme writes it)', (t) => {

@@ -63,7 +63,7 @@ function clientsTried(): string {
   const run = cells.filter(([, , , version]) => version !== 'replay')
   const clients = new Set(run.map(([, , client, version]) => `${client} ${version}`))
   const names = new Set(run.map(([, language]) => language))
-  return `${clients.size} unmodified clients (${[...names].join(', ')}) got their tokens from it on ${date}: [which](docs/clients.md).`
+  return `${clients.size} unmodified clients (${[...names].join(', ')}) got tokens from it on ${date}: [which](docs/clients.md).`
 }
 
 export const schemaText = () => `${JSON.stringify(settingsJsonSchema(), null, 2)}\n`

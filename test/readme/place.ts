@@ -97,7 +97,7 @@ async function shell(text: string, cwd: string, env: NodeJS.ProcessEnv): Promise
 /** Compose files by Compose, settings files by sidemint, programs by whoever runs them next. */
 async function check(path: string, bash: (text: string) => Promise<string>): Promise<string> {
   if (!path.endsWith('.yaml')) return ''
-  if (!Object.hasOwn(parse(readFileSync(path, 'utf8')), 'services')) {
+  if (!Object.hasOwn(parse(readFileSync(path, 'utf8'), { logLevel: 'error' }), 'services')) {
     const problems: string[] = []
     const file = await readSettingsFile(path, problems)
     settle(file === undefined ? {} : { file }, problems)
