@@ -1,6 +1,6 @@
 /** `sidemint explain`: what a gate decides about a token, and why. The token itself is never printed. */
 
-import type { Settings } from '../config/settings.ts'
+import { flagOf, type Settings } from '../config/settings.ts'
 import { failure, readErrorBody } from '../core/errors.ts'
 import { createEvents } from '../core/events.ts'
 import { readClaims } from '../core/token.ts'
@@ -17,10 +17,10 @@ const SHAPE: CommandShape = {
   name: 'explain',
   usage: 'explain [--audience URL] [--policy FILE | --server URL] [--json] < TOKEN',
   summary: `Reads a token on stdin and says whether a service would take it, why, and what would have to differ. A token may
-come with or without Bearer, or as a header line; it is never printed. A gate's own code decides:
-with --server that server's gates, to which alone the token is sent; with --policy or --invoker a service that these
-describe; else the gates of sidemint.yaml. Of several gates it is the one that the token is for, or that --audience
-names by its audience or host. Exits 0 where the token is admitted, 1 where it is refused.`,
+come with or without Bearer, or as a header line; it is never printed. A gate's own code decides: with --server (or
+SIDEMINT_SERVER) the gates of that server, to which alone the token is sent; without it no server is asked, and it is
+a service that --policy or --invoker describe, else the gates of sidemint.yaml. Of several gates it is the one that
+the token is for, or that --audience names by its audience or host. stderr says whose gates decided. Exits 0 where the token is admitted, 1 where it is refused.`,
   flags: { json: { help: 'print JSON: decision, code, reason, fix, gate, account, claims, checks, lines' } },
   takes: 'nothing',
 }
@@ -40,11 +40,25 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   if (io.stdinIsTerminal) io.stderr.write('sidemint: reading a token from stdin; Ctrl-D ends it\n')
   const rawHeaders = readPasted(await io.readStdin(MOST_CHARACTERS))
   const asksServer = chosen.has('server') && describes.length === 0
+  io.stderr.write(`sidemint: asked ${whoDecides(parsed, asksServer, describes)}\n`)
   const explanation = asksServer
     ? await askServer(rawHeaders, settings)
     : await explainHere(rawHeaders, parsed, describes.length > 0, io)
   io.stdout.write(own.json === true ? `${JSON.stringify(explanation, null, 2)}\n` : explanationText(explanation))
   return explanation.decision === 'admitted' ? 0 : 1
+}
+
+function whoDecides({ settings, given }: Arguments, asksServer: boolean, describes: readonly string[]): string {
+  const { server, gates, config } = settings
+  if (asksServer) return `the gates of the server at ${server}`
+  if (gates.length > 0 && describes.length === 0)
+    return `no server: the gates of ${config} decide; --server URL asks those of a running one`
+  const by = [...describes, ...(given.has('audience') ? ['audience'] : [])].map(flagOf)
+  const what =
+    by.length > 0
+      ? `${by.join(' and ')} ${by.length > 1 ? 'describe' : 'describes'} the service`
+      : 'nothing describes the service, so every audience and account will do'
+  return `no server: ${what}; --server URL asks the gates of a running one`
 }
 
 async function askServer(rawHeaders: readonly string[], { server, audience }: Settings): Promise<Explanation> {

@@ -49,6 +49,7 @@ export function settleLayers(
 ): { settings: Settings; chosen: ReadonlySet<string> } {
   const found = [...problems]
   const chosen: Record<string, unknown> = {
+    ...(layers.file === undefined ? {} : { config: layers.file.path }),
     ...fromFile(layers.file, found),
     ...fromVariables(layers.env ?? {}, found),
     ...fromFlags(layers.flags ?? new Map(), found),

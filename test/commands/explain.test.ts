@@ -127,13 +127,19 @@ const FAULTS: [fault: string, stdin: () => string | Promise<string>, firstLine: 
   ['two tokens', () => `${good()}\n${good()}`, /TOKENS_SEVERAL \(401\): the request carries several tokens/],
 ]
 
-async function explained(t: ExecutionContext, argv: readonly string[], stdin: string) {
-  const { code, out, err } = await run(['explain', ...argv], {}, stdin)
+async function explained(
+  t: ExecutionContext,
+  argv: readonly string[],
+  stdin: string,
+  env: Record<string, string> = {},
+) {
+  const { code, out, err } = await run(['explain', ...argv], env, stdin)
   const [first = ''] = out.split('\n')
-  t.is(err.replace(/sidemint: nobody is in group.*\n/, ''), '')
+  const [by = ''] = /^sidemint: asked .*\n/m.exec(err) ?? []
+  t.is(err.replace(/sidemint: nobody is in group.*\n/, ''), by)
   t.is(code, first.startsWith('admitted') ? 0 : 1)
   for (const part of stdin.split(/[\s.]+/)) if (part.length > 40) t.false(out.includes(part), 'a part of the token')
-  return { code, first, out }
+  return { code, first, out, by }
 }
 
 for (const [fault, stdin, firstLine, argv = []] of FAULTS) {
@@ -153,6 +159,25 @@ test.serial('a server says the same of every fault, by its own gates and keys', 
   const own = await run(['token', '--audience', BILLING, '--format=full', '--server', server.url])
   const { first } = await explained(t, ['--server', server.url], own.out)
   t.regex(first, /^refused by billing NOT_AN_INVOKER/, 'its own issuer is trusted there')
+})
+
+test('it says whose gates decided, and whether a server was asked', async (t) => {
+  const here = await explained(t, ['--config', config], good())
+  t.is(here.by, `sidemint: asked no server: the gates of ${config} decide; --server URL asks those of a running one\n`)
+  const flags = await explained(t, ['--trust', issuer.url, '--audience', BILLING], good())
+  t.is(
+    flags.by,
+    'sidemint: asked no server: --audience describes the service; --server URL asks the gates of a running one\n',
+  )
+  const nothing = await explained(t, ['--trust', issuer.url], good())
+  t.is(
+    nothing.by,
+    'sidemint: asked no server: nothing describes the service, so every audience and account will do; --server URL asks the gates of a running one\n',
+  )
+  const server = await serve(['--source=local', '--gate-port=0', '--config', config])
+  t.teardown(() => server.stop())
+  const there = await explained(t, ['--config', config], good(), { SIDEMINT_SERVER: server.url })
+  t.is(there.by, `sidemint: asked the gates of the server at ${server.url}\n`)
 })
 
 test('an admitted token: who it is for, its claims and its checks', async (t) => {

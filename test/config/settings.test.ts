@@ -352,6 +352,11 @@ test('an empty file and one of comments set nothing', async (t) => {
   }
 })
 
+test('the settings say which file was read, also where none was named', (t) => {
+  t.is(settle({ file: { path: 'sidemint.yaml', data: null } }).config, 'sidemint.yaml')
+  t.is(settle({}).config, undefined)
+})
+
 test('a named file that is missing or unreadable is one problem', async (t) => {
   const missing = join(root, 'missing.yaml')
   t.deepEqual(await problems(['--config', missing]), [`${missing}: cannot be read (ENOENT)`])
