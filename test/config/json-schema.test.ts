@@ -1,31 +1,11 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Ajv } from 'ajv'
 import test from 'ava'
 import { settingsJsonSchema } from '../../src/config/json-schema.ts'
-import { settle } from '../../src/config/layers.ts'
 import { SETTINGS } from '../../src/config/table.ts'
-import { parseYaml } from '../../src/core/yaml.ts'
+import { judge } from './judged.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
-const fits = new Ajv({ strict: false }).compile(settingsJsonSchema() as object)
-
-/** What the schema says of a file, and what our own reader says. */
-function judge(yaml: string): { schema: boolean; reader: boolean; why: string } {
-  const parsed = parseYaml(yaml)
-  if (!('data' in parsed)) throw new Error(parsed.problems.join('\n'))
-  const { data } = parsed
-  // JSON Schema's validators know no bigint, as JSON has none: an editor reads a long number as a number.
-  const json = JSON.parse(JSON.stringify(data, (_, value) => (typeof value === 'bigint' ? Number(value) : value)))
-  const schema = fits(json)
-  try {
-    settle({ file: { path: 'sidemint.yaml', data } })
-    return { schema, reader: true, why: JSON.stringify(fits.errors) }
-  } catch (error) {
-    return { schema, reader: false, why: (error as Error).message }
-  }
-}
-
 const files = globSync('{examples,test}/**/sidemint.yaml', { cwd: ROOT, exclude: ['**/node_modules/**'] })
 
 test('the examples are found', (t) => {
