@@ -32,7 +32,7 @@ export const CATALOGUE = {
   ADDRESS_UNAVAILABLE: {
     status: 400,
     what: 'cannot listen on {address} ({reason})',
-    fix: 'choose another --host or --port; ports below 1024 may need the sysctl net.ipv4.ip_unprivileged_port_start=0',
+    fix: 'ports below 1024 may need the sysctl net.ipv4.ip_unprivileged_port_start=0; or choose another address with {setting}',
   },
   KEY_FILE_BROKEN: {
     status: 400,

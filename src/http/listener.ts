@@ -131,7 +131,7 @@ function cannotListen(
   const address = `${host}:${port}`
   return error.code === 'EADDRINUSE'
     ? failure('PORT_TAKEN', { address, setting }, { cause: error })
-    : failure('ADDRESS_UNAVAILABLE', { address, reason: error.code ?? error.message }, { cause: error })
+    : failure('ADDRESS_UNAVAILABLE', { address, reason: error.code ?? error.message, setting }, { cause: error })
 }
 
 /**

@@ -5,7 +5,7 @@
 
 import type { KeyObject } from 'node:crypto'
 import { mkdir, readFile, stat } from 'node:fs/promises'
-import { dirname, join, relative, resolve } from 'node:path'
+import { basename, dirname, join, relative, resolve } from 'node:path'
 import { getCACertificates } from 'node:tls'
 import { failure, SidemintError } from '../core/errors.ts'
 import { replaceFile } from '../core/replace-file.ts'
@@ -130,11 +130,6 @@ async function attempt<T>(path: string, act: () => Promise<T>): Promise<T> {
 }
 
 async function explain(path: string, { code = 'unknown reason' }: NodeJS.ErrnoException): Promise<Error> {
-  const owner = await stat(dirname(path)).then(
-    ({ uid }) => uid,
-    () => undefined,
-  )
-  const me = process.getuid?.()
   switch (code) {
     case 'ENOSPC':
     case 'EDQUOT':
@@ -145,16 +140,35 @@ async function explain(path: string, { code = 'unknown reason' }: NodeJS.ErrnoEx
         `it is read-only (${code})`,
         'mount the directory and that of the key file writable into the service of sidemint; only receivers mount it read-only',
       )
+    case 'ENOTDIR':
+      return unusable(path, `${dirname(path)} is not a directory`, 'name a directory')
     case 'EACCES':
     case 'EPERM':
-      return unusable(
-        path,
-        `its directory belongs to the user ${owner ?? 'of somebody else'}, and this is ${me} (${code})`,
-        `chown ${me} ${dirname(path)}, or run as its owner, in compose: user: "${owner ?? 'UID'}"`,
-      )
+      return explainRights(path, code)
     default:
       return unusable(path, code, 'name a directory that this user can make or write to')
   }
+}
+
+async function explainRights(path: string, code: string): Promise<Error> {
+  const owner = await ownerOf(dirname(path))
+  const me = process.getuid?.()
+  const reason =
+    owner === me
+      ? `its directory may not be written to (${code})`
+      : `its directory belongs to the user ${owner}, and this is ${me} (${code})`
+  if (basename(path) === KEY_FILE) {
+    const fix = `name a --key-file in a directory that the user ${me} may write to: this key lies beside it`
+    return unusable(path, reason, fix)
+  }
+  if (owner === me) return unusable(path, reason, `chmod u+rwx ${dirname(path)}`)
+  return unusable(path, reason, `chown ${me} ${dirname(path)}, or run as its owner, in compose: user: "${owner}"`)
+}
+
+/** Of a directory that cannot be looked at: the owner of the one above it. */
+async function ownerOf(directory: string): Promise<number> {
+  const stats = await stat(directory).catch(() => undefined)
+  return stats?.uid ?? ownerOf(dirname(resolve(directory)))
 }
 
 function unusable(path: string, reason: string, fix: string): SidemintError {

@@ -71,6 +71,13 @@ export async function listenAsGoogle(options: StandInOptions): Promise<Listener>
   return listener
 }
 
+const HANDSHAKE_FIXES: readonly [codes: RegExp, fix: string][] = [
+  // Alerts of clients, by RFC 8446 §6.2: bad_certificate, certificate_unknown, certificate_expired, unknown_ca and others.
+  [/ALERT_\w*(CERTIFICATE|UNKNOWN_CA)/, 'let it trust the certificate; sidemint env --receiver says how'],
+  [/UNSUPPORTED_PROTOCOL/, 'let it speak TLS 1.2 or later'],
+  [/HTTP_REQUEST/, 'let it call https, not http'],
+]
+
 type Create = typeof createServer
 type Limits = Parameters<Create>[0]
 
@@ -82,9 +89,12 @@ function createSecureServer(
 ) {
   // NODE_OPTIONS can lower Node's own least version.
   const server = createServer({ ...limits, key, cert: certificate, minVersion: 'TLSv1.2' }, handler)
+  // Node forgets the address of a socket that is closed, as it is after an alert, unless somebody has asked for it before.
+  server.on('keylog', (_, socket) => void socket.remoteAddress)
   server.on('tlsClientError', ({ code = 'unknown reason' }: NodeJS.ErrnoException, socket: TLSSocket) => {
     const what = `the handshake with ${peerAddress(socket.remoteAddress) || 'somebody'} failed (${code})`
-    notice('warn', 'STAND_IN_HANDSHAKE', `${what}. Fix: let it trust the certificate; sidemint env --receiver says how`)
+    const fix = HANDSHAKE_FIXES.find(([codes]) => codes.test(code))?.[1]
+    notice('warn', 'STAND_IN_HANDSHAKE', fix === undefined ? what : `${what}. Fix: ${fix}`)
   })
   return server
 }

@@ -159,7 +159,7 @@ test('a key that receivers would see is refused', async (t) => {
 test('a path that is no directory, or leads nowhere, is an error that names it', async (t) => {
   const { base, directory, prepare } = await setUp()
   await writeFile(directory, '')
-  await t.throwsAsync(prepare(), { code: 'STAND_IN_UNUSABLE', message: new RegExp(directory) })
+  await t.throwsAsync(prepare(), { code: 'STAND_IN_UNUSABLE', message: new RegExp(`${directory} is not a directory`) })
   await rm(directory)
   await symlink(join(base, 'gone', 'deep'), directory)
   await t.throwsAsync(prepare(), { code: 'STAND_IN_UNUSABLE' })
@@ -194,10 +194,20 @@ mounting('a disk that is full, a directory that is read-only or of another user:
   const readOnly = inNamespace(`mount -t tmpfs -o ro none ${base}`, shown) ?? ''
   t.regex(readOnly, /^STAND_IN_UNUSABLE .*read-only \(EROFS\) \| mount the directory/)
   const nobody = 'setpriv --reuid=65534 --clear-groups'
-  const foreign = inNamespace(`mount -t tmpfs -o mode=755 none ${root}`, join(root, 'shown'), nobody) ?? ''
+  const nobodyIn = (mode: string, script: string) =>
+    inNamespace(`mount -t tmpfs -o mode=${mode} none ${root} && ${script}`, join(root, 'shown'), nobody) ?? ''
+  const chown = /^STAND_IN_UNUSABLE .*belongs to the user 0, and this is 65534 \(EACCES\) \| chown 65534 .*user: "0"/
+  t.regex(nobodyIn('755', 'true'), chown)
+  const make = `mkdir -m 755 ${root}/shown`
+  t.regex(nobodyIn('777', make), chown)
+  const own = `${make} && chown 65534 ${root}/shown`
   t.regex(
-    foreign,
-    /^STAND_IN_UNUSABLE .*belongs to the user 0, and this is 65534 \(EACCES\) \| chown 65534 .*user: "0"/,
+    nobodyIn('755', own),
+    /^STAND_IN_UNUSABLE .*\.key: .* the user 0, .* \| name a --key-file in a directory that the user 65534 may write to/,
+  )
+  t.regex(
+    nobodyIn('777', `${own} && chmod 555 ${root}/shown`),
+    /^STAND_IN_UNUSABLE .*its directory may not be written to \(EACCES\) \| chmod u\+rwx \S+shown$/m,
   )
 })
 
