@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { settle } from './config/layers.ts'
+import { issueOptions, readFailNext, readIssue } from './control/asked.ts'
 import { createClientEnv } from './env/client.ts'
 import { applyVariables, withdrawVariables } from './env/process.ts'
 import { startServer } from './server.ts'
@@ -163,11 +164,17 @@ export interface Sidemint {
    * used: some remember what they found.
    */
   applyEnv(): void
-  /** Lets the next token requests fail; nothing of it is remembered. Replaces an earlier order. Throws a RangeError. */
+  /**
+   * Lets the next token requests fail; nothing of it is remembered. Replaces an earlier order. Throws an error with the
+   * code ORDER_INVALID.
+   */
   failNext(order?: FailNextOptions): void
   /** Empties `requests`. */
   clearRequests(): void
-  /** Signs an ID token with `email` and any claims, as if it had been asked for; local source only. */
+  /**
+   * Signs an ID token with `email` and any claims, as if it had been asked for. Throws an error with the code
+   * ORDER_INVALID, or LOCAL_SOURCE_ONLY where another source mints.
+   */
   issueToken(options: IssueTokenOptions): Promise<string>
   /**
    * A new key signs from now on. Receivers find the key before for as long as its tokens live, and know the new one
@@ -185,7 +192,8 @@ export interface Sidemint {
  */
 export async function startSidemint(options: StartOptions = {}): Promise<Sidemint> {
   const { now, ...chosen } = options
-  const settings = settle({ options: chosen }, [], { taker: 'library' })
+  const problems = now === undefined || typeof now === 'function' ? [] : ['now: must be a function: () => epochMs']
+  const settings = settle({ options: chosen }, problems, { taker: 'library' })
   const server = await startServer({
     settings,
     env: settings.source === 'local' ? {} : process.env,
@@ -214,11 +222,10 @@ export async function startSidemint(options: StartOptions = {}): Promise<Sidemin
     applyEnv() {
       if (closing === undefined) applyVariables(env)
     },
-    failNext: (order = {}) => server.failNext(order),
+    failNext: (order = {}) => server.failNext(readFailNext(order)),
     clearRequests: server.clearRequests,
-    async issueToken({ serviceAccount: principal = server.primary.email ?? '', audience, user, ...more }) {
-      const speaker = user === undefined ? { principal, audience, format: 'full' as const } : { user }
-      return (await server.issueToken({ ...speaker, ...more })).value
+    async issueToken(order) {
+      return (await server.issueToken(issueOptions(readIssue(order), server.primary.email))).value
     },
     rotateKeys: async () => void (await server.rotateKeys()),
     close: () => (closing ??= close()),

@@ -8,7 +8,7 @@ import { GoogleAuth } from 'google-auth-library'
 import { errors, jwtVerify } from 'jose'
 import { SidemintError } from '../src/core/errors.ts'
 import { readClaims } from '../src/core/token.ts'
-import { type StartOptions, startSidemint } from '../src/index.ts'
+import { type FailNextOptions, type IssueTokenOptions, type StartOptions, startSidemint } from '../src/index.ts'
 import { createClock, MINUTE } from './clock.ts'
 import { rsaKeyFile } from './google/keys.ts'
 import { ask, DEFAULT_ACCOUNT, remoteKeys, sendRaw, V1 } from './http-client.ts'
@@ -160,17 +160,37 @@ test('failNext answers the next requests over HTTP, hits too, and nothing of it 
   )
 })
 
-test('failNext refuses a number of times or a status that makes no sense', async (t) => {
+test('an order that cannot be used is an error with a code, which names what is wrong, and changes nothing', async (t) => {
   await using metadata = await start()
-  for (const order of [
-    { times: -1 },
-    { times: 1.5 },
-    { times: Number.NaN },
-    { status: 200 },
-    { status: 99 },
-    { status: 600 },
-  ]) {
-    t.throws(() => metadata.failNext(order), { instanceOf: RangeError }, JSON.stringify(order))
+  const failNext: [order: unknown, said: RegExp][] = [
+    [{ stauts: 500 }, /failNext .*: stauts unknown key \(did you mean status\?\)$/],
+    [{ times: -1 }, /times must be a whole number from 0 to 1000000$/],
+    [{ times: 1.5 }, /times must be a whole number/],
+    [{ times: Number.NaN }, /times must be a whole number/],
+    [{ status: 200 }, /status must be a whole number from 400 to 599$/],
+    [{ status: '503', drop: 1 }, /status must be a whole number .*; drop must be true or false$/],
+    [{ delayMs: 60_001 }, /delayMs must be/],
+    [null, /must be an object/],
+    [[], /must be an object/],
+  ]
+  for (const [order, said] of failNext) {
+    const error = t.throws(() => metadata.failNext(order as FailNextOptions), { instanceOf: SidemintError })
+    t.like(error, { code: 'ORDER_INVALID' })
+    t.regex(error?.message ?? '', said)
+  }
+  const issue: [order: unknown, said: RegExp][] = [
+    [{}, /issueToken .*must have an audience or a user$/],
+    [undefined, /must have an audience or a user$/],
+    [{ audience: 'a', expiresIn: 60 }, /expiresIn unknown key/],
+    [{ audience: 'a', serviceAccount: 'nobody' }, /serviceAccount must be an email/],
+    [{ audience: 'a', user: 'ann@acme.example' }, /must have an audience or a user/],
+    [{ audience: 'a', claims: [] }, /claims must be an object of claims/],
+    [{ audience: 'a', expiresInSeconds: '60' }, /expiresInSeconds must be a whole number/],
+  ]
+  for (const [order, said] of issue) {
+    const error = await t.throwsAsync(metadata.issueToken(order as IssueTokenOptions), { instanceOf: SidemintError })
+    t.like(error, { code: 'ORDER_INVALID' })
+    t.regex(error?.message ?? '', said)
   }
   metadata.failNext({ times: 0 })
   t.is((await identity(metadata.url)).status, 200)
@@ -229,10 +249,12 @@ test('the clock is the one that is passed in', async (t) => {
 })
 
 test('wrong options are one error with a code that names each of them', async (t) => {
-  const options = { prot: 1, port: 'x', serviceAccount: 'nobody', metadata: { 'a/b': 1 } } as object
+  const identities = [{ serviceAccount: 'a@b.example', caller: ['web'] }]
+  const options = { prot: 1, port: 'x', serviceAccount: 'nobody', metadata: { 'a/b': 1 }, identities, now: 5 } as object
   const error = await t.throwsAsync(startSidemint(options), { instanceOf: SidemintError })
   t.is((error as SidemintError).code, 'SETTINGS_INVALID')
-  for (const name of ['prot', 'port', 'serviceAccount', 'metadata']) t.true(error?.message.includes(name))
+  for (const name of ['prot', 'port', 'serviceAccount', 'metadata', 'identities[0].caller', 'now: must be a function'])
+    t.true(error?.message.includes(name), error?.message)
 })
 
 test('an option of undefined is not given', async (t) => {

@@ -1,10 +1,10 @@
 /** Reads and checks the JSON body of an order. */
 
 import type { IncomingMessage } from 'node:http'
-import * as v from 'valibot'
+import type * as v from 'valibot'
 import { failure } from '../core/errors.ts'
 import { parseJson } from '../core/json.ts'
-import { plainly } from '../core/schemas.ts'
+import { checkOrder } from './asked.ts'
 
 const MOST_BYTES = 64 * 1024
 
@@ -13,13 +13,10 @@ export async function readBody<S extends v.GenericSchema>(req: IncomingMessage, 
   const text = await readText(req)
   const data = text.trim() === '' ? {} : parseJson(text)
   if (data === undefined) throw wrong('it is not JSON')
-  if (Array.isArray(data)) throw wrong('it must be an object')
-  const result = v.safeParse(schema, data)
-  if (!result.success) throw wrong(result.issues.map(describe).join('; '))
-  return result.output
+  return checkOrder(schema, data, 'the body', wrong)
 }
 
-export function wrong(reason: string): Error {
+function wrong(reason: string): Error {
   return failure('CONTROL_BODY_INVALID', { reason })
 }
 
@@ -33,9 +30,4 @@ async function readText(req: IncomingMessage): Promise<string> {
   }
   if (bytes > MOST_BYTES) throw wrong(`it has more than ${MOST_BYTES / 1024} kB`)
   return Buffer.concat(chunks).toString('utf8')
-}
-
-function describe(issue: v.BaseIssue<unknown>): string {
-  const path = (issue.path ?? []).map(({ key }) => String(key)).join('.')
-  return `${path === '' ? 'the body' : plainly(path)} ${issue.message}`
 }

@@ -15,7 +15,7 @@ export interface Orders {
    * are valid. Returns the new key's id. Throws LOCAL_SOURCE_ONLY and KEY_FILE_UNREADABLE.
    */
   rotateKeys(): Promise<string>
-  /** The next token requests fail with the code INJECTED. Throws a RangeError. */
+  /** The next token requests fail with the code INJECTED. */
   failNext(order: FailureOrder): void
   /** Empties requests, calls and their counts; grants are kept. */
   clearRequests(): void

@@ -114,6 +114,11 @@ export const CATALOGUE = {
     what: 'the control API was asked without its secret, or with another one',
     fix: 'send `Authorization: Bearer SECRET`, the SIDEMINT_CONTROL_SECRET that the server was started with',
   },
+  ORDER_INVALID: {
+    status: 400,
+    what: '{name} cannot use what it was given: {reason}',
+    fix: 'correct what is listed; the types of {name} name all that it takes',
+  },
   CONTROL_BODY_INVALID: {
     status: 400,
     what: 'the body of the order cannot be used: {reason}',

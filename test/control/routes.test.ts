@@ -112,7 +112,7 @@ test('a body that cannot be used is 400 with its reason, and orders nothing', as
     ['control/fail-next', '[]', /object/],
     ['control/fail-next', '"x"', /object/],
     ['control/fail-next', 'null', /object/],
-    ['control/fail-next', { status: '503' }, /status must be a number/],
+    ['control/fail-next', { status: '503' }, /status must be a whole number/],
     ['control/fail-next', { status: 200 }, /status must be a whole number from 400 to 599/],
     ['control/fail-next', { times: 1e9 }, /times must be/],
     ['control/fail-next', { delay: 5 }, /delay unknown key \(did you mean delayMs\?\)/],
