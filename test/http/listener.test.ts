@@ -2,6 +2,8 @@ import { once } from 'node:events'
 import type { RequestListener } from 'node:http'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import test from 'ava'
 import { SidemintError } from '../../src/core/errors.ts'
 import { listen } from '../../src/http/listener.ts'
@@ -111,6 +113,27 @@ test('a client that was refused holds no connection, even where it never closes 
   clearInterval(sending)
   await listener.close(0)
   t.pass()
+})
+
+test('of an answer that was given at once nothing is kept with its connection', async (t) => {
+  setFlagsFromString('--expose-gc')
+  const collect: () => void = runInNewContext('gc')
+  const answers: WeakRef<object>[] = []
+  const listener = await start((_, response) => {
+    answers.push(new WeakRef(response))
+    response.end('done')
+  })
+  const socket = connect(listener.port, '127.0.0.1')
+  socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+  await once(socket, 'data')
+  for (let turn = 0; turn < 50 && answers[0]?.deref() !== undefined; turn += 1) {
+    await sleep(20)
+    collect()
+  }
+  t.is(answers.length, 1)
+  t.true(answers[0]?.deref() === undefined)
+  socket.destroy()
+  await listener.close(0)
 })
 
 test('an address that cannot be listened on is an error with a code, the address and the reason', async (t) => {
