@@ -42,36 +42,56 @@ export async function createNetwork({
   const resolv = join(scratch, 'resolv.conf')
   writeFileSync(hosts, `127.0.0.1 localhost\n${NAMES.map((name) => `${METADATA_ADDRESS} ${name}\n`).join('')}`)
   writeFileSync(resolv, 'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n')
-  const script = `mount --bind '${hosts}' /etc/hosts && mount --bind '${resolv}' /etc/resolv.conf &&
-    ip link set lo up && echo ${freePortsFrom} > /proc/sys/net/ipv4/ip_unprivileged_port_start && ip address add ${METADATA_ADDRESS}/32 dev lo && echo $$ && exec cat`
-  const [command = '', ...args] = [...AS_ROOT, 'unshare', '--net', '--mount', 'sh', '-c', script]
-  // It ends with its standard input, and the network with it, however this process ends.
-  const holder = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] })
-  const [pid] = (await Promise.race([
-    once(createInterface({ input: holder.stdout }), 'line'),
-    once(holder, 'exit').then(([code]) => Promise.reject(new Error(`no network namespace (exit ${code})`))),
-  ])) as [string]
-
+  const { enter, leave } = await hold(
+    ['net', 'mount'],
+    `mount --bind '${hosts}' /etc/hosts && mount --bind '${resolv}' /etc/resolv.conf && ip link set lo up &&
+      echo ${freePortsFrom} > /proc/sys/net/ipv4/ip_unprivileged_port_start &&
+      ip address add ${METADATA_ADDRESS}/32 dev lo`,
+  )
   const asUser = uid === 0 ? [] : ['setpriv', `--reuid=${uid}`, '--clear-groups']
-  const enter = (inside: readonly string[], env: Variables) => [
-    ...AS_ROOT,
-    ...['nsenter', `--target=${pid}`, '--net', '--mount', '--', ...asUser, 'env', '--ignore-environment'],
-    ...Object.entries({ PATH: process.env.PATH ?? '', ...env }).map(([name, value]) => `${name}=${value}`),
-    ...inside,
-  ]
+  const within = (inside: readonly string[], env: Variables) =>
+    enter([
+      ...[...asUser, 'env', '--ignore-environment'],
+      ...Object.entries({ PATH: process.env.PATH ?? '', ...env }).map(([name, value]) => `${name}=${value}`),
+      ...inside,
+    ])
   return {
     async run(inside, env = {}) {
-      const [program = '', ...rest] = enter(inside, env)
+      const [program = '', ...rest] = within(inside, env)
       return (await run(program, rest, { maxBuffer: 16 * 1024 * 1024 })).stdout
     },
     start(inside, env = {}) {
-      const [program = '', ...rest] = enter(inside, env)
+      const [program = '', ...rest] = within(inside, env)
       return spawn(program, rest)
     },
     async close() {
+      await leave()
+      rmSync(scratch, { recursive: true, force: true })
+    },
+  }
+}
+
+interface Namespaces {
+  /** A command line that runs the command in them, as root. */
+  enter(command: readonly string[]): string[]
+  leave(): Promise<void>
+}
+
+/** Namespaces of our own, as `unshare` names them, in which the script has run. They end with this process. */
+export async function hold(kinds: readonly string[], script: string): Promise<Namespaces> {
+  const flags = kinds.map((kind) => `--${kind}`)
+  const [command = '', ...args] = [...AS_ROOT, 'unshare', ...flags, 'sh', '-c', `${script} && echo $$ && exec cat`]
+  // It ends with its standard input, and the namespaces with it, however this process ends.
+  const holder = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+  const [pid] = (await Promise.race([
+    once(createInterface({ input: holder.stdout }), 'line'),
+    once(holder, 'exit').then(([code]) => Promise.reject(new Error(`no namespaces (exit ${code})`))),
+  ])) as [string]
+  return {
+    enter: (inside) => [...AS_ROOT, 'nsenter', `--target=${pid}`, ...flags, '--', ...inside],
+    async leave() {
       holder.stdin.end()
       await once(holder, 'exit')
-      rmSync(scratch, { recursive: true, force: true })
     },
   }
 }
