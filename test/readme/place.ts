@@ -49,6 +49,8 @@ export function createPlace(project: string, clone?: string): Place {
     PATH,
     COMPOSE_PROJECT_NAME: project,
     COMPOSE_PROGRESS: 'quiet',
+    // Testcontainers would fetch an image of its own, which cleans up.
+    TESTCONTAINERS_RYUK_DISABLED: 'true',
   }
   const bash = (text: string, cwd: string) => shell(text, cwd, env)
   return {

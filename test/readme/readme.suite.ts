@@ -119,6 +119,12 @@ for (const page of GUIDES) {
   })
 }
 
+test('the JUnit test of the page is the example, in 40 lines at most', (t) => {
+  const [block] = blocksOf(ROOT, 'docs/tests.md').filter(({ language }) => language === 'java')
+  t.is(block?.text, readFileSync(join(ROOT, 'examples/junit', block?.file ?? ''), 'utf8'))
+  t.true((block?.text.trim().split('\n').length ?? 0) <= 40)
+})
+
 test('the two pictures differ in their colours alone', (t) => {
   const [light, dark] = ['light', 'dark'].map((name) =>
     readFileSync(join(ROOT, `docs/flow-${name}.svg`), 'utf8').replace(/#[0-9a-f]{6}/g, '#'),
