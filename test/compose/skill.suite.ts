@@ -21,18 +21,18 @@ const ASK = `fetch('http://' + (process.env.GCE_METADATA_HOST ?? 'metadata.googl
   '/computeMetadata/v1/instance/service-accounts/default/identity?audience=https://billing.example&format=full',
   { headers: { 'Metadata-Flavor': 'Google' } })`
 
-/** What a command of the shell prints in the user's project, without anybody's login. Throws where its code is not 0. */
+/** What a command of the shell prints in the user's project, with the clone's `bin` and without anybody's login. Throws where its code is not 0. */
 async function type(line: string): Promise<string> {
-  const env = { ...process.env, HOME: folder, COMPOSE_PROJECT_NAME: 'sidemint-test-skill', COMPOSE_PROGRESS: 'quiet' }
+  const PATH = `${join(folder, 'sidemint/bin')}:${process.env.PATH}`
+  const compose = { COMPOSE_PROJECT_NAME: 'sidemint-test-skill', COMPOSE_PROGRESS: 'quiet' }
+  const env = { ...process.env, ...compose, PATH, HOME: folder }
   const { stdout } = await promisify(execFile)('sh', ['-c', line], { cwd: app, env })
   return stdout
 }
 
-test.before('a project with a stack, a test suite and the package', async () => {
+test.before('a project with a stack and a test suite, beside the clone', async () => {
   await startEngine()
-  const bin = join(app, 'node_modules', '.bin')
-  mkdirSync(bin, { recursive: true })
-  symlinkSync(join(ROOT, 'dist/cli.js'), join(bin, 'sidemint'))
+  mkdirSync(app, { recursive: true })
   symlinkSync(ROOT.replace(/\/$/, ''), join(folder, 'sidemint'))
   writeFileSync(join(app, 'suite.mjs'), `process.exitCode = (await ${ASK}).status === 200 ? 0 : 1\n`)
   writeFileSync(join(app, 'package.json'), '{ "private": true, "scripts": { "test": "node suite.mjs" } }\n')
@@ -59,7 +59,7 @@ test.serial('each command works as it stands, in their order', async (t) => {
         JSON.parse(printed).filter(({ status }: { status: string }) => status === 'fail'),
         [],
       )
-    if (line.startsWith('npx sidemint doctor')) t.regex(printed, /orders/)
+    if (line.startsWith('sidemint doctor')) t.regex(printed, /orders/)
   }
 })
 
