@@ -222,7 +222,7 @@ export const CATALOGUE = {
   IMPERSONATION_DENIED: {
     status: 403,
     what: '{caller} may not mint as {target} ({permission})',
-    fix: 'gcloud iam service-accounts add-iam-policy-binding {target} --member={member} --role={role} . Granted just now? It takes up to 5 minutes; also check the spelling of the account',
+    fix: 'gcloud iam service-accounts add-iam-policy-binding {target} --member={member} --role={role} . Granted just now? It takes 2 to 7 minutes; also check the spelling of the account',
   },
   LOGIN_TOO_NARROW: {
     status: 403,
