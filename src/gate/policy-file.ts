@@ -43,7 +43,7 @@ export function readPolicyFile(path: string, setting: string, readFile: ReadFile
   for (const binding of bindings) {
     const { role, members, condition } = (binding ?? {}) as Record<string, unknown>
     if (typeof role !== 'string') throw unusable(path, 'a binding has no role')
-    // How policies of version 1 and 2 show a condition (docs/gate.md, "Who may invoke").
+    // How policies of version 1 show a condition (docs/gate.md, "Who may invoke").
     const [plain = '', hidden] = role.split('_withcond_')
     const reason = whyIgnored(role)
     if (reason !== undefined) found.ignored.push(reason)

@@ -195,7 +195,7 @@ const REFUSED: Row[] = [
     () => google.universe(UNIVERSE).serviceAccountKey(TARGET),
     'IMPERSONATION_DENIED',
     `${TARGET} may not mint as ${TARGET} (iam.serviceAccounts.getOpenIdToken)`,
-    `gcloud iam service-accounts add-iam-policy-binding ${TARGET} --member=serviceAccount:${TARGET} --role=roles/iam.serviceAccountOpenIdTokenCreator . Granted just now? It takes up to 5 minutes; also check the spelling of the account`,
+    `gcloud iam service-accounts add-iam-policy-binding ${TARGET} --member=serviceAccount:${TARGET} --role=roles/iam.serviceAccountOpenIdTokenCreator . Granted just now? It takes 2 to 7 minutes; also check the spelling of the account`,
   ],
 ]
 

@@ -148,7 +148,7 @@ test('a denial names the hop that was denied, and the command that grants it', a
       `gcloud iam service-accounts add-iam-policy-binding ${target} --member=user:bob@acme.com --role=${OPEN_ID} `,
     ),
   )
-  t.regex(direct.fix, /up to 5 minutes/)
+  t.regex(direct.fix, /2 to 7 minutes/)
   const access = await failureOf(t, sourceOf(login), accessToken(target))
   t.regex(access.fix, /--role=roles\/iam.serviceAccountTokenCreator/)
   t.regex(access.message, /iam.serviceAccounts.getAccessToken/)
