@@ -123,7 +123,12 @@ var sentence = 'sidemint needs Node.js ${needed} or later, this is ' + version[0
   process.exitCode = 1
 } else require('./chunks/cli.js')
 `
-  const library = `if (tooOld) throw new Error(sentence)
+  // Where nobody catches it, Node.js prints the stack, which says nothing to somebody whose Node.js is too old.
+  const library = `if (tooOld) {
+  var error = new Error(sentence)
+  error.stack = 'Error: ' + sentence
+  throw error
+}
 module.exports = require('./chunks/index.js')
 `
   writeFileSync(join(OUT, 'cli.js'), `#!/usr/bin/env node\n${look}${command}`, { mode: 0o755 })
