@@ -44,6 +44,8 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'sidemint-'))
   try {
     stderr.write(loginWarning(env))
+    if (settings.gates.length > 0)
+      stderr.write(`sidemint: \`gates:\` of ${settings.config} are left out: ${GATES_BY}\n`)
     announceAdvice(server, log)
     stderr.write(`sidemint: ${server.source.name} tokens as ${identityLabel(server.primary)} at ${server.url}\n`)
     const pointed = createClientEnv({ url: server.url, emptyDirectory: directory, env, project: server.project })
@@ -54,6 +56,8 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     rmSync(directory, { recursive: true, force: true })
   }
 }
+
+const GATES_BY = 'only `sidemint serve` and `sidemint gate` front them'
 
 /** Whoever wants Google's tokens here would get local ones, and learn that only where they are refused. */
 function refuseGoogle(given: ReadonlySet<string>, env: NodeJS.ProcessEnv): void {

@@ -209,11 +209,17 @@ test('what is wrong with the gates is said at once, with exit code 2', async (t)
     t.regex(err, said)
 })
 
-test('exec reads the same file and fronts nothing', async (t) => {
+test('exec reads the same file, fronts nothing and says so', async (t) => {
   const { port } = await startService(t)
   const config = settingsWith([billing('http://127.0.0.1:1')], { gatePort: port })
-  const { code } = await run(['exec', '--config', config, '--', process.execPath, '--eval', ''])
+  const { code, err } = await run(['exec', '--config', config, '--', process.execPath, '--eval', ''])
   t.is(code, 0)
+  t.true(
+    err.includes(
+      `sidemint: \`gates:\` of ${config} are left out: only \`sidemint serve\` and \`sidemint gate\` front them\n`,
+    ),
+    err,
+  )
 })
 
 test('at the end a call that is under way at a gate is answered', async (t) => {
