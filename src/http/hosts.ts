@@ -4,9 +4,8 @@ import type { RequestListener } from 'node:http'
 import Router from '@koa/router'
 import Koa, { type Context } from 'koa'
 import { hostName } from '../core/host.ts'
-import type { Routes } from './app.ts'
-import type { GuardedState } from './guard.ts'
-import { Target } from './target.ts'
+import type { RouteState, Routes } from './app.ts'
+import { readInbound } from './target.ts'
 
 /** A request, as far as a refusal tells of it. */
 export interface Asked {
@@ -32,12 +31,11 @@ export interface HostsOptions {
 
 export function createHostsApp({ hosts, refuse }: HostsOptions): RequestListener {
   const routers = new Map([...hosts].map(([host, routes]) => [host, routerOf(routes).routes()]))
-  const app = new Koa<GuardedState>()
+  const app = new Koa<RouteState>()
   app.silent = true
   app.use(async (ctx, next) => {
-    const { req } = ctx
-    const target = new Target(req.url ?? '/')
-    const inbound = { target, host: target.authority ?? req.headers.host ?? '', socket: req.socket }
+    const inbound = readInbound(ctx.req)
+    const { target } = inbound
     const asked = { host: hostName(inbound.host), method: ctx.method, path: target.path }
     ctx.state.inbound = inbound
     if (target.isPath) ctx.url = target.text
@@ -51,8 +49,8 @@ export function createHostsApp({ hosts, refuse }: HostsOptions): RequestListener
   return app.callback()
 }
 
-function routerOf(addTo: Routes): Router<GuardedState> {
-  const router = new Router<GuardedState>()
+function routerOf(addTo: Routes): Router<RouteState> {
+  const router = new Router<RouteState>()
   addTo(router)
   return router
 }

@@ -1,5 +1,6 @@
 /** What a request line asks for, without normalising it: the tree decides what a path means. */
 
+import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Answer } from './wire.ts'
 
@@ -9,6 +10,15 @@ export interface Inbound {
   /** Host and port as the client named them. */
   host: string
   socket: Socket
+}
+
+export function readInbound({ url = '/', headers, socket }: IncomingMessage): Inbound {
+  const target = new Target(url)
+  return { target, host: target.authority ?? headers.host ?? '', socket }
+}
+
+export function isRead(method: string | undefined): boolean {
+  return method === 'GET' || method === 'HEAD'
 }
 
 /** Answers the paths of one subject; undefined for any other path. */
