@@ -1,6 +1,18 @@
 /** What stands around the code and cannot be run here: the files and scripts that it names are there. */
 
-import { existsSync, globSync, readFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import {
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { parse } from 'yaml'
@@ -30,4 +42,18 @@ test('each link of llms.txt leads to a file', (t) => {
   const links = [...read('llms.txt').matchAll(/\]\(([^)]+)\)/g)]
   t.true(links.length > 10)
   for (const [, path = ''] of links) t.true(existsSync(join(ROOT, path)), path)
+})
+
+test("a clone's bin/sidemint runs from any folder and by a link, and before npm ci it says what to type", (t) => {
+  const clone = mkdtempSync(join(tmpdir(), 'sidemint a clone-'))
+  t.teardown(() => rmSync(clone, { recursive: true }))
+  cpSync(join(ROOT, 'bin'), join(clone, 'bin'), { recursive: true })
+  const { status, stderr } = spawnSync(join(clone, 'bin/sidemint'), { encoding: 'utf8' })
+  t.is(status, 1)
+  t.regex(stderr, /Fix: npm ci in .*sidemint a clone-/)
+  mkdirSync(join(clone, 'dist'))
+  writeFileSync(join(clone, 'dist/cli.js'), 'console.log(process.argv.slice(2), process.cwd())')
+  symlinkSync(join(clone, 'bin/sidemint'), join(clone, 'linked'))
+  for (const path of ['bin/sidemint', 'linked'])
+    t.is(execFileSync(join(clone, path), ['a b', 'c'], { cwd: '/', encoding: 'utf8' }), "[ 'a b', 'c' ] /\n")
 })
