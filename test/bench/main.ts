@@ -11,6 +11,7 @@ import { benchBurst, benchFirst } from './first.ts'
 import { benchGate } from './gate.ts'
 import { benchHits } from './hits.ts'
 import { benchStampede, benchSteady } from './mints.ts'
+import { benchPage } from './page.ts'
 import { startLoad, stranger } from './processes.ts'
 import type { Spread } from './rounds.ts'
 import { benchMemory, benchStart } from './start.ts'
@@ -18,6 +19,7 @@ import { benchMemory, benchStart } from './start.ts'
 const SECTIONS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   hits: benchHits,
   asleep: benchAsleep,
+  page: benchPage,
   start: benchStart,
   first: benchFirst,
   memory: benchMemory,
