@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { ExecutionContext } from 'ava'
 import { COMPILE_CACHE } from './compile-cache.ts'
+import { lookThrough } from './leaks.ts'
 
 const CLI = join(import.meta.dirname, '..', 'src', 'cli.ts')
 
@@ -30,6 +31,7 @@ export interface RunOptions {
 export async function runCli(argv: readonly string[], { env = {}, stdin = '' }: RunOptions = {}): Promise<Outcome> {
   return new Promise((resolve) => {
     const child = execFile(process.execPath, [CLI, ...argv], { env: cleanEnv(env) }, (error, stdout, stderr) => {
+      lookThrough('stderr', stderr)
       resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr })
     })
     child.stdin?.end(stdin)
@@ -65,6 +67,7 @@ export async function startCli<B extends LogRecord>(
   const lines = createInterface({ input: child.stderr })
   const started = new Promise<B>((resolve, reject) => {
     lines.on('line', (line) => {
+      lookThrough('stderr', line)
       if (!line.startsWith('{')) return void reject(new Error(line))
       const record = JSON.parse(line)
       records.push(record)

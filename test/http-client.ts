@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { type IncomingHttpHeaders, request } from 'node:http'
 import { connect } from 'node:net'
 import { createRemoteJWKSet } from 'jose'
+import { lookThroughAnswer } from './leaks.ts'
 
 export interface Reply {
   status: number
@@ -33,6 +34,7 @@ export async function ask(url: string, target: string, options: AskOptions = {})
   const [response] = await once(asked, 'response')
   let body = ''
   for await (const chunk of response.setEncoding('utf8')) body += chunk
+  lookThroughAnswer(target, body)
   return { status: response.statusCode, headers: response.headers, body }
 }
 

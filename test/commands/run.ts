@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { main } from '../../src/commands/main.ts'
 import { COMPILE_CACHE } from '../compile-cache.ts'
+import { lookThrough } from '../leaks.ts'
 
 /** Removed after the tests. */
 export const scratch = mkdtempSync(join(tmpdir(), 'sidemint-commands-'))
@@ -44,6 +45,7 @@ export function start(argv: readonly string[], env: NodeJS.ProcessEnv = {}, stdi
     stdout: { write: (text) => (out += text) },
     stderr: {
       write: (text) => {
+        lookThrough('stderr', text)
         err += text
         for (const look of listeners) look()
       },
