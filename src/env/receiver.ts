@@ -10,7 +10,7 @@ export const STAND_IN_FILES = {
 } as const
 
 /** Where a receiver has that directory. */
-const MOUNTED = '/etc/sidemint-stand-in'
+export const RECEIVER_DIRECTORY = '/etc/sidemint-stand-in'
 
 /** The variables by which each language takes a certificate, and whether its file replaces all others. */
 export const TRUST_VARIABLES = [
@@ -23,14 +23,14 @@ export const TRUST_VARIABLES = [
 /** Entries of the receiver's service, then what gives it the way to sidemint where that has no fixed address. */
 export function describeReceiver(): string {
   const variables = TRUST_VARIABLES.map(({ name, file, languages }) => {
-    const path = `${MOUNTED}/${file}`
+    const path = `${RECEIVER_DIRECTORY}/${file}`
     return `  ${name}: ${name === 'JAVA_TOOL_OPTIONS' ? `-Djavax.net.ssl.trustStore=${path}` : path} # ${languages}`
   })
   return `# In the service that verifies tokens. stand-in is the volume that sidemint has where its --stand-in is.
 depends_on:
   sidemint: { condition: service_healthy }
 volumes:
-  - stand-in:${MOUNTED}:ro
+  - stand-in:${RECEIVER_DIRECTORY}:ro
 environment: # the line of its language; the others do no harm
 ${variables.join('\n')}
 extra_hosts: # where sidemint has the address ${METADATA_ADDRESS}, on a network of both

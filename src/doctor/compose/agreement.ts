@@ -55,7 +55,7 @@ function isInstance(caller: string, name: string): boolean {
 }
 
 function hosts({ identities }: Settings, { check, sidemints, services }: Parties): Finding[] {
-  const known = [...sidemints.flatMap(allNamesOf), ...services.flatMap(({ extraHosts }) => extraHosts)]
+  const known = [...sidemints.flatMap(allNamesOf), ...services.flatMap(({ extraHosts }) => [...extraHosts.keys()])]
   return identities.flatMap(({ hosts }, index) =>
     hosts
       .filter((host) => !known.includes(hostName(host)) && !isElsewhere(hostName(host)))

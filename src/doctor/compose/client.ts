@@ -68,7 +68,7 @@ function logins(service: Service, _: Neighbours, check: string): Finding[] {
 }
 
 function extraHosts(service: Service, { servers }: Neighbours, check: string): Finding[] {
-  if (!service.extraHosts.some(isMetadataName)) return []
+  if (![...service.extraHosts.keys()].some(isMetadataName)) return []
   const what = `extra_hosts names ${ALIAS}, which does not answer for ${ALIAS}. with the final dot that Node.js asks for`
   const fix = `remove it, and give sidemint the name: networks: { default: { aliases: [${ALIAS}] } }`
   const hasAnotherWay = given(service.environment).length > 0 || reachesLinkLocal(service, servers)
@@ -139,7 +139,7 @@ function strangersOf(service: Service, servers: readonly Service[]): string[] {
   if (servers.length === 0 || service.networks.length === 0) return []
   const names = namesOf(servers, service)
   const strangers = pointedAt(service).filter(
-    (host) => !names.includes(host) && !isHost(host) && !LOOPBACK.test(host) && !service.extraHosts.includes(host),
+    (host) => !names.includes(host) && !isHost(host) && !LOOPBACK.test(host) && !service.extraHosts.has(host),
   )
   return [...new Set(strangers)]
 }

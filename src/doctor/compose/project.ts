@@ -44,7 +44,8 @@ export interface Service {
   /** `host`, `none`, `service:NAME`, or empty. */
   networkMode: string
   containerName: string
-  extraHosts: string[]
+  /** Name to address. */
+  extraHosts: Map<string, string>
   /** The names under which this service alone finds another one, each with that service. */
   links: Map<string, string>
   /** Service to condition. */
@@ -109,9 +110,9 @@ function readService(name: string, data: Data, { directory, dockerProxies, files
     environment: readEnvironment(data.environment),
     dockerProxies,
     isPartial: data.env_file !== undefined || data.extends !== undefined,
-    mounts: [...asList(data.volumes).map(readMount), ...granted].map(({ source, target }) => ({
-      source: placeOf(source, directory),
-      target,
+    mounts: [...asList(data.volumes).map(readMount), ...granted].map((mount) => ({
+      ...mount,
+      source: placeOf(mount.source, directory),
     })),
     ports: asList(data.ports).map(readPort),
     networks: data.network_mode === undefined ? readNetworks(data.networks) : [],
@@ -134,7 +135,10 @@ function placeOf(source: string, directory: string): string {
 function filesOf(section: unknown, prefix: string): Record<string, Mount> {
   const entries = Object.entries(asData(section))
   return Object.fromEntries(
-    entries.map(([name, more]) => [name, { source: asText(asData(more).file), target: prefix + name }]),
+    entries.map(([name, more]) => [
+      name,
+      { source: asText(asData(more).file), target: prefix + name, isReadOnly: true },
+    ]),
   )
 }
 

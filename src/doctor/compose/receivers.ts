@@ -1,21 +1,15 @@
 /** What is looked at in services that verify tokens with Google's own libraries, by sidemint's stand-in. */
 
+import { isIP } from 'node:net'
 import type { Settings } from '../../config/settings.ts'
 import { KEY_HOSTS } from '../../core/google.ts'
-import { STAND_IN_FILES, TRUST_VARIABLES } from '../../env/receiver.ts'
+import { RECEIVER_DIRECTORY, TRUST_VARIABLES } from '../../env/receiver.ts'
 import { type Finding, fail, ok, warn } from '../finding.ts'
 import type { Service } from './project.ts'
+import { lintTrust } from './receiver-trust.ts'
 import { isWithin } from './roles.ts'
-
-/** A sidemint that has `--stand-in`. */
-interface StandIn {
-  server: Service
-  directory: string
-  /** What is mounted there; undefined where nothing is, so that receivers cannot see it. */
-  source: string | undefined
-}
-
-const FIX = 'sidemint env --receiver --format compose'
+import type { Attachment } from './shapes.ts'
+import { checkOf, FIX, lintStandIn, type StandIn, seenAt, standInOf } from './stand-ins.ts'
 
 /** `settingsOf`: what a server's settings file says, where it was read. */
 export function lintReceivers(
@@ -28,24 +22,8 @@ export function lintReceivers(
   return [
     ...standIns.flatMap(lintStandIn),
     ...servers.filter(namesKeyHosts).map(lintOwnHosts),
-    ...others.flatMap((service) => lintReceiver(service, standIns)),
+    ...others.flatMap((service) => lintService(service, standIns)),
   ]
-}
-
-function standInOf(server: Service, settings: Partial<Settings> | undefined): StandIn | undefined {
-  const words = [...server.entrypoint, ...server.command]
-  const flag = words.findIndex((word) => /^--stand-in(=|$)/.test(word))
-  const said = flag < 0 ? undefined : (words[flag]?.split('=')[1] ?? words[flag + 1])
-  const directory = said ?? server.environment.SIDEMINT_STAND_IN ?? settings?.standIn
-  if (!directory) return undefined
-  const mount = server.mounts.find(({ target }) => isWithin(directory, target))
-  return { server, directory, source: mount?.source }
-}
-
-function lintStandIn({ server, directory, source }: StandIn): Finding[] {
-  if (source !== undefined) return []
-  const what = `its stand-in writes to ${directory}, and nothing is mounted there, so no receiver sees the certificate`
-  return [fail(checkOf(server), what, `volumes: ["stand-in:${directory}"] in ${server.name}`)]
 }
 
 function lintOwnHosts(server: Service): Finding {
@@ -53,57 +31,85 @@ function lintOwnHosts(server: Service): Finding {
   return fail(checkOf(server), what, `leave them to receivers, and remove them from ${server.name}`)
 }
 
-function lintReceiver(service: Service, standIns: readonly StandIn[]): Finding[] {
-  const check = checkOf(service)
-  const mounted = standIns.find(({ source }) => service.mounts.some((mount) => isMountOf(mount.source, source)))
-  const standIn = mounted ?? (namesKeyHosts(service) ? standIns[0] : undefined)
-  if (standIn === undefined) {
-    if (!namesKeyHosts(service)) return []
-    const what = "extra_hosts leads Google's key hosts to another address, and no sidemint of the stack has --stand-in"
-    return [
-      fail(check, what, 'SIDEMINT_STAND_IN: /var/lib/sidemint-stand-in in the service of sidemint, or remove them'),
-    ]
-  }
-  const found = [...lintWay(service, standIn), ...lintTrust(service, standIn), ...lintOrder(service, standIn)]
+function lintService(service: Service, standIns: readonly StandIn[]): Finding[] {
+  const mounted = standIns.find(({ place }) => seenAt(service, place) !== undefined)
+  const standIn = mounted ?? (isMeantToVerify(service) ? standIns[0] : undefined)
+  if (standIn !== undefined) return lintReceiver(service, standIn)
+  return namesKeyHosts(service) ? [lintStrayHosts(service)] : standIns.flatMap((each) => lintBystander(service, each))
+}
+
+function lintReceiver(service: Service, standIn: StandIn): Finding[] {
+  const rules = [lintWay, lintTrust, lintKeys, lintOrder]
+  const found = rules.flatMap((rule) => rule(service, standIn))
   return found.length > 0
     ? found
-    : [ok(check, `verifies with Google's libraries by the stand-in of ${standIn.server.name}`)]
+    : [ok(checkOf(service), `verifies with Google's libraries by the stand-in of ${standIn.server.name}`)]
+}
+
+/** Its hosts lead to sidemint, or one of its variables to where a receiver has the directory. */
+function isMeantToVerify(service: Service): boolean {
+  const { environment } = service
+  return namesKeyHosts(service) || TRUST_VARIABLES.some(({ name }) => environment[name]?.includes(RECEIVER_DIRECTORY))
+}
+
+function lintStrayHosts(service: Service): Finding {
+  const what = "extra_hosts leads Google's key hosts to another address, and no sidemint of the stack has --stand-in"
+  const fix = 'SIDEMINT_STAND_IN: /var/lib/sidemint-stand-in in the service of sidemint, or remove them'
+  return fail(checkOf(service), what, fix)
+}
+
+/** Only a warning: it may be that it never calls Google. */
+function lintBystander(service: Service, { server }: StandIn): Finding[] {
+  return sharedNetworks(service, server).flatMap(({ network, aliases }) => {
+    const names = KEY_HOSTS.filter((host) => aliases.includes(host))
+    if (names.length === 0) return []
+    const what = `it finds sidemint as ${names.join(', ')} on the network ${network}, and does not trust its certificate`
+    return [warn(checkOf(service), what, `take it off ${network}, or if it verifies tokens: ${FIX}`)]
+  })
 }
 
 /** By extra_hosts, or by a network on which sidemint has the names. */
 function lintWay(service: Service, { server }: StandIn): Finding[] {
-  const shared = service.networks.map(({ network }) => network)
-  const aliases = server.networks.flatMap(({ network, aliases }) => (shared.includes(network) ? aliases : []))
-  const missing = KEY_HOSTS.filter((host) => !service.extraHosts.includes(host) && !aliases.includes(host))
-  if (missing.length === 0) return []
+  const aliases = sharedNetworks(service, server).flatMap((each) => each.aliases)
+  const missing = KEY_HOSTS.filter((host) => !service.extraHosts.has(host) && !aliases.includes(host))
   const what = `it finds the real ${missing.join(', ')}, whose keys do not verify tokens of ${server.name}`
-  return [fail(checkOf(service), what, `extra_hosts, or aliases of ${server.name} on a network of both: ${FIX}`)]
+  const found = missing.length > 0 ? [fail(checkOf(service), what, describeWay(missing, service, server))] : []
+  return [...found, ...lintAddresses(service, server)]
 }
 
-function lintTrust(service: Service, { server, source }: StandIn): Finding[] {
-  const check = checkOf(service)
-  const mount = service.mounts.find((each) => isMountOf(each.source, source))
-  if (mount === undefined) {
-    return [fail(check, `it does not mount the stand-in's directory of ${server.name}`, `volumes: ${FIX}`)]
-  }
-  const set = TRUST_VARIABLES.flatMap(({ name, file }) => {
-    const value = service.environment[name]
-    return value?.includes(`${mount.target.replace(/\/$/, '')}/`) ? [{ name, file, value }] : []
+/** A name for the host, as host-gateway, may lead back to a published port. */
+function lintAddresses(service: Service, server: Service): Finding[] {
+  const reached = sharedNetworks(service, server).map(({ address }) => address)
+  const misled = KEY_HOSTS.filter((host) => {
+    const address = service.extraHosts.get(host) ?? ''
+    return isIP(address) !== 0 && !reached.includes(address)
   })
-  if (set.length === 0 && service.isPartial) return []
-  if (set.length === 0) {
-    const names = TRUST_VARIABLES.map(({ name }) => name).join(', ')
-    return [fail(check, `nothing makes it trust the certificate (none of ${names})`, `environment: ${FIX}`)]
-  }
-  return set
-    .filter(({ value, file }) => file === STAND_IN_FILES.bundle && !value.endsWith(file))
-    .map(({ name, value, file }) =>
-      warn(
-        check,
-        `${name} is ${value}, which replaces every other certificate, so its calls elsewhere fail`,
-        `${name}: ${mount.target}/${file}`,
-      ),
-    )
+  if (misled.length === 0) return []
+  const addresses = [...new Set(misled.map((host) => service.extraHosts.get(host)))].join(', ')
+  const what = `extra_hosts leads ${misled.join(', ')} to ${addresses}, which ${server.name} does not have on a network of ${service.name}, so it gets no keys of the stand-in`
+  return [fail(checkOf(service), what, describeWay(misled, service, server))]
+}
+
+/** What to write, so that the service finds the server under these names. */
+function describeWay(hosts: readonly string[], service: Service, server: Service): string {
+  const fixed = server.networks.find(({ address }) => address !== '')
+  if (fixed === undefined) return `aliases of ${server.name} on a network of both: ${FIX}`
+  const lines = `extra_hosts: [${hosts.map((host) => `"${host}:${fixed.address}"`).join(', ')}]`
+  const isShared = sharedNetworks(service, server).includes(fixed)
+  return isShared ? lines : `${lines}, and the network ${fixed.network} in ${service.name}`
+}
+
+/** The server's attachments to networks of the service. */
+function sharedNetworks(service: Service, server: Service): Attachment[] {
+  const names = service.networks.map(({ network }) => network)
+  return server.networks.filter(({ network }) => names.includes(network))
+}
+
+function lintKeys(service: Service, { server, keys }: StandIn): Finding[] {
+  const mount = service.mounts.find(({ source }) => keys !== undefined && isWithin(keys, source))
+  if (mount === undefined) return []
+  const what = `it mounts the private keys of ${server.name} at ${mount.target}: a receiver needs the stand-in's directory alone`
+  return [fail(checkOf(service), what, `remove ${mount.source}:${mount.target} from ${service.name}`)]
 }
 
 function lintOrder(service: Service, { server }: StandIn): Finding[] {
@@ -112,14 +118,6 @@ function lintOrder(service: Service, { server }: StandIn): Finding[] {
   return [fail(checkOf(service), what, `depends_on: { ${server.name}: { condition: service_healthy } }`)]
 }
 
-function isMountOf(source: string, wanted: string | undefined): boolean {
-  return source !== '' && source === wanted
-}
-
 function namesKeyHosts({ extraHosts }: Service): boolean {
-  return KEY_HOSTS.some((host) => extraHosts.includes(host))
-}
-
-function checkOf({ name }: Service): string {
-  return `compose:${name}`
+  return KEY_HOSTS.some((host) => extraHosts.has(host))
 }

@@ -85,7 +85,10 @@ function standsInForGoogle(service: Service): boolean {
 }
 
 function isPointed({ environment, extraHosts }: Service): boolean {
-  return [...POINTERS, 'METADATA_SERVER_DETECTION'].some((name) => environment[name]) || extraHosts.some(isMetadataName)
+  return (
+    [...POINTERS, 'METADATA_SERVER_DETECTION'].some((name) => environment[name]) ||
+    [...extraHosts.keys()].some(isMetadataName)
+  )
 }
 
 function waitsFor({ dependsOn }: Service, servers: readonly Service[]): boolean {

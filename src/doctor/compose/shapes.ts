@@ -8,6 +8,7 @@ export interface Mount {
   source: string
   /** In the container. */
   target: string
+  isReadOnly: boolean
 }
 
 export interface Port {
@@ -70,11 +71,12 @@ export function readEnvironment(value: unknown): Record<string, string> {
 
 /** `source:target[:mode]`, `target`, or a map. A Windows drive keeps its colon. */
 export function readMount(value: unknown): Mount {
-  const { source, target } = asData(value)
-  if (target !== undefined) return { source: asText(source), target: asText(target) }
+  const { source, target, read_only } = asData(value)
+  if (target !== undefined) return { source: asText(source), target: asText(target), isReadOnly: read_only === true }
   const text = withoutDefaults(asText(value))
-  const match = /^((?:[A-Za-z]:[\\/])?[^:]*):([^:]+)(?::[^:]*)?$/.exec(text)
-  return match === null ? { source: '', target: text } : { source: match[1] ?? '', target: match[2] ?? '' }
+  const match = /^((?:[A-Za-z]:[\\/])?[^:]*):([^:]+)(?::([^:]*))?$/.exec(text)
+  if (match === null) return { source: '', target: text, isReadOnly: false }
+  return { source: match[1] ?? '', target: match[2] ?? '', isReadOnly: /\bro\b/.test(match[3] ?? '') }
 }
 
 /** `[[address:][published]:]target[/protocol]`, or a map. */
@@ -101,9 +103,12 @@ export function readNetworks(value: unknown): Attachment[] {
   return attachments.length > 0 ? attachments : [{ network: 'default', aliases: [], address: '' }]
 }
 
-/** The names of a list of `name:address` or `name=address`, or of a map. */
-export function readExtraHosts(value: unknown): string[] {
-  return Array.isArray(value) ? value.map((line) => asText(line).split(/[:=]/)[0] ?? '') : Object.keys(asData(value))
+/** A list of `name:address` or `name=address`, or a map, as names to addresses. An IPv6 address may have brackets. */
+export function readExtraHosts(value: unknown): Map<string, string> {
+  const pairs = Array.isArray(value)
+    ? value.map((line) => /^([^:=]*)[:=]?(.*)$/.exec(asText(line))?.slice(1) ?? [])
+    : Object.entries(asData(value)).map(([name, address]) => [name, asText(asList(address)[0])])
+  return new Map(pairs.map(([name = '', address = '']) => [name, address.replace(/^\[|\]$/g, '')]))
 }
 
 /** A list of `SERVICE` or `SERVICE:NAME`, as names to services. */
