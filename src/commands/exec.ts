@@ -46,6 +46,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     stderr.write(loginWarning(env))
     if (settings.gates.length > 0)
       stderr.write(`sidemint: \`gates:\` of ${settings.config} are left out: ${GATES_BY}\n`)
+    log.showAt(server.url)
     announceAdvice(server, log)
     stderr.write(`sidemint: ${server.source.name} tokens as ${identityLabel(server.primary)} at ${server.url}\n`)
     const pointed = createClientEnv({ url: server.url, emptyDirectory: directory, env, project: server.project })

@@ -1,6 +1,7 @@
 /** What a test may order a server to do: in process through the test API, over HTTP through the control API. */
 
 import { failure } from '../core/errors.ts'
+import { GCLOUD_CLIENT_ID } from '../core/google.ts'
 import type { Token } from '../core/token.ts'
 import type { Identities } from '../identity/identities.ts'
 import type { InspectorRecord } from '../inspector/record.ts'
@@ -50,7 +51,12 @@ export function createOrders({ identities, injected, record }: OrdersParts): Ord
   }
 
   return {
-    issueToken: async (asked) => demandLocal('issueToken').source.issue(asked),
+    async issueToken(asked) {
+      const token = await demandLocal('issueToken').source.issue(asked)
+      const [identity, audience] = 'user' in asked ? [asked.user, GCLOUD_CLIENT_ID] : [asked.principal, asked.audience]
+      record.issued(token.value, { identity, audience })
+      return token
+    },
     async rotateKeys() {
       const kid = await demandLocal('rotateKeys').keys.rotate()
       tokens.clear()

@@ -1,7 +1,7 @@
-/** Which calls between services are one row of the page, and the row's address there. */
+/** Which calls between services, and which requests for tokens, are one row of the page, and the row's address there. */
 
 import { createHash } from 'node:crypto'
-import type { GateEvent } from './events.ts'
+import type { GateEvent, RequestEvent } from './events.ts'
 
 /** The status that the caller got. */
 export function statusOf({ decision, status, upstreamStatus }: GateEvent): number | undefined {
@@ -14,7 +14,16 @@ export function hopKey(event: GateEvent): string {
   return [caller, host, method, path, decision, statusOf(event), code, principal, audience].join('\0')
 }
 
-/** Made from the key, so that the log knows it without the page, and it is the same after a restart. */
+/** Made from what makes the row one, so that the log knows it without the page, and it is the same after a restart. */
 export function hopAddress(event: GateEvent): string {
-  return `hop-${createHash('sha256').update(hopKey(event)).digest('hex').slice(0, 8)}`
+  return `hop-${digest(hopKey(event))}`
+}
+
+/** The same of a request for a token. */
+export function askedAddress({ caller, kind, audience, scopes, identity, status, code }: RequestEvent): string {
+  return `asked-${digest([caller, kind, audience, scopes.join(' '), identity, status, code].join('\0'))}`
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 8)
 }

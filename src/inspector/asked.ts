@@ -1,6 +1,7 @@
 /** Who asked for which tokens, equal requests in one row. Plain hits are only counted here. */
 
 import type { RequestEvent } from '../core/events.ts'
+import { askedAddress } from '../core/hop.ts'
 import type { Asked } from './rows.ts'
 import { shown } from './shown.ts'
 import { Table, type Versioned, type Versions } from './table.ts'
@@ -84,6 +85,7 @@ function newRow(id: number, event: RequestEvent, subject: string): AskedRow {
   const { at, caller, kind, audience, scopes, identity, status, code, reason } = event
   return {
     id,
+    address: askedAddress(event),
     version: 0,
     at,
     lastAt: at,

@@ -1,6 +1,5 @@
 /** Where the last tokens came from, by their fingerprints. */
 
-import type { RequestEvent } from '../core/events.ts'
 import type { TokenOrigin } from './rows.ts'
 import { shown } from './shown.ts'
 
@@ -16,7 +15,7 @@ export class Origins {
   }
 
   /** Remembers who asked first, not who got the same token from the cache later. */
-  add(fp: string, { identity, audience, caller, at }: RequestEvent): void {
+  add(fp: string, { identity, audience, caller, at }: TokenOrigin): void {
     if (this.get(fp) !== undefined) return
     if (this.#young.size >= MOST_TOKENS) {
       this.#old = this.#young

@@ -8,11 +8,12 @@ import { randomUUID } from 'node:crypto'
 import type { Events, GateEvent, RequestEvent } from '../core/events.ts'
 import { GCLOUD_CLIENT_ID } from '../core/google.ts'
 import { createLast } from '../core/last.ts'
+import { fingerprint } from '../core/token.ts'
 import { AskedTable } from './asked.ts'
 import { GrantTable } from './grants.ts'
 import { HopTable } from './hops.ts'
 import { Origins } from './origins.ts'
-import type { Arrow, Asked, Grant, Hop, RecordedRequest } from './rows.ts'
+import type { Arrow, Asked, Grant, Hop, RecordedRequest, TokenOrigin } from './rows.ts'
 
 const MOST_REQUESTS = 10_000
 
@@ -135,6 +136,11 @@ export class InspectorRecord {
 
   clearGrants(): void {
     this.#grants = new GrantTable({ last: 0 })
+  }
+
+  /** Remembers where a token came from that nobody asked the metadata server for. */
+  issued(token: string, asked: Pick<TokenOrigin, 'identity' | 'audience'>): void {
+    this.#origins.add(fingerprint(token), { ...asked, caller: 'a test', at: this.#options.now() })
   }
 
   #addRequest(event: RequestEvent): void {

@@ -69,6 +69,8 @@ export interface TokenOrigin {
 
 /** Requests for one kind of token by one caller with the same outcome. Without a gate, this is all that is known of a call. */
 export interface Asked extends Folded {
+  /** Its place on the page, as `asked-3f2a91bc`: the same for the same request and outcome, as a hop's. */
+  address: string
   /** How many of them were answered from the cache. */
   hits: number
   caller: string

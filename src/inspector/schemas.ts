@@ -58,6 +58,7 @@ const MODE = { enum: ['enforce', 'report'] }
 const ASKED = object(
   {
     ...FOLDED,
+    address: { ...text, description: 'Its place on the page.' },
     hits: whole,
     caller: text,
     kind: KIND,

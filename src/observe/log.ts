@@ -5,7 +5,7 @@
 
 import pino from 'pino'
 import type { GateEvent, MintEvent, RequestEvent, SidemintEvent } from '../core/events.ts'
-import { hopAddress } from '../core/hop.ts'
+import { askedAddress, hopAddress } from '../core/hop.ts'
 import { visible } from '../core/visible.ts'
 
 export type Level = 'debug' | 'info' | 'warn' | 'error'
@@ -114,7 +114,7 @@ function levelOf(event: SidemintEvent): Level | undefined {
 }
 
 function describe(event: SidemintEvent, shownAt: string): Line {
-  if (event.type === 'request') return describeRequest(event)
+  if (event.type === 'request') return describeRequest(event, shownAt)
   if (event.type === 'mint') return describeRefresh(event)
   if (event.type === 'gate') return describeGate(event, shownAt)
   const { code, text, level } = event
@@ -123,12 +123,19 @@ function describe(event: SidemintEvent, shownAt: string): Line {
   return level === 'info' ? line : { ...line, repeat: `${code} ${text}` }
 }
 
-function describeRequest(event: RequestEvent): Line {
+function describeRequest(event: RequestEvent, shownAt: string): Line {
   const { result, code, identity, caller } = event
   const asked = `${name(event)} ${event.status} ${printable(caller)} -> ${subject(event)}${asWhom(event)}`
+  const place = result === 'error' ? placeOf(askedAddress(event), shownAt) : NOWHERE
   const line = {
-    text: `${asked} ${outcome(event)}`,
-    fields: () => ({ event: 'request', caller: printable(caller), status: event.status, ...fields(event) }),
+    text: `${asked} ${outcome(event)}${place.text}`,
+    fields: () => ({
+      event: 'request',
+      caller: printable(caller),
+      status: event.status,
+      ...fields(event),
+      ...place.field,
+    }),
   }
   return result === 'error'
     ? { ...line, repeat: [code, caller, identity, event.status, subject(event)].join(' ') }
@@ -142,6 +149,19 @@ function describeRefresh(event: MintEvent): Line {
   return failed ? { ...line, repeat: `refresh ${event.code} ${event.identity} ${subject(event)}` } : line
 }
 
+/** Where the page shows what a line is about. */
+interface Place {
+  text: string
+  field: { page?: string }
+}
+
+const NOWHERE: Place = { text: '', field: {} }
+
+function placeOf(address: string, shownAt: string): Place {
+  const page = `${shownAt}/_sidemint/#${address}`
+  return { text: `. See ${page}`, field: { page } }
+}
+
 const DECIDED = { allow: 'admitted', refuse: 'refused', report: 'let through, would be refused' }
 
 /** Every decision gets a line, so that they can be counted. */
@@ -152,9 +172,9 @@ function describeGate(event: GateEvent, shownAt: string): Line {
   const answered = upstreamStatus === undefined ? '' : `, answered ${upstreamStatus}`
   const asked = `gate ${printable(caller)} -> ${printable(host)} ${printable(method)} ${printable(path, FIELD_LIMIT)}`
   const why = reason === '' ? '' : `: ${printable(reason, FIELD_LIMIT)}`
-  const page = decision === 'allow' ? undefined : `${shownAt}/_sidemint/#${hopAddress(event)}`
+  const place = decision === 'allow' ? NOWHERE : placeOf(hopAddress(event), shownAt)
   return {
-    text: `${asked} ${outcome}${as} ${code}${answered}${why}${page === undefined ? '' : `. See ${page}`}`,
+    text: `${asked} ${outcome}${as} ${code}${answered}${why}${place.text}`,
     fields() {
       const { type, at: _at, wants: _wants, claims: _claims, ...others } = event
       return {
@@ -162,7 +182,7 @@ function describeGate(event: GateEvent, shownAt: string): Line {
         ...others,
         audience: printable(audience, FIELD_LIMIT),
         reason: printable(reason, FIELD_LIMIT),
-        ...(page === undefined ? {} : { page }),
+        ...place.field,
       }
     },
   }

@@ -48,11 +48,11 @@ function entryOfHop(hop: Hop, { service }: Names): Entry {
 }
 
 function entryOfAsked(asked: Asked, { service }: Names): Entry {
-  const { id, at, lastAt, count, caller, identity, status } = asked
+  const { address, at, lastAt, count, caller, identity, status } = asked
   const wanted = asked.kind === 'id' ? asked.audience : 'an access token'
   const as = identity === '' ? '' : ` as ${identity}`
   return {
-    address: `asked-${id}`,
+    address,
     at,
     lastAt,
     count,

@@ -57,6 +57,15 @@ test('issue signs tokens that receivers verify, of accounts and of people', asyn
   t.like(readClaims(token), { aud: GCLOUD_CLIENT_ID, email: 'ann@acme.example', hd: 'acme.example' })
 })
 
+test('of a token that issue made the record says where it came from', async (t) => {
+  const { server, order, get } = await startControlled(t)
+  const audience = 'http://ledger:8080'
+  const { token } = (await order('control/issue', { audience })).json()
+  const headers = { Host: 'ledger', Authorization: `Bearer ${token}` }
+  await ask(server.front?.urls[0] ?? '', '/', { headers })
+  t.like((await get('requests')).hops, [{ account: EMAIL, token: { caller: 'a test', identity: EMAIL, audience } }])
+})
+
 test('reset empties requests, counts, grants, failures and cached tokens, says how many, and nothing else', async (t) => {
   const { server, order, identity, get } = await startControlled(t)
   const before = (await identity('https://a.example')).body

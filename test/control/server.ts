@@ -12,7 +12,11 @@ export async function startControlled(
   t: ExecutionContext,
   own: { controlSecret: string | undefined } = { controlSecret: SECRET },
 ) {
-  const gates = [{ host: 'shop', upstream: 'http://127.0.0.1:1', invoker: ['allUsers'] }]
+  const upstream = 'http://127.0.0.1:1'
+  const gates = [
+    { host: 'shop', upstream, invoker: ['allUsers'] },
+    { host: 'ledger', upstream, audience: ['http://ledger:8080'], invoker: [`serviceAccount:${EMAIL}`] },
+  ]
   const options = { port: 0, source: 'local', serviceAccount: EMAIL, gates, gatePort: 0 }
   const server = await startServer({ settings: settle({ options }), env: {}, frontGates: true, ...own })
   t.teardown(() => server.close())

@@ -57,6 +57,16 @@ const REFUSED = {
   audience: '',
 } as unknown as Partial<GateEvent>
 
+test('the address of a request for a token is the same for the same request and outcome', (t) => {
+  const [one, other] = [start(), start()]
+  one.ask({ caller: 'web' })
+  for (const { ask } of [one, other]) ask({ result: 'error', status: 403, code: 'PERMISSION' })
+  const addresses = [one, other].map(({ record }) => record.changes().asked.map(({ address }) => address))
+  t.is(addresses[0]?.[1], addresses[1]?.[0])
+  t.not(addresses[0]?.[0], addresses[0]?.[1])
+  t.regex(addresses[0]?.[0] ?? '', /^asked-[0-9a-f]{8}$/)
+})
+
 test('a call is one row: who connected, the account of its token, and when the caller asked for one', (t) => {
   const { record, ask, call, now, advance } = start()
   ask({ result: 'mint' })

@@ -104,7 +104,7 @@ const LINES: [name: string, event: SidemintEvent, text: string, record: object][
   [
     'a failure',
     failed(),
-    'WARN identity 403 orders -> https://billing.example as orders@acme-dev PERMISSION: no permission. Fix: ask',
+    'WARN identity 403 orders -> https://billing.example as orders@acme-dev PERMISSION: no permission. Fix: ask. See /_sidemint/#asked-463e7ff2',
     { level: 'warn', status: 403, code: 'PERMISSION', reason: 'no permission. Fix: ask', result: 'error' },
   ],
   [
@@ -113,8 +113,8 @@ const LINES: [name: string, event: SidemintEvent, text: string, record: object][
       ...failed({ audience: '', identity: '', status: 400, reason: 'non-empty audience parameter required' }),
       code: '',
     },
-    'WARN identity 400 orders -> (no audience) non-empty audience parameter required',
-    { status: 400 },
+    'WARN identity 400 orders -> (no audience) non-empty audience parameter required. See /_sidemint/#asked-72fa334f',
+    { status: 400, page: '/_sidemint/#asked-72fa334f' },
   ],
   [
     'a refresh',
