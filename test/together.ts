@@ -9,7 +9,10 @@ import type { TestFn } from 'ava'
 export const TOGETHER = {
   ground: ['.', 'core', 'env', 'http', 'issuer', 'mutate', 'observe'],
   gate: ['gate'],
-  middle: ['config', 'identity', 'metadata', 'mint', 'simulate'],
+  middle: ['config', 'identity', 'metadata', 'simulate'],
+  mint: ['mint'],
+  /** In an empty working directory, where no settings and no stack lie. */
+  doctor: ['doctor'],
   top: [],
 } as const satisfies Record<string, readonly string[]>
 

@@ -35,8 +35,9 @@ export async function readCredentials(env: NodeJS.ProcessEnv): Promise<Credentia
 }
 
 /** Gets an access token with the credential, and throws it away. */
-export async function checkRefresh({ place, adc, universe }: CredentialFile): Promise<Finding[]> {
-  return adc === undefined ? [] : [await refresh(place, rootOf(adc.credential), universe)]
+export async function checkRefresh(file: CredentialFile, env: NodeJS.ProcessEnv): Promise<Finding[]> {
+  const { place, adc, universe } = file
+  return adc === undefined ? [] : [await refresh(place, rootOf(adc.credential), universe, env)]
 }
 
 /**
@@ -47,10 +48,12 @@ async function refresh(
   place: AdcPlace,
   credential: Exclude<Credential, { kind: 'impersonated' }>,
   universe: string,
+  env: NodeJS.ProcessEnv,
 ): Promise<Finding> {
   const check = 'refresh'
   const { createMinter } = await import('../mint/google/mint.ts')
   const { mint } = createMinter({
+    env,
     credential,
     universe,
     quotaProject: undefined,

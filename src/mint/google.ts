@@ -9,7 +9,7 @@ import { type Credentials, createCredentials } from './credentials.ts'
 import type { Minter, MinterOptions, Speaker } from './google/mint.ts'
 
 export interface GoogleSourceOptions {
-  /** Where the standard variables are read from. */
+  /** Where the standard variables, the proxy's too, are read from. */
   env: NodeJS.ProcessEnv
   /** Default: those that `env` points to. */
   credentials?: Credentials
@@ -89,7 +89,7 @@ function createMinters(options: GoogleSourceOptions): (adc: Adc) => Promise<Mint
 
   function load({ credential, quotaProject, universe }: Adc): Promise<Minter> {
     const project = named ?? quotaProject
-    const common = { allowUserTokens, bounds, onDate, now }
+    const common = { env, allowUserTokens, bounds, onDate, now }
     return loadMinter({ ...common, credential, universe, quotaProject: project })
   }
 

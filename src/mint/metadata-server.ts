@@ -41,6 +41,7 @@ export function createMetadataSource(options: MetadataSourceOptions): MetadataSo
       holder,
     }
     return createMinter({
+      env,
       credential: { kind: 'machine', client },
       universe: universeOf(undefined, env),
       quotaProject,

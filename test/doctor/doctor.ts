@@ -22,7 +22,7 @@ export interface Outcome {
 /** What runs it, and in which directory. */
 type Runner = (argv: string[], env: NodeJS.ProcessEnv, piped: string, home: string) => Promise<Outcome>
 
-/** Runs with an empty HOME and no variable but those given. */
+/** Runs with an empty HOME, no variable but those given, and no program of this host: Docker takes longer than all else. */
 export async function doctor(
   t: ExecutionContext,
   flags: string[],
@@ -32,7 +32,7 @@ export async function doctor(
 ): Promise<Outcome> {
   const home = mkdtempSync(join(tmpdir(), 'sidemint-doctor-'))
   t.teardown(() => rmSync(home, { recursive: true, force: true }))
-  return runner(['doctor', ...flags], { HOME: home, PATH: process.env.PATH, ...env }, piped, home)
+  return runner(['doctor', ...flags], { HOME: home, PATH: '/nonexistent', ...env }, piped, home)
 }
 
 /** The findings of `--json`. */
@@ -84,7 +84,7 @@ export async function inAProcess(
   return { exitCode: child.exitCode, stdout: (stdout ?? []).join(''), stderr: (stderr ?? []).join('') }
 }
 
-/** Makes an empty directory the working one, for the tests of a file. */
+/** Makes an empty directory the working one, for the tests of a process. */
 export function workInEmptyDirectory(): () => void {
   const directory = mkdtempSync(join(tmpdir(), 'sidemint-doctor-'))
   process.chdir(directory)

@@ -96,7 +96,9 @@ export interface FakeGoogle extends Credentials {
   dir: string
   /** For a child process: HTTPS_PROXY, NO_PROXY and NODE_EXTRA_CA_CERTS. */
   env: Record<string, string>
-  /** The same for this process, taken back on close. */
+  /** Lets this process trust its CA, to the end. A source is led to the proxy by `env`. */
+  trust(): void
+  /** The variables for this process, and only its CA; taken back on close. */
   applyEnv(): void
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -235,8 +237,9 @@ export async function startFakeGoogle(options: FakeGoogleOptions = {}): Promise<
     tlsPort,
     dir,
     env,
+    trust: () => trust(authority.caPem),
     applyEnv() {
-      undo.push(trust(authority.caPem), setEnv({ HTTPS_PROXY: env.HTTPS_PROXY, NO_PROXY: env.NO_PROXY }))
+      undo.push(trustAlone(authority.caPem), setEnv({ HTTPS_PROXY: env.HTTPS_PROXY, NO_PROXY: env.NO_PROXY }))
     },
     close,
     [Symbol.asyncDispose]: close,
@@ -267,8 +270,14 @@ function watch(servers: NetServer[]): Set<Socket> {
   return sockets
 }
 
-/** Nobody else: reading the hundred and fifty that Node.js knows takes longer than a mint. */
-function trust(caPem: string): () => void {
+/** Those of the tests of this process, and nobody else: reading the hundred and fifty that Node.js knows takes longer than a mint. */
+const trusted = new Set<string>()
+
+function trust(caPem: string): void {
+  if (!trusted.has(caPem)) setDefaultCACertificates([...trusted.add(caPem)])
+}
+
+function trustAlone(caPem: string): () => void {
   const before = getCACertificates('default')
   setDefaultCACertificates([caPem])
   return () => setDefaultCACertificates(before)

@@ -34,11 +34,11 @@ const PATHS = [
 /** Sends `cases` odd requests and odd answers to a server, and asks it plainly now and then. */
 export async function fuzz(t: ExecutionContext, seed: number, cases: number): Promise<void> {
   await using google = await startFakeGoogle()
-  google.applyEnv()
+  google.trust()
   google.grant(ANN, CREATOR, ORDERS)
   const server = await startServer({
     settings: settle({ options: { port: 0, source: 'google', impersonateServiceAccount: [ORDERS] } }),
-    env: { GOOGLE_APPLICATION_CREDENTIALS: google.write('ann.json', google.userLogin(ANN)) },
+    env: { ...google.env, GOOGLE_APPLICATION_CREDENTIALS: google.write('ann.json', google.userLogin(ANN)) },
     bounds: BOUNDS,
   })
   t.teardown(() => server.close())

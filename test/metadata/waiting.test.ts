@@ -216,12 +216,12 @@ test('a server that stops answers what is held within its grace, with the value 
 
 test.serial('another login wakes whoever waits for the account', async (t) => {
   await using google = await startFakeGoogle()
-  google.applyEnv()
+  google.trust()
   const clock = createClock()
   const file = google.write('adc.json', await google.serviceAccountKey('one@acme-dev.iam.gserviceaccount.com'))
   const server = await startServer({
     settings: settle({ options: { port: 0, source: 'google' } }),
-    env: { GOOGLE_APPLICATION_CREDENTIALS: file },
+    env: { ...google.env, GOOGLE_APPLICATION_CREDENTIALS: file },
     now: clock.now,
   })
   t.teardown(() => server.close())

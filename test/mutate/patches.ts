@@ -43,7 +43,7 @@ export const SURVIVORS: readonly Patch[] = [
     file: 'src/mint/metadata-client.ts',
     find: 'signal, agent: false }',
     replace: 'signal }',
-    tests: ['test/mint/metadata-server.alone.test.ts'],
+    tests: ['test/mint/metadata-server.test.ts'],
   },
   {
     wrong: 'the audience http://x.run.app is taken for https://x.run.app',
@@ -92,7 +92,7 @@ export const SURVIVORS: readonly Patch[] = [
     file: 'src/core/watched-file.ts',
     find: 'Math.abs(atMs - lookedAtMs)',
     replace: '(atMs - lookedAtMs)',
-    tests: ['test/core/watched-file.test.ts', 'test/mint/credentials.alone.test.ts'],
+    tests: ['test/core/watched-file.test.ts', 'test/mint/credentials.test.ts'],
   },
   {
     wrong: 'a file that is replaced by one of the same size and time counts as the same',
@@ -190,14 +190,14 @@ export const SURVIVORS: readonly Patch[] = [
     file: 'src/mint/google/thrown.ts',
     find: 'status === 408 || ',
     replace: '',
-    tests: ['test/mint/google/faults.alone.test.ts'],
+    tests: ['test/mint/google/faults.test.ts'],
   },
   {
     wrong: 'the project of gcloud auth login is taken for one of the user',
     file: 'src/mint/google/failures.ts',
     find: '[ADC_PROJECT, GCLOUD_PROJECT]',
     replace: '[ADC_PROJECT] as readonly string[]',
-    tests: ['test/mint/google/faults.alone.test.ts'],
+    tests: ['test/mint/google/faults.test.ts'],
   },
   {
     wrong: 'in two shared networks the project of the wrong one names the caller',

@@ -156,7 +156,7 @@ test.serial(
   'delegates of the new set are used from then on, and cached tokens of an account that stays are kept',
   async (t) => {
     await using google = await startFakeGoogle()
-    google.applyEnv()
+    google.trust()
     google.grant(ANN, CREATOR, ORDERS)
     const settings = (delegates: string) => ({
       ...settle({
@@ -165,7 +165,7 @@ test.serial(
     })
     const server = await startServer({
       settings: settings(CI),
-      env: { GOOGLE_APPLICATION_CREDENTIALS: google.write('ann.json', google.userLogin(ANN)) },
+      env: { ...google.env, GOOGLE_APPLICATION_CREDENTIALS: google.write('ann.json', google.userLogin(ANN)) },
     })
     t.teardown(() => server.close())
     t.is(await whoAmI('127.0.0.1', server.url, 'https://a.example'), '403', 'Ann may not pass through CI')

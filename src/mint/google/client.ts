@@ -15,6 +15,8 @@ export interface Client {
 }
 
 export interface ClientOptions {
+  /** What a program that gives the subject token gets, and whether it is run. */
+  env: NodeJS.ProcessEnv
   transport: Transport
   iam: Iam
   /** The credential's universe: all hosts are in it. */

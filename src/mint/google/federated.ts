@@ -17,7 +17,7 @@ import { programSupplier, subjectTokenMissing } from './subject-token.ts'
 import { accessTokenOf } from './tokens.ts'
 
 export function createFederatedClient(json: FederatedCredential, options: ClientOptions): Client {
-  const { transport, universe, now } = options
+  const { env, transport, universe, now } = options
   const { credential_source: source } = json
   const url = tokenUrl(json.token_url, '/v1/token', universe)
   const { host } = new URL(url)
@@ -27,7 +27,7 @@ export function createFederatedClient(json: FederatedCredential, options: Client
     const common = { ...QUIET, ...json, token_url: url, scopes: [...scopes], transporter: transport.gaxios }
     if (source.environment_id !== undefined) return new AwsClient(common as unknown as AwsClientOptions)
     const { executable } = source
-    const supplied = executable && { subject_token_supplier: programSupplier(executable, json, transport) }
+    const supplied = executable && { subject_token_supplier: programSupplier(executable, json, { env, transport }) }
     const pool = supplied === undefined ? common : { ...common, credential_source: undefined, ...supplied }
     return new IdentityPoolClient(pool as unknown as IdentityPoolClientOptions)
   }

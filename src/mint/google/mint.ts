@@ -17,6 +17,8 @@ import { Refusal } from './refusal.ts'
 import { createTransport } from './transport.ts'
 
 export interface MinterOptions {
+  /** Where the proxy variables are read from, and whether a credential may run a program. */
+  env: NodeJS.ProcessEnv
   credential: Credential | Machine
   /** The universe of the credential. Default: googleapis.com. */
   universe?: string | undefined
@@ -52,10 +54,10 @@ interface ImpersonatedCredential extends Impersonation {
 }
 
 export function createMinter(options: MinterOptions): Minter {
-  const { credential, universe = DEFAULT_UNIVERSE, quotaProject, allowUserTokens, now, bounds, onDate } = options
-  const transport = createTransport({ bounds, universe, onDate })
+  const { credential, universe = DEFAULT_UNIVERSE, quotaProject, allowUserTokens, env, now, bounds, onDate } = options
+  const transport = createTransport({ env, bounds, universe, onDate })
   const iam = createIam({ transport, universe, quotaProject, now })
-  const clientOf = createClients({ transport, iam, universe, now })
+  const clientOf = createClients({ env, transport, iam, universe, now })
   const explained = createExplainer(clientOf, quotaProject)
   const { impersonate, bearerOf } = createImpersonate({ iam, clientOf, explained, now })
 

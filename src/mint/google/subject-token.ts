@@ -11,8 +11,8 @@ import { failure, type SidemintError } from '../../core/errors.ts'
 import { parseJson } from '../../core/json.ts'
 import { childEnv } from '../../env/child.ts'
 import type { CredentialSource, FederatedCredential } from '../adc.ts'
+import type { ClientOptions } from './client.ts'
 import { plain, Refusal } from './refusal.ts'
-import type { Transport } from './transport.ts'
 
 type SubjectProgram = NonNullable<CredentialSource['executable']>
 
@@ -22,24 +22,24 @@ const DEFAULT_TIMEOUT_MS = 30_000
 export function programSupplier(
   program: SubjectProgram,
   { audience, subject_token_type }: FederatedCredential,
-  transport: Transport,
+  { env, transport }: Pick<ClientOptions, 'env' | 'transport'>,
 ) {
   const { command, timeout_millis: timeout = DEFAULT_TIMEOUT_MS, output_file: file } = program
 
   async function run(): Promise<Answer | undefined> {
-    if (process.env.GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES !== '1') {
+    if (env.GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES !== '1') {
       throw missing(nameOf(program), 'GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES is not 1', ALLOW)
     }
     const [name = '', ...rest] = wordsOf(command)
-    const env = {
-      ...childEnv(process.env),
+    const told = {
+      ...childEnv(env),
       GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE: audience,
       GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE: subject_token_type,
       GOOGLE_EXTERNAL_ACCOUNT_INTERACTIVE: '0',
       ...(file === undefined ? {} : { GOOGLE_EXTERNAL_ACCOUNT_OUTPUT_FILE: file }),
     }
     const signal = transport.signal()
-    const running = promisify(execFile)(name, rest, { env, timeout, ...(signal ? { signal } : {}) })
+    const running = promisify(execFile)(name, rest, { env: told, timeout, ...(signal ? { signal } : {}) })
     // A program that ends with an error may have said why.
     const { stdout } = await running.catch((error: { stdout?: string }) => {
       if (parsed(error.stdout ?? '')?.success === false) return { stdout: error.stdout ?? '' }

@@ -36,6 +36,8 @@ const OURS = {
 } as const
 
 export interface TransportOptions {
+  /** Where the proxy variables are read from. */
+  env: NodeJS.ProcessEnv
   bounds: Bounds
   /** Whose hosts are Google's. */
   universe: string
@@ -43,7 +45,7 @@ export interface TransportOptions {
   onDate: (googleMs: number) => void
 }
 
-export function createTransport({ bounds, universe, onDate }: TransportOptions): Transport {
+export function createTransport({ env, bounds, universe, onDate }: TransportOptions): Transport {
   const totals = new AsyncLocalStorage<AbortSignal>()
   const connections = createConnections(hasAnswer)
 
@@ -58,7 +60,7 @@ export function createTransport({ bounds, universe, onDate }: TransportOptions):
       const url = new URL(String(options.url))
       const attempt = (agent: Agent) =>
         timed(bounds, total, (signal) => this.#attempt<T>({ ...options, ...OURS, agent, signal }, url))
-      const to = { url, proxy: proxyFor(url) }
+      const to = { url, proxy: proxyFor(url, env) }
       const isWorthRetrying = createRetryRule()
       try {
         return await retrying(bounds, total, isWorthRetrying, () => connections.use(to, total, attempt))

@@ -156,7 +156,7 @@ const table: string[][] = []
 
 test.before(async () => {
   google = await startFakeGoogle()
-  google.applyEnv()
+  google.trust()
 })
 
 test.after.always(() => google.close())
@@ -173,7 +173,7 @@ async function serve({ settings, env }: Setup, bounds: Bounds, now = Date.now) {
   }
   const server = await startServer({
     settings: settle({ options: { port: 0, ...settings } }),
-    env,
+    env: { ...google.env, ...env },
     bounds,
     now,
     events,

@@ -13,7 +13,7 @@ import { recordEvents } from '../recorder.ts'
 async function startGoogle(t: ExecutionContext): Promise<FakeGoogle> {
   const google = await startFakeGoogle()
   t.teardown(google.close)
-  google.applyEnv()
+  google.trust()
   google.grant(ANN, CREATOR, ORDERS)
   google.grant(CI, CREATOR, MIDDLE)
   google.grant(MIDDLE, CREATOR, ORDERS)
@@ -24,7 +24,7 @@ async function start(t: ExecutionContext, google: FakeGoogle, adc: Adc | string,
   const path = google.write(`${crypto.randomUUID()}.json`, adc)
   const server = await startServer({
     settings: settle({ options: { port: 0, source: 'google', ...options } }),
-    env: { GOOGLE_APPLICATION_CREDENTIALS: path },
+    env: { ...google.env, GOOGLE_APPLICATION_CREDENTIALS: path },
     bounds: { attemptMs: 20_000, totalMs: 40_000, retryDelaysMs: [5, 10] },
     warmUp: true,
   })

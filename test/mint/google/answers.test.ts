@@ -16,7 +16,7 @@ let google: FakeGoogle
 
 test.before(async () => {
   google = await startFakeGoogle()
-  google.applyEnv()
+  google.trust()
   google.grant(ANN, CREATOR, ORDERS)
   google.grant((await google.workloadProvider()).principal('workload'), CREATOR, ORDERS)
   google.grant(google.workforcePrincipal('eve'), CREATOR, ORDERS)
@@ -28,7 +28,11 @@ const options = { delegatesOf: () => [], onDate: () => {}, now: Date.now, bounds
 
 function sourceOf(adc: object) {
   const path = google.write(`adc-${crypto.randomUUID()}.json`, JSON.stringify(adc))
-  return createGoogleSource({ ...options, env: { GOOGLE_APPLICATION_CREDENTIALS: path }, allowUserTokens: false })
+  return createGoogleSource({
+    ...options,
+    env: { ...google.env, GOOGLE_APPLICATION_CREDENTIALS: path },
+    allowUserTokens: false,
+  })
 }
 
 async function failureOf(t: ExecutionContext, minting: Promise<unknown>): Promise<SidemintError> {
@@ -161,7 +165,7 @@ test.serial('250 new audiences at once share at most 16 connections through the 
   const path = google.write('many.json', google.userLogin(ANN))
   const source = createGoogleSource({
     ...options,
-    env: { GOOGLE_APPLICATION_CREDENTIALS: path },
+    env: { ...google.env, GOOGLE_APPLICATION_CREDENTIALS: path },
     allowUserTokens: false,
     bounds: { attemptMs: 20_000, totalMs: 40_000, retryDelaysMs: [] },
   })
@@ -181,7 +185,7 @@ test.serial('waiting for a connection does not count against an attempt', async 
   const path = google.write('waiting.json', google.userLogin(ANN))
   const source = createGoogleSource({
     ...options,
-    env: { GOOGLE_APPLICATION_CREDENTIALS: path },
+    env: { ...google.env, GOOGLE_APPLICATION_CREDENTIALS: path },
     allowUserTokens: false,
     bounds: { attemptMs: 2_400, totalMs: 40_000, retryDelaysMs: [] },
   })

@@ -12,21 +12,20 @@ const email = (name: string) => `${name}@acme-dev.iam.gserviceaccount.com`
 const [ORDERS, SHARED, BILLING] = [email('orders'), email('shared'), email('billing')]
 
 const clock = createClock(Date.now())
-const stand = await startStand(
-  {
-    identities: [
-      { serviceAccount: ORDERS, accounts: [SHARED] },
-      { serviceAccount: BILLING, callers: ['10.9.9.9'] },
-    ],
-  },
-  clock.now,
-)
+let stand: Stand
+let token: string
+test.before(async () => {
+  const identities = [
+    { serviceAccount: ORDERS, accounts: [SHARED] },
+    { serviceAccount: BILLING, callers: ['10.9.9.9'] },
+  ]
+  stand = await startStand({ identities }, clock.now)
+  token = await bearerOf(stand)
+})
+test.after.always(() => stand.close())
 
 const bearerOf = async ({ server }: Stand, account = 'default') =>
   JSON.parse((await ask(server.url, `${V1}/instance/service-accounts/${account}/token`)).body).access_token
-
-const token = await bearerOf(stand)
-test.after.always(() => stand.close())
 
 function iam(
   account: string,

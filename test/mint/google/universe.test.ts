@@ -16,7 +16,7 @@ let google: FakeGoogle
 
 test.before(async () => {
   google = await startFakeGoogle({ universes: [UNIVERSE] })
-  google.applyEnv()
+  google.trust()
 })
 
 test.after.always(() => google.close())
@@ -24,7 +24,7 @@ test.after.always(() => google.close())
 function sourceOf(adc: object, { env = {}, delegates = [] as string[], allowUserTokens = false } = {}) {
   const path = google.write(`adc-${crypto.randomUUID()}.json`, JSON.stringify(adc))
   return createGoogleSource({
-    env: { GOOGLE_APPLICATION_CREDENTIALS: path, ...env },
+    env: { ...google.env, GOOGLE_APPLICATION_CREDENTIALS: path, ...env },
     delegatesOf: () => delegates,
     allowUserTokens,
     onDate: () => {},
@@ -157,7 +157,7 @@ test.serial('the metadata tree shows the universe of the credentials, and their 
   const path = google.write('key.json', JSON.stringify(await google.universe(UNIVERSE).serviceAccountKey(ORDERS)))
   const server = await startServer({
     settings: settle({ options: { port: 0, source: 'google' } }),
-    env: { GOOGLE_APPLICATION_CREDENTIALS: path },
+    env: { ...google.env, GOOGLE_APPLICATION_CREDENTIALS: path },
   })
   t.teardown(() => server.close())
   const { body } = await ask(server.url, '/computeMetadata/v1/universe/universe-domain')

@@ -19,15 +19,30 @@ let google: FakeGoogle
 
 test.before(async () => {
   google = await startFakeGoogle()
-  google.applyEnv()
+  google.trust()
   google.grant(ANN, CREATOR, ORDERS)
 })
 
 test.after.always(() => google.close())
 
-function source({ now = Date.now, onDate = (_: number) => {}, attemptMs = 20_000, totalMs = 40_000 } = {}) {
+interface Options {
+  /** The way to Google; default through its proxy. */
+  way?: NodeJS.ProcessEnv
+  now?: () => number
+  onDate?: (ms: number) => void
+  attemptMs?: number
+  totalMs?: number
+}
+
+function source({
+  way = google.env,
+  now = Date.now,
+  onDate = () => {},
+  attemptMs = 20_000,
+  totalMs = 40_000,
+}: Options = {}) {
   return createGoogleSource({
-    env: { GOOGLE_APPLICATION_CREDENTIALS: google.write(`${crypto.randomUUID()}.json`, google.userLogin(ANN)) },
+    env: { ...way, GOOGLE_APPLICATION_CREDENTIALS: google.write(`${crypto.randomUUID()}.json`, google.userLogin(ANN)) },
     delegatesOf: () => [],
     allowUserTokens: false,
     onDate,
@@ -40,18 +55,6 @@ async function failureOf(t: ExecutionContext, minting: Promise<unknown>): Promis
   const error = (await t.throwsAsync(minting)) as SidemintError
   for (const secret of google.secrets) t.false(inspect(error, { depth: null, showHidden: true }).includes(secret))
   return error
-}
-
-/** Runs with another proxy, or none. */
-async function withProxy<T>(url: string | undefined, run: () => Promise<T>): Promise<T> {
-  const before = process.env.HTTPS_PROXY
-  if (url === undefined) delete process.env.HTTPS_PROXY
-  else process.env.HTTPS_PROXY = url
-  try {
-    return await run()
-  } finally {
-    process.env.HTTPS_PROXY = before
-  }
 }
 
 test.serial('a certificate that nobody trusts is told with its way out, and not asked for again', async (t) => {
@@ -67,8 +70,9 @@ test.serial('a certificate that nobody trusts is told with its way out, and not 
   t.is(google.calls.length, before)
 })
 
-test.serial('a proxy that is away is named without its password', async (t) => {
-  const error = await withProxy('http://ann:hunter2@127.0.0.1:1', () => failureOf(t, source().mint(REQUEST)))
+test('a proxy that is away is named without its password', async (t) => {
+  const way = { HTTPS_PROXY: 'http://ann:hunter2@127.0.0.1:1' }
+  const error = await failureOf(t, source({ way }).mint(REQUEST))
   t.like(error, { code: 'NETWORK_DOWN', status: 503 })
   t.is(error.message, 'oauth2.googleapis.com cannot be reached (ECONNREFUSED, through the proxy 127.0.0.1:1)')
   t.is(
@@ -87,7 +91,7 @@ const REFUSALS: [answer: string, reason: string, status: number, asked: number][
   ['220 mail.corp ESMTP', 'it does not speak HTTP as a proxy does', 403, 1],
 ]
 for (const [answer, reason, status, times] of REFUSALS) {
-  test.serial(`a proxy that does not connect is named, and not Google: ${reason}`, async (t) => {
+  test(`a proxy that does not connect is named, and not Google: ${reason}`, async (t) => {
     let asked = 0
     const proxy = createServer((socket) => {
       asked += 1
@@ -96,7 +100,8 @@ for (const [answer, reason, status, times] of REFUSALS) {
     await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
     t.teardown(() => proxy.close())
     const { port } = proxy.address() as { port: number }
-    const error = await withProxy(`http://ann:hunter2@127.0.0.1:${port}`, () => failureOf(t, source().mint(REQUEST)))
+    const way = { HTTPS_PROXY: `http://ann:hunter2@127.0.0.1:${port}` }
+    const error = await failureOf(t, source({ way }).mint(REQUEST))
     t.like(error, { code: 'PROXY_REFUSED', status })
     t.is(error.message, `the proxy 127.0.0.1:${port} did not connect to oauth2.googleapis.com: ${reason}`)
     t.regex(error.fix, /HTTPS_PROXY=http:/)
@@ -111,14 +116,8 @@ const WAYS: [variables: NodeJS.ProcessEnv, message: RegExp][] = [
   [{ ALL_PROXY: 'socks5://ann:hunter2@127.0.0.1:1' }, /^the variable ALL_PROXY does not name a usable proxy: SOCKS/],
 ]
 for (const [variables, message] of WAYS) {
-  test.serial(`the way to Google is the one that the variables name: ${JSON.stringify(variables)}`, async (t) => {
-    const before = { ...process.env }
-    delete process.env.HTTPS_PROXY
-    Object.assign(process.env, variables)
-    const error = await failureOf(t, source({ totalMs: 8_000 }).mint(REQUEST)).finally(() => {
-      for (const name of Object.keys(variables)) delete process.env[name]
-      Object.assign(process.env, before)
-    })
+  test(`the way to Google is the one that the variables name: ${JSON.stringify(variables)}`, async (t) => {
+    const error = await failureOf(t, source({ way: variables, totalMs: 8_000 }).mint(REQUEST))
     t.regex(error.message, message)
     t.notRegex(error.message, /hunter2/)
   })
@@ -144,8 +143,8 @@ test.serial(
   },
 )
 
-test.serial('without a proxy and without a network, the reason names the host', async (t) => {
-  const error = await withProxy(undefined, () => failureOf(t, source({ totalMs: 8_000 }).mint(REQUEST)))
+test('without a proxy and without a network, the reason names the host', async (t) => {
+  const error = await failureOf(t, source({ way: {}, totalMs: 8_000 }).mint(REQUEST))
   t.is(error.status, 503)
   t.regex(error.message, /oauth2\.googleapis\.com/)
 })

@@ -4,9 +4,12 @@ import { dirname, join } from 'node:path'
 import { type ConnectionOptions, connect, createSecureContext, createServer } from 'node:tls'
 import test from 'ava'
 import { signLeaf } from './leaf.ts'
-import { call, startStand } from './stand.ts'
+import { call, type Stand, startStand } from './stand.ts'
 
-const stand = await startStand()
+let stand: Stand
+test.before(async () => {
+  stand = await startStand()
+})
 test.after.always(() => stand.close())
 
 const CERTS = 'https://www.googleapis.com/oauth2/v3/certs'

@@ -15,7 +15,7 @@ let google: FakeGoogle
 
 test.before(async () => {
   google = await startFakeGoogle()
-  google.applyEnv()
+  google.trust()
 })
 
 test.after.always(() => google.close())
@@ -30,7 +30,7 @@ interface Options {
 function sourceOf(adc: object, { env = {}, delegates = [], allowUserTokens = false, now = Date.now }: Options = {}) {
   const path = google.write(`adc-${crypto.randomUUID()}.json`, JSON.stringify(adc))
   return createGoogleSource({
-    env: { GOOGLE_APPLICATION_CREDENTIALS: path, ...env },
+    env: { ...google.env, GOOGLE_APPLICATION_CREDENTIALS: path, ...env },
     delegatesOf: () => delegates,
     allowUserTokens,
     onDate: () => {},

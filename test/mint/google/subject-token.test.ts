@@ -13,19 +13,22 @@ let google: FakeGoogle
 
 test.before(async () => {
   google = await startFakeGoogle()
-  google.applyEnv()
+  google.trust()
   const provider = await google.workloadProvider()
   google.grant(provider.principal('robot'), CREATOR, ORDERS)
-  process.env.GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES = '1'
 })
 
 test.after.always(() => google.close())
 
 /** A credential whose subject token comes from there. */
-async function source(credential_source: object, totalMs = 10_000) {
+async function source(credential_source: object, totalMs = 10_000, allowed = '1') {
   const adc = { ...(await google.externalAccount({ from: 'file', subject: 'robot' })), credential_source }
   return createGoogleSource({
-    env: { GOOGLE_APPLICATION_CREDENTIALS: google.write(`${crypto.randomUUID()}.json`, adc) },
+    env: {
+      ...google.env,
+      GOOGLE_APPLICATION_CREDENTIALS: google.write(`${crypto.randomUUID()}.json`, adc),
+      GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES: allowed,
+    },
     delegatesOf: () => [],
     allowUserTokens: false,
     onDate: () => {},
@@ -47,8 +50,8 @@ async function answerOf(more: object = {}): Promise<string> {
   return JSON.stringify({ version: 1, success: true, token_type, id_token, ...more })
 }
 
-async function failureOf(t: ExecutionContext, credentialSource: object, totalMs?: number): Promise<SidemintError> {
-  const minting = (await source(credentialSource, totalMs)).mint(REQUEST)
+async function failureOf(t: ExecutionContext, credentialSource: object, totalMs?: number, allowed?: string) {
+  const minting = (await source(credentialSource, totalMs, allowed)).mint(REQUEST)
   const error = (await t.throwsAsync(minting, { instanceOf: SidemintError })) as SidemintError
   t.notRegex(`${error.message} ${error.fix}`, /eyJ/)
   return error
@@ -130,10 +133,8 @@ test('a program that hangs is ended with the mint', async (t) => {
   t.is(statSync(mark).size, size)
 })
 
-test.serial('a program is run only where that is allowed', async (t) => {
-  delete process.env.GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES
-  const error = await failureOf(t, { executable: { command: program('process.exit(0)') } })
-  process.env.GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES = '1'
+test('a program is run only where that is allowed', async (t) => {
+  const error = await failureOf(t, { executable: { command: program('process.exit(0)') } }, undefined, '')
   t.regex(error.message, /GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES is not 1/)
   t.regex(error.fix, /^set GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1 where sidemint runs/)
 })

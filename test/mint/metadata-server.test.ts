@@ -17,14 +17,14 @@ let google: FakeGoogle
 
 test.before(async () => {
   google = await startFakeGoogle()
-  google.applyEnv()
+  google.trust()
 })
 
 test.after.always(() => google.close())
 
 function source(host = google.metadata.host, delegates: readonly string[] = []) {
   return createMetadataSource({
-    env: {},
+    env: google.env,
     host,
     delegatesOf: () => delegates,
     onDate: () => {},

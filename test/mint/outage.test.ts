@@ -13,7 +13,7 @@ let google: FakeGoogle
 
 test.before(async () => {
   google = await startFakeGoogle()
-  google.applyEnv()
+  google.trust()
   google.grant(ANN, CREATOR, ORDERS)
 })
 
@@ -34,7 +34,7 @@ for (const [title, fault, bounds] of OUTAGES) {
       const path = google.write(`${crypto.randomUUID()}.json`, google.userLogin(ANN))
       const server = await startServer({
         settings: settle({ options: { port: 0, source: 'google', impersonateServiceAccount: [ORDERS] } }),
-        env: { GOOGLE_APPLICATION_CREDENTIALS: path },
+        env: { ...google.env, GOOGLE_APPLICATION_CREDENTIALS: path },
         now: clock.now,
         bounds,
       })
@@ -73,7 +73,7 @@ test.serial('a mint that is under way at the end of the grace is told that the s
   const path = google.write(`${crypto.randomUUID()}.json`, google.userLogin(ANN))
   const server = await startServer({
     settings: settle({ options: { port: 0, source: 'google', impersonateServiceAccount: [ORDERS] } }),
-    env: { GOOGLE_APPLICATION_CREDENTIALS: path },
+    env: { ...google.env, GOOGLE_APPLICATION_CREDENTIALS: path },
   })
   const cancel = google.fault({ kind: 'hang' })
   const before = google.calls.length
@@ -92,7 +92,7 @@ test.serial('a clock that is set back during an outage lengthens no access token
   const path = google.write(`${crypto.randomUUID()}.json`, google.userLogin(ANN))
   const server = await startServer({
     settings: settle({ options: { port: 0, source: 'google', impersonateServiceAccount: [ORDERS] } }),
-    env: { GOOGLE_APPLICATION_CREDENTIALS: path },
+    env: { ...google.env, GOOGLE_APPLICATION_CREDENTIALS: path },
     now: clock.now,
   })
   t.teardown(() => server.close())

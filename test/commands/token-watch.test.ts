@@ -26,11 +26,11 @@ test('over two hours in which Google fails again and again, the file never has l
   const clock = createClock(Date.now())
   const google = await startFakeGoogle({ now: clock.now })
   t.teardown(() => google.close())
-  google.applyEnv()
+  google.trust()
   google.grant(ANN, CREATOR, ORDERS)
   const server = await startServer({
     settings: settle({ options: { port: 0, source: 'google', impersonateServiceAccount: [ORDERS] } }),
-    env: { GOOGLE_APPLICATION_CREDENTIALS: google.write('adc.json', google.userLogin(ANN)) },
+    env: { ...google.env, GOOGLE_APPLICATION_CREDENTIALS: google.write('adc.json', google.userLogin(ANN)) },
     now: clock.now,
     bounds: { attemptMs: 20_000, totalMs: 40_000, retryDelaysMs: [1, 2] },
   })

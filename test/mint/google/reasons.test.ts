@@ -15,7 +15,7 @@ let google: FakeGoogle
 
 test.before(async () => {
   google = await startFakeGoogle()
-  google.applyEnv()
+  google.trust()
   google.grant(ANN, CREATOR, ORDERS)
 })
 
@@ -23,7 +23,10 @@ test.after.always(() => google.close())
 
 function sourceOf(adc: object) {
   return createGoogleSource({
-    env: { GOOGLE_APPLICATION_CREDENTIALS: google.write(`${crypto.randomUUID()}.json`, JSON.stringify(adc)) },
+    env: {
+      ...google.env,
+      GOOGLE_APPLICATION_CREDENTIALS: google.write(`${crypto.randomUUID()}.json`, JSON.stringify(adc)),
+    },
     delegatesOf: () => [],
     allowUserTokens: false,
     onDate: () => {},

@@ -13,7 +13,10 @@ import { call, type Stand, startProxy, startStand } from './stand.ts'
 const AUDIENCE = 'https://billing.example'
 const EMAIL = 'default@sidemint-local.iam.gserviceaccount.com'
 
-const stand = await startStand()
+let stand: Stand
+test.before(async () => {
+  stand = await startStand()
+})
 test.after.always(() => stand.close())
 
 const identity = async ({ server }: Stand, audience = AUDIENCE) =>

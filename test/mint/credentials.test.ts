@@ -22,7 +22,7 @@ let google: FakeGoogle
 
 test.before(async () => {
   google = await startFakeGoogle()
-  google.applyEnv()
+  google.trust()
 })
 
 test.after.always(() => google.close())
@@ -37,7 +37,7 @@ async function serve(t: ExecutionContext, options: Record<string, unknown> = {})
   events.subscribe((event) => void seen.push(event))
   const server = await startServer({
     settings: settle({ options: { port: 0, source: 'google', ...options } }),
-    env: { GOOGLE_APPLICATION_CREDENTIALS: path },
+    env: { ...google.env, GOOGLE_APPLICATION_CREDENTIALS: path },
     now: clock.now,
     events,
     bounds: { attemptMs: 2_000, totalMs: 4_000, retryDelaysMs: [5, 10] },
@@ -214,7 +214,7 @@ test.serial(
     const { now, advance } = createClock(Date.now())
     const server = await startServer({
       settings: settle({ options: { port: 0, source: 'google' } }),
-      env: { GOOGLE_APPLICATION_CREDENTIALS: path },
+      env: { ...google.env, GOOGLE_APPLICATION_CREDENTIALS: path },
       now,
     })
     t.teardown(() => server.close())
