@@ -50,7 +50,7 @@ export function createActs({ callers, port, gatePort, google }: Subject, random:
 
   function complain(what: string): void {
     wrong.count += 1
-    if (wrong.first.length < 20) wrong.first.push(what)
+    if (wrong.first.length < 20) wrong.first.push(what.replace(/<[^>]*>|\s+/g, ' ').slice(0, 400))
   }
 
   function agentOf(address: string): Agent {

@@ -22,7 +22,7 @@ if (!(minutes > 0) || !(perSecond > 0) || !Number.isInteger(seed)) {
   process.exit(2)
 }
 const soaked = await soak({ cli: values.cli, seconds: minutes * 60, perSecond, seed, say: console.log })
-const { done, checked, tookMs, machineLateMs, delayP99Ms, delayMostMs, mostDescriptors, mostResidentMiB } = soaked
+const { done, checked, tookMs, machineLateMs, delayP99Ms, delayMostMs, mostDescriptors } = soaked
 for (const [name, count] of Object.entries(done)) console.log(`${String(count).padStart(8)} ${name}`)
 const at = (share: number) => `${percentile(tookMs, share).toFixed(1)} ms`
 console.log(`${checked} tokens checked; a known audience's: half within ${at(0.5)}, 99 of 100 within ${at(0.99)}`)
@@ -30,7 +30,7 @@ console.log(`the clients' own timers were late by ${machineLateMs.toFixed(1)} ms
 if (machineLateMs > BUSY_MS) console.log('the machine was too busy to say how slow the server was')
 const delay = `half of the looks within ${percentile(delayP99Ms, 0.5).toFixed(1)} ms, at most ${delayMostMs.toFixed(1)} ms`
 console.log(`the event loop was late in one of a hundred: ${delay}`)
-console.log(`under load at most ${mostDescriptors} descriptors and ${mostResidentMiB.toFixed(1)} MiB`)
+console.log(`under load at most ${mostDescriptors} descriptors`)
 const faults = findFaults(soaked)
 for (const fault of faults) console.error(fault)
 console.log(faults.length === 0 ? 'nothing grew, and nothing was wrong' : `${faults.length} faults`)
