@@ -25,7 +25,7 @@ export function settingsJsonSchema(): JsonSchema {
   const described = Object.entries(properties).map(([name, property]) => {
     const { kind, help } = SETTINGS[name as SettingName]
     const value = property as JsonSchema
-    return [name, { description: help, ...(kind === 'list' ? { anyOf: [value, inOneText(value)] } : value) }]
+    return [name, { description: help, ...(kind === 'list' ? { anyOf: [value, inOneText(value)] } : beside(value)) }]
   })
   // A file that holds only comments is null.
   return {
@@ -34,6 +34,11 @@ export function settingsJsonSchema(): JsonSchema {
     type: ['object', 'null'] as never,
     properties: Object.fromEntries(described),
   }
+}
+
+/** Draft 7 reads nothing that stands beside a `$ref`, so no description. */
+function beside(value: JsonSchema): JsonSchema {
+  return value.$ref === undefined ? value : { allOf: [value] }
 }
 
 /** The form of a check by a function, and the message of a pattern. */

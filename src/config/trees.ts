@@ -11,13 +11,18 @@ export type Value = Scalar | readonly Scalar[]
 /** A user's values for the tree, by Google's own key names; null removes a key. */
 export type Overlay = { readonly [key: string]: Value | null | Overlay | readonly Overlay[] }
 
-export const overlay: v.GenericSchema<Overlay> = v.record(
+const NOT_AN_OBJECT = 'must be an object of values'
+/** valibot's `record` takes a list for an object, with the keys 0, 1 and so on. */
+export const overlay: v.GenericSchema<Overlay> = v.lazy((input) =>
+  Array.isArray(input) ? v.never(NOT_AN_OBJECT) : object,
+)
+const object = v.record(
   key,
   v.union(
-    [scalar, v.null(), v.array(scalar), v.array(v.lazy(() => overlay)), v.lazy(() => overlay)],
+    [scalar, v.null(), v.array(scalar), v.array(overlay), overlay],
     'must be a value, a list or an object of values; null removes a key',
   ),
-  'must be an object of values',
+  NOT_AN_OBJECT,
 ) as v.GenericSchema<Overlay>
 
 /** One entry of `identities:`. */
