@@ -31,7 +31,7 @@ depends_on:
   sidemint: { condition: service_healthy }
 volumes:
   - stand-in:${RECEIVER_DIRECTORY}:ro
-environment: # the line of its language; the others do no harm
+environment: # the line of its language; the others do no harm. PHP: curl.cainfo=${RECEIVER_DIRECTORY}/${STAND_IN_FILES.bundle} in php.ini
 ${variables.join('\n')}
 extra_hosts: # where sidemint has the address ${METADATA_ADDRESS}, on a network of both
 ${KEY_HOSTS.map((host) => `  - ${host}:${METADATA_ADDRESS}`).join('\n')}

@@ -2,13 +2,14 @@
 
 import { createHash, createVerify, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { cpSync, existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { testWith } from '../clients/toolchain.ts'
 import { installNode, installPython, ROOT } from './installs.ts'
 import { createNetwork, type Network } from './network.ts'
+import { codeOf } from './page.ts'
 import { EMAIL, startServer } from './server.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'sidemint-signed-'))
@@ -20,8 +21,9 @@ const MAKERS = {
     needs: ['npm'],
     async command() {
       const folder = join(scratch, 'node')
-      cpSync(join(import.meta.dirname, 'node'), folder, { recursive: true })
+      mkdirSync(folder, { recursive: true })
       writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
+      writeFileSync(join(folder, 'sign.js'), codeOf('Node.js, a signed URL'))
       const modules = join(await installNode('node-11'), 'node_modules')
       if (!existsSync(join(folder, 'node_modules'))) symlinkSync(modules, join(folder, 'node_modules'))
       return [process.execPath, join(folder, 'sign.js')]
@@ -30,7 +32,11 @@ const MAKERS = {
   },
   'Python, google-cloud-storage': {
     needs: ['python3'],
-    command: async () => [await installPython(), join(import.meta.dirname, 'python/sign.py')],
+    async command() {
+      const script = join(scratch, 'sign.py')
+      writeFileSync(script, codeOf('Python, a signed URL'))
+      return [await installPython(), script]
+    },
     variable: 'REQUESTS_CA_BUNDLE',
   },
 }
@@ -50,10 +56,17 @@ function stringToSign({ pathname, searchParams, host }: URL): string {
   return ['GOOG4-RSA-SHA256', searchParams.get('X-Goog-Date'), scope, hash].join('\n')
 }
 
-/** Makes one and verifies it by the account's certificate, as it is published in this network. */
-async function check(t: ExecutionContext, network: Network, command: readonly string[], env: Record<string, string>) {
+/** Makes one and verifies it by the account's certificate, as it is published in this network once `between` is over. */
+async function check(
+  t: ExecutionContext,
+  network: Network,
+  command: readonly string[],
+  env: Record<string, string>,
+  between: () => Promise<unknown> = async () => {},
+) {
   const url = new URL((await network.run(command, { HOME: scratch, ...env })).trim())
   t.is(url.searchParams.get('X-Goog-Credential')?.split('/')[0], EMAIL)
+  await between()
   const [ca = ''] = Object.values(env)
   const published = `https://www.googleapis.com/robot/v1/metadata/x509/${EMAIL}`
   const certificates = JSON.parse(await network.run(['curl', '--silent', '--show-error', '--cacert', ca, published]))
@@ -80,17 +93,21 @@ async function startGoogle(network: Network) {
 }
 
 for (const [name, { needs, command, variable }] of Object.entries(MAKERS)) {
-  testWith(needs, `${name}: its URL carries a signature that our published certificate verifies`, async (t) => {
-    t.timeout(240_000)
-    const making = await command()
-    const network = await createNetwork()
-    const server = await startServer(network)
-    t.teardown(async () => {
-      await server.close()
-      await network.close()
-    })
-    await check(t, network, making, { [variable]: join(server.directory, 'bundle.pem') })
-  })
+  testWith(
+    needs,
+    `${name}: its URL carries a signature that our published certificate verifies, also after a restart`,
+    async (t) => {
+      t.timeout(240_000)
+      const making = await command()
+      const network = await createNetwork()
+      const server = await startServer(network)
+      t.teardown(async () => {
+        await server.close()
+        await network.close()
+      })
+      await check(t, network, making, { [variable]: join(server.directory, 'bundle.pem') }, server.restart)
+    },
+  )
 
   testWith(needs, `${name}: the same code reaches signBlob with real credentials`, async (t) => {
     t.timeout(240_000)
