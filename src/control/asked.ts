@@ -17,12 +17,19 @@ export const FAIL_NEXT = objectOf({
   drop: v.optional(yesOrNo),
 })
 
-const CLAIMS = 'must be an object of claims'
+/** JSON.stringify, which the token is made with, fails at some thousand levels, and so does whoever reads it. */
+const MOST_LEVELS = 100
+const CLAIMS = `must be an object of claims, at most ${MOST_LEVELS} levels deep`
 const claims = v.pipe(
   v.unknown(),
-  v.check((value) => !Array.isArray(value), CLAIMS),
+  v.check((value) => !Array.isArray(value) && !isDeeper(value, MOST_LEVELS), CLAIMS),
   v.record(v.string(), v.unknown(), CLAIMS),
 )
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels === 0 || Object.values(value).some((member) => isDeeper(member, levels - 1))
+}
 
 const MOST_SECONDS = 1_000_000_000
 const SECONDS = `must be a whole number of seconds, at most ${MOST_SECONDS}`

@@ -198,7 +198,7 @@ export const SCHEMAS = {
       'audience?': { ...text, minLength: 1 },
       'serviceAccount?': { ...text, description: "Default: the server's default identity." },
       'user?': { ...text, description: "A person's email, in place of an audience: a token as gcloud has it." },
-      'claims?': { type: 'object', description: 'Laid over the claims.' },
+      'claims?': { type: 'object', description: 'Laid over the claims; at most 100 levels deep.' },
       'expiresInSeconds?': { type: 'integer', minimum: -1_000_000_000, maximum: 1_000_000_000, default: 3_600 },
     }),
     oneOf: [

@@ -114,6 +114,18 @@ test('DELETE empties what was asked, and leaves failures that were ordered', asy
   t.is((await identity('https://a.example')).status, 503)
 })
 
+/** That many objects, one in the other. */
+const nested = (levels: number) => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`
+
+test('claims may hold whatever JSON does, 100 levels deep, and name what no object should', async (t) => {
+  const { order } = await startControlled(t)
+  const claims = `{"deep":${nested(99)},"__proto__":{"polluted":true},"n":1e400,"\\u202e":"<b>\\u0000"}`
+  const { status, json } = await order('control/issue', `{"audience":"a","claims":${claims}}`)
+  t.is(status, 200)
+  t.is(JSON.stringify(readClaims(json().token)?.deep), nested(99))
+  t.false('polluted' in {})
+})
+
 test('a body that cannot be used is 400 with its reason, and orders nothing', async (t) => {
   const { order, identity } = await startControlled(t)
   const bodies: [path: string, body: unknown, reason: RegExp][] = [
@@ -132,6 +144,9 @@ test('a body that cannot be used is 400 with its reason, and orders nothing', as
     ['control/issue', { audience: 'a', user: 'ann@acme.example' }, /an audience or a user/],
     ['control/issue', { user: 'ann' }, /user must be an email/],
     ['control/issue', { audience: 'a', claims: [] }, /claims/],
+    ['control/issue', `{"audience":"a","claims":${nested(101)}}`, /claims must be .* at most 100 levels deep/],
+    ['control/issue', `{"audience":"a","claims":{"x":${'['.repeat(30_000)}${']'.repeat(30_000)}}}`, /claims/],
+    ['control/issue', '{"audience":"a","__proto__":{"user":"ann@acme.example"}}', /__proto__ unknown key/],
     ['control/issue', { audience: 'a', expiresInSeconds: 1e12 }, /expiresInSeconds must be/],
     ['control/reset', { tokens: true }, /tokens unknown key/],
   ]
