@@ -11,6 +11,7 @@ export const TOGETHER = {
   gate: ['gate'],
   middle: ['config', 'identity', 'metadata', 'simulate'],
   mint: ['mint'],
+  commands: ['commands', 'control'],
   /** In an empty working directory, where no settings and no stack lie. */
   doctor: ['doctor'],
   top: [],

@@ -4,11 +4,10 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { parse } from 'yaml'
 import { createEvents } from '../../src/core/events.ts'
-import { startCli } from '../command-line.ts'
 import { issuer, listen, listenGates, send, startService } from '../gate/stack.ts'
 import { ask } from '../http-client.ts'
 import { createRandom } from '../random.ts'
-import { freePort, run, scratch } from './run.ts'
+import { freePort, run, scratch, serving } from './run.ts'
 
 const SERVICES = ['web', 'orders', 'billing', 'ledger', 'mail', 'stock', 'search', 'users']
 const accountOf = (service: string) => `${service}@acme-dev.iam.gserviceaccount.com`
@@ -57,7 +56,7 @@ async function serverBefore(t: ExecutionContext, services: readonly string[]) {
   }))
   const config = fileWith(JSON.stringify({ project: 'acme-dev', region: 'europe-west1', gates }))
   const argv = ['serve', '--source=local', '--port=0', '--gate-port=0', '--config', config]
-  const { banner } = await startCli<{ event: string; url: string; gateUrls: string[] }>(t, argv)
+  const { banner } = await serving<{ event: string; url: string; gateUrls: string[] }>(t, argv)
   const port = Number(new URL(banner.gateUrls[0] ?? '').port)
   return {
     url: banner.url,

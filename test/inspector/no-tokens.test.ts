@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { startCli } from '../command-line.ts'
+import { serving } from '../commands/run.ts'
 import { BILLING, scratch, startService } from '../gate/process.ts'
 import { ask, DEFAULT_ACCOUNT } from '../http-client.ts'
 import { openEvents } from './event-source.ts'
@@ -20,7 +20,7 @@ test('page, data, stream, metrics and log hold no token, no signature, no query 
   writeFileSync(config, JSON.stringify({ gates: [gate] }))
   const flags = ['--source=local', '--port=0', '--gate-port=0', '--service-account', BILLING, '--log-level=debug']
   const argv = ['serve', ...flags, '--config', config]
-  const running = await startCli<{ event: string; url: string; gateUrls: string[] }>(t, argv, {
+  const running = await serving<{ event: string; url: string; gateUrls: string[] }>(t, argv, {
     SIDEMINT_CONTROL_SECRET: SECRET,
   })
   const { url, gateUrls } = running.banner
@@ -50,7 +50,7 @@ test('page, data, stream, metrics and log hold no token, no signature, no query 
     ...Object.fromEntries(SHOWN.map((path, at) => [path, shown[at] ?? ''])),
     explain: explained,
     stream: stream.text(),
-    log: JSON.stringify(running.records),
+    log: JSON.stringify(running.records()),
   }
   for (const place of ['requests?all=true', 'stream', 'log']) t.true(all[place]?.includes('/entries'), place)
   const secrets = [good, other, expired, broken].flatMap((token) => token.split('.').slice(1))

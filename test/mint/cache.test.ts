@@ -511,8 +511,8 @@ test('evicting takes no longer where thousands were evicted before', async (t) =
     return performance.now() - startedAt
   }
   await timeOf(0, 15_000)
-  const [filling, evicting] = [await timeOf(15_000, 20_000), await timeOf(20_000, 60_000)]
-  t.true(evicting / 8 < filling * 5, `${evicting / 8} ms for 5,000, ${filling} ms before`)
+  const [filling, evicting] = [await timeOf(15_000, 20_000), await timeOf(20_000, 40_000)]
+  t.true(evicting / 4 < filling * 5, `${evicting / 4} ms for 5,000, ${filling} ms before`)
 })
 
 test('remembered failures are bounded too', async (t) => {
@@ -540,8 +540,8 @@ test.serial('memory does not grow with the number of refreshes of one key', asyn
     return process.memoryUsage().heapUsed
   }
   const before = await refresh(1_000)
-  const grown = (await refresh(100_000)) - before
-  t.true(grown < 2_000_000, `grew by ${grown} bytes`)
+  const grown = (await refresh(60_000)) - before
+  t.true(grown < 1_200_000, `grew by ${grown} bytes`)
 })
 
 for (const [name, expiresAtMs] of [

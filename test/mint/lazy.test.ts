@@ -3,6 +3,7 @@ import { chmodSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test from 'ava'
+import { COMPILE_CACHE } from '../compile-cache.ts'
 import { startFakeGoogle } from '../google/start.ts'
 import { ANN, CI, CREATOR, MIDDLE, ORDERS } from './google/rows.ts'
 
@@ -21,6 +22,7 @@ test('the library is loaded by the first mint, prints nothing, runs no gcloud an
   }
   for (const [name, adc] of Object.entries(credentials)) {
     const env = {
+      ...COMPILE_CACHE,
       ...google.env,
       PATH: `${join(google.dir, 'bin')}:${process.env.PATH}`,
       GOOGLE_APPLICATION_CREDENTIALS: google.write(`${name}.json`, adc),

@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import test from 'ava'
 import jsonwebtoken from 'jsonwebtoken'
 import { createSigningKeys } from '../../src/issuer/keys.ts'
+import { COMPILE_CACHE } from '../compile-cache.ts'
 import { ask, DEFAULT_ACCOUNT } from '../http-client.ts'
 import { call, type Stand, startProxy, startStand } from './stand.ts'
 
@@ -31,7 +32,12 @@ interface Verdict {
 async function startReceiver({ port, directory }: Stand) {
   const proxy = await startProxy(port)
   const child = spawn(process.execPath, [join(import.meta.dirname, 'receiver.mjs')], {
-    env: { AUDIENCE, HTTPS_PROXY: proxy.url, NODE_EXTRA_CA_CERTS: join(directory, 'certificate.pem') },
+    env: {
+      ...COMPILE_CACHE,
+      AUDIENCE,
+      HTTPS_PROXY: proxy.url,
+      NODE_EXTRA_CA_CERTS: join(directory, 'certificate.pem'),
+    },
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const verdicts = createInterface({ input: child.stdout })
@@ -100,6 +106,7 @@ test("Google's library signs a blob by the stand-in, with nothing but what it ha
     console.log(await new GoogleAuth().sign('GOOG4-RSA-SHA256'))`
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program], {
     env: {
+      ...COMPILE_CACHE,
       GCE_METADATA_HOST: address,
       METADATA_SERVER_DETECTION: 'assume-present',
       GOOGLE_CLOUD_PROJECT: 'sidemint-local',
