@@ -20,10 +20,14 @@ const URGENT_MS = 15_000
 /** Timers stand still while a laptop sleeps, so the wall clock is looked at so often. */
 const LOOK_EVERY_MS = 1_000
 
+/** What a shell has redirected into a file would lose that file's place, since the file is replaced. */
+const STREAM = /^\/(dev\/(std(in|out|err)$|fd\/)|proc\/)/
+
 /** The file to replace; where the path is a link, what it leads to. Throws SETTINGS_INVALID for what cannot be a file. */
 export function findTokenFile(path: string): string {
   const wrong = (problem: string) => misuse(`--out: ${quoted(path)} ${problem}`)
   if (path === '' || path.endsWith('/')) throw wrong('is not the name of a file')
+  if (STREAM.test(resolve(path))) throw wrong('is a stream of this process; leave --out out, and stdout has the token')
   try {
     const stats = statSync(path, { throwIfNoEntry: false })
     if (stats === undefined) return isLink(path) ? findTokenFile(targetOf(path)) : path

@@ -145,7 +145,7 @@ class FileFollower {
     if (bytes instanceof Unreadable) problems.push(`${path}: cannot be read (${bytes.message})`)
     const data = bytes instanceof Buffer ? await parseSettings(path, bytes, problems) : undefined
     // Comments alone are what is left of a file that is being written as often as they are meant.
-    if (problems.length === 0 && (data === null || data === undefined)) problems.push(`${path}: is empty`)
+    if (problems.length === 0 && (data === null || data === undefined)) problems.push(`${path}: ${NOTHING}`)
     if (problems.length > 0) throw failure('SETTINGS_INVALID', { problems: problems.join('\n') })
     return this.#options.settle(data)
   }
@@ -159,6 +159,8 @@ class FileFollower {
     ]
   }
 }
+
+const NOTHING = 'says nothing (comments alone do not count); where that is meant, write {}'
 
 const NAMES = Object.keys(SETTINGS) as SettingName[]
 

@@ -26,7 +26,8 @@ function parseFast(text: string): { data: unknown } | undefined {
 function parseSlowly(text: string): { data: unknown } | { problems: string[] } {
   const document = parseDocument(text, { intAsBigInt: true, merge: true, prettyErrors: true })
   if (document.errors.length > 0)
-    return { problems: document.errors.map(({ message }) => message.split('\n')[0] ?? message) }
+    // The first line ends with a colon where the others show the place.
+    return { problems: document.errors.map(({ message }) => message.replace(/:?\n.*$/s, '')) }
   try {
     if (weigh(document.contents, new Map()) > MOST_VALUES) throw new RangeError('more values than anybody means')
     // The library's own limit counts aliases, not what they expand to.

@@ -99,7 +99,7 @@ function readText(path: string, readFile: ReadFile): string {
   try {
     bytes = readFile(path)
   } catch (error) {
-    throw unusable(path, (error as Error).message)
+    throw unusable(path, `it cannot be read (${(error as Error).message})`)
   }
   if (bytes.length > MOST_BYTES) throw unusable(path, `it has ${bytes.length} bytes, more than a policy can have`)
   return new TextDecoder(encodingOf(bytes)).decode(bytes)

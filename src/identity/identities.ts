@@ -81,6 +81,8 @@ export async function createIdentities(options: IdentitiesOptions): Promise<Iden
       renew: describe,
       enter() {
         inForce = set
+        // What failed before may be what these settings mend.
+        minting.tokens.forgetFailures()
       },
     }
   }

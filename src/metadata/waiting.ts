@@ -5,7 +5,7 @@
 
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { failure } from '../core/errors.ts'
+import { failure, type SidemintError } from '../core/errors.ts'
 import type { Inbound, Surface } from '../http/target.ts'
 import type { Answer } from '../http/wire.ts'
 import { isTruthy } from './leaves.ts'
@@ -19,6 +19,8 @@ const LONGEST_MS = 3_600_000
 export interface WaitingOptions {
   /** Asked with a held request again once something has changed. */
   ask: Surface
+  /** Called with what is thrown where no more can be held: no request for a token tells of it. */
+  onRefusal: (error: SidemintError) => void
   /** How a request's time passes; rejects once the signal aborts. Default: a timer that keeps no process alive. */
   wait?: (ms: number, signal: AbortSignal) => Promise<unknown>
 }
@@ -41,7 +43,7 @@ interface Held {
   end(): void
 }
 
-export function createWaiting({ ask, wait = unrefTimer }: WaitingOptions): Waiting {
+export function createWaiting({ ask, onRefusal, wait = unrefTimer }: WaitingOptions): Waiting {
   const held = new Map<Inbound, Held>()
   const watched = new WeakSet<Socket>()
   let closed = false
@@ -79,7 +81,7 @@ export function createWaiting({ ask, wait = unrefTimer }: WaitingOptions): Waiti
       const lastEtag = query.get('last_etag')
       const ms = Math.min(Number(query.get('timeout_sec') ?? Number.POSITIVE_INFINITY) * 1_000, LONGEST_MS)
       if (ms === 0 || (lastEtag !== null && lastEtag !== etagOf(answer))) return answer
-      if (held.size >= MOST_HELD) throw failure('WAITERS_TOO_MANY', { most: String(MOST_HELD) })
+      if (held.size >= MOST_HELD) throw tooMany(onRefusal)
       return keep(inbound, answer, ms)
     },
     changed() {
@@ -90,6 +92,12 @@ export function createWaiting({ ask, wait = unrefTimer }: WaitingOptions): Waiti
       for (const { end } of [...held.values()]) end()
     },
   }
+}
+
+function tooMany(tell: WaitingOptions['onRefusal']): SidemintError {
+  const error = failure('WAITERS_TOO_MANY', { most: String(MOST_HELD) })
+  tell(error)
+  return error
 }
 
 function unrefTimer(ms: number, signal: AbortSignal): Promise<unknown> {

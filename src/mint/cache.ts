@@ -52,6 +52,8 @@ export interface CachedSource {
   readonly leftMs: (token: CachedToken) => number
   /** The youngest of the tokens that are kept, `most` of them, and how many there are. */
   list(most: number): { stored: StoredToken[]; count: number }
+  /** Forgets every failure, so that the next request tries again. */
+  forgetFailures(): void
   /** Forgets every token and every failure; the token of a running mint is answered but not stored. */
   clear(): void
   /** Aborts running mints, which fail with SERVER_STOPPING, as all later ones do; stops the sweep. */
@@ -113,6 +115,10 @@ class TokenCache implements CachedSource {
       return [describeStored(key, this.#lifeOf(entry))]
     })
     return { stored, count: keys.length }
+  }
+
+  forgetFailures(): void {
+    this.#failures.clear()
   }
 
   clear(): void {

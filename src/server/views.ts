@@ -1,6 +1,7 @@
 /** The view in force, and how the next one takes its place while requests run. */
 
 import type { Settings } from '../config/settings.ts'
+import { type SidemintError, withFix } from '../core/errors.ts'
 import { reachable } from '../core/host.ts'
 import type { ReadFile } from '../core/snapshot.ts'
 import { createFront, type Front, type FrontOptions } from '../gate/front.ts'
@@ -35,7 +36,7 @@ export async function openViews(options: ViewsOptions): Promise<Views> {
   const { settings: first, identities, frontGates, readFile: firstRead, ...outliving } = options
   const { address, events, now, callers } = outliving
   const ports = createPorts()
-  const waiting = createWaiting({ ask: (inbound) => view.metadata(inbound) })
+  const waiting = createWaiting({ ask: (inbound) => view.metadata(inbound), onRefusal: warnBy(outliving) })
   const shared: Shared = { ...outliving, waiting }
   let view = await createView(shared, first, identities)
   const urlOf = (port: number) => `http://${reachable(first.host)}:${port}`
@@ -79,6 +80,10 @@ export async function openViews(options: ViewsOptions): Promise<Views> {
     changed: waiting.changed,
     close,
   }
+}
+
+function warnBy({ events, now }: Pick<Shared, 'events' | 'now'>): (error: SidemintError) => void {
+  return (error) => events.record({ type: 'notice', at: now(), level: 'warn', code: error.code, text: withFix(error) })
 }
 
 /** What gates take from a view. */

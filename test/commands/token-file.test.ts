@@ -88,6 +88,8 @@ for (const [argv, what] of [
   [['--out=/'], /--out: "?\/"? is not the name of a file/],
   [['--out='], /--out: /],
   [[`--out=${scratch}`], /--out: .* is a directory; name a file/],
+  [['--out=/dev/stdout'], /--out: "?\/dev\/stdout"? is a stream of this process; leave --out out/],
+  [['--out=/proc/self/fd/1'], /is a stream of this process; leave --out out/],
   [['--out=/dev/null'], /--out: "?\/dev\/null"? is not a regular file/],
   [['--watch'], /--watch: keeps a file fresh; name it with --out/],
   [['--claims', '--out=/tmp/never-written'], /--claims: /],

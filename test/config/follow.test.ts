@@ -135,8 +135,12 @@ const BAD: [what: string, spoil: (path: string) => void, says: RegExp][] = [
     (path) => writeFileSync(path, 'identities: [{ serviceAccount: x }]'),
     /serviceAccount: must be an email/,
   ],
-  ['is empty', (path) => truncateSync(path), /sidemint\.yaml: is empty/],
-  ['has only a comment left', (path) => writeFileSync(path, '# later\n'), /sidemint\.yaml: is empty/],
+  ['is empty', (path) => truncateSync(path), /sidemint\.yaml: says nothing/],
+  [
+    'has only a comment left',
+    (path) => writeFileSync(path, '# later\n'),
+    /sidemint\.yaml: says nothing \(comments alone do not count\); where that is meant, write \{\}/,
+  ],
   ['is gone', (path) => rmSync(path), /sidemint\.yaml: cannot be read \(ENOENT\)/],
   [
     'is a directory',

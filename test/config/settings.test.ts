@@ -1,5 +1,7 @@
+import { execFileSync, spawn } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdtempSync } from 'node:fs'
+import { once } from 'node:events'
+import { closeSync, constants, mkdtempSync, openSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -350,6 +352,19 @@ test('an empty file and one of comments set nothing', async (t) => {
   for (const yaml of ['', '# nothing\n', '---\n', 'null', '\ufeff']) {
     t.deepEqual({ ...(await read(['--config', await file(yaml)])), config: '' }, { ...(await read([])), config: '' })
   }
+})
+
+test('a pipe is read to its end, and one that nobody writes to is a problem in place of a wait', async (t) => {
+  const pipe = join(root, 'pipe')
+  execFileSync('mkfifo', [pipe])
+  t.deepEqual(await problems(['--config', pipe]), [`${pipe}: is a pipe that nobody writes to, or that says nothing`])
+  const writer = spawn('sh', ['-c', `exec > '${pipe}'; sleep 0.3; echo 'project: acme'; sleep 0.3; echo 'port: 5'`])
+  const exited = once(writer, 'exit')
+  const opened = openSync(pipe, constants.O_RDONLY)
+  const read = readAs('serve', ['--config', pipe])
+  t.like(await read, { project: 'acme', port: 5 })
+  closeSync(opened)
+  await exited
 })
 
 test('the settings say which file was read, also where none was named', (t) => {

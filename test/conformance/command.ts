@@ -18,6 +18,10 @@ interface Output {
 /** Returns the exit code. */
 export async function conformance(argv: readonly string[], { stdout, stderr }: Output): Promise<number> {
   const read = readArguments(argv)
+  if (read === 'help') {
+    stdout.write(USAGE)
+    return 0
+  }
   if (typeof read === 'string') {
     stderr.write(`conformance: ${read}\n${USAGE}`)
     return 2
@@ -38,8 +42,9 @@ function readArguments(argv: readonly string[]): { url: string; json: boolean } 
     const { values, positionals } = parseArgs({
       args: [...argv],
       allowPositionals: true,
-      options: { json: { type: 'boolean' } },
+      options: { json: { type: 'boolean' }, help: { type: 'boolean' } },
     })
+    if (values.help === true) return 'help'
     const [text = '', ...more] = positionals
     if (text === '' || more.length > 0) return 'name one URL'
     const { protocol, origin, pathname, search, username } = new URL(text)

@@ -91,6 +91,12 @@ test('with a failed rule the exit code is 1, and no token is in what it prints, 
   }
 })
 
+test('--help prints how it is used', async (t) => {
+  const { code, out } = await run('--help')
+  t.is(code, 0)
+  t.regex(out, /^Usage: npm run conformance -- URL/)
+})
+
 test('a URL that cannot be asked is misuse, and a server that does not answer a failure', async (t) => {
   for (const argv of [
     [],

@@ -62,9 +62,9 @@ test('what cannot be honoured is refused at start', (t) => {
   const { file, write, create } = setUp(t)
   const code = () => asFailure(t.throws(create)).code
   const message = () => asFailure(t.throws(create)).message
-  t.regex(message(), /ENOENT/)
+  t.regex(message(), /cannot be used: it cannot be read \(ENOENT\)$/)
   writeFileSync(file, '{"bindings":[')
-  t.regex(message(), /neither JSON nor YAML/)
+  t.regex(message(), /neither JSON nor YAML: .*[^:]$/)
   writeFileSync(file, '[]')
   t.regex(message(), /is not an object/)
   writeFileSync(file, '')

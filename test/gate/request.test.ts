@@ -520,9 +520,9 @@ test('every policy that cannot be used is named at start', async (t) => {
   t.deepEqual(
     error?.message.split('\n').map((line) => line.replace(/; .*/, '')),
     [
-      'a: the policy /nowhere/policy.json cannot be used: ENOENT',
-      'b: the policy /nowhere/policy.json cannot be used: ENOENT',
-      'the policy /nowhere/policy.json cannot be used: ENOENT',
+      'a: the policy /nowhere/policy.json cannot be used: it cannot be read (ENOENT)',
+      'b: the policy /nowhere/policy.json cannot be used: it cannot be read (ENOENT)',
+      'the policy /nowhere/policy.json cannot be used: it cannot be read (ENOENT)',
     ],
   )
 })

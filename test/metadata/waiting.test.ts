@@ -29,8 +29,10 @@ async function startValue(t: ExecutionContext) {
   const timers: Timer[] = []
   let value = 'dev'
   let arrived = () => {}
+  const refusals: string[] = []
   const waiting = createWaiting({
     ask: (inbound) => answer(inbound),
+    onRefusal: ({ code }) => refusals.push(code),
     wait(ms, signal) {
       const { promise, resolve } = Promise.withResolvers<void>()
       const ended = new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
@@ -62,6 +64,7 @@ async function startValue(t: ExecutionContext) {
   return {
     waiting,
     timers,
+    refusals,
     url: `http://127.0.0.1:${port}`,
     port,
     /** Resolves once so many requests more were read. */
@@ -154,6 +157,7 @@ test('a thousand requests are held, from one client too, one more is a 503, and 
   await heard
   const refused = await ask(server.url, WAITING)
   t.deepEqual([refused.status, refused.body], [503, 'WAITERS_TOO_MANY'])
+  t.deepEqual(server.refusals, ['WAITERS_TOO_MANY'], 'whoever runs it reads of it too')
   t.is((await ask(server.url, VALUE)).status, 200, 'who does not wait is answered')
   socket.destroy()
   await Promise.all(server.timers.map(({ ended }) => t.throwsAsync(ended, { name: 'AbortError' })))
@@ -176,6 +180,7 @@ test('once it closes, what is held gets its value as it is, and nothing is held 
 
 test('where the changed value cannot be answered, the request fails as any other does', async (t) => {
   const waiting = createWaiting({
+    onRefusal() {},
     ask: () => Promise.reject(new SidemintError('AUDIENCE_NOT_ALLOWED', 404, 'gone', '')),
   })
   const inbound = { target: new Target(WAITING), host: '', socket: new Socket() }

@@ -606,6 +606,17 @@ test('clearing forgets tokens and failures', async (t) => {
   t.is((await cache.mint(id('failed'))).served, 'mint')
 })
 
+test('failures are forgotten by themselves, and tokens stay', async (t) => {
+  const { cache, failWith, recover } = setUp()
+  await cache.mint(id('stored'))
+  failWith(permanent)
+  await errorOf(cache.mint(id('failed')))
+  recover()
+  cache.forgetFailures()
+  t.is((await cache.mint(id('stored'))).served, 'hit')
+  t.is((await cache.mint(id('failed'))).served, 'mint')
+})
+
 test('closing aborts the mints under way', async (t) => {
   const { cache, calls, behaviour } = setUp()
   behaviour.onMint = (call) => call.signal?.addEventListener('abort', () => call.fail(transient()))

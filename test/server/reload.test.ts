@@ -172,6 +172,7 @@ test.serial(
     const direct = { ...settings(CI), identities: [{ ...settings(CI).identities[0], delegates: [] }] }
     await server.apply(direct as Settings, takeSnapshot().read)
     t.is(await whoAmI('127.0.0.1', server.url, 'https://b.example'), ORDERS)
+    t.is(await whoAmI('127.0.0.1', server.url, 'https://a.example'), ORDERS, 'the failure of before is forgotten')
     const minted = google.calls.length
     await server.apply({ ...direct, allowHost: ['x.example'] } as Settings, takeSnapshot().read)
     t.is(await whoAmI('127.0.0.1', server.url, 'https://b.example'), ORDERS)
