@@ -65,7 +65,7 @@ export async function decide(
     const { claims, fp } = verified
     decision.said = { claims, fp }
     const principal = principalOf(verified, rules, invokers)
-    decision.audience = typeof claims.aud === 'string' ? claims.aud : 'a list of audiences'
+    decision.audience = describeAudience(claims.aud)
     decision.principal = principal.email ?? claims.sub
     if (!acceptsAudience(claims.aud, rules.audiences, rules.gcloudAudiences)) {
       const hint = isCallUrl(decision.audience) ? CALL_URL_HINT : ''
@@ -144,4 +144,9 @@ function groupHint({ unknownGroups }: Invokers, setting: string): string {
 
 function groupsOf(names: ReadonlySet<string>): string[] {
   return [...names].slice(0, 3).map((name) => `group:${name}`)
+}
+
+function describeAudience(aud: unknown): string {
+  if (typeof aud === 'string') return aud
+  return aud === undefined ? 'no audience' : 'a list of audiences'
 }

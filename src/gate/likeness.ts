@@ -7,6 +7,7 @@ import { visible } from '../core/visible.ts'
 const MOST_COMPARED = 500
 /** Of each, in a message. */
 const MOST_SHOWN = 200
+const ELSEWHERE = 'in another project or region'
 
 /** The audience that looks most like it; undefined where there is none. */
 export function nearest(aud: string, audiences: readonly string[]): string | undefined {
@@ -34,7 +35,8 @@ function difference(aud: string, own: string): string | undefined {
   }
   if (mine.origin === theirs.origin) return `with another path (${shown(mine.pathname)})`
   if (mine.hostname === theirs.hostname) return `with another port (${mine.port || 'none'})`
-  return isSameService(mine, theirs) ? 'in another project or region' : undefined
+  if (!isSameService(mine, theirs)) return undefined
+  return isHashed(mine) === isHashed(theirs) ? ELSEWHERE : `by its other URL, or ${ELSEWHERE}`
 }
 
 /**
@@ -43,6 +45,10 @@ function difference(aud: string, own: string): string | undefined {
  */
 function isSameService(one: URL, other: URL): boolean {
   return serviceOf(one) !== undefined && serviceOf(one) === serviceOf(other)
+}
+
+function isHashed({ hostname }: URL): boolean {
+  return hostname.endsWith('.a.run.app')
 }
 
 function serviceOf({ hostname }: URL): string | undefined {

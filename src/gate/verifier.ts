@@ -185,6 +185,8 @@ const WITHOUT_SIGNATURE =
 /** What came in place of a JWT. */
 function whatElse(token: string): string {
   if (/^(ya29\.|sidemint-local-access-token\.)/.test(token)) return 'it is an access token'
+  // RFC 7516 §3.1: five parts, where a signed token has three.
+  if (/^[\w-]+(?:\.[\w-]*){4}$/.test(token)) return 'it is encrypted (a JWE), and an ID token is only signed'
   return EMPTY_VARIABLE.test(token) ? `it is the word ${quote(token)}, so the caller had no token` : 'it is not a JWT'
 }
 

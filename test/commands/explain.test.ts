@@ -59,6 +59,31 @@ const FAULTS: [fault: string, stdin: () => string | Promise<string>, firstLine: 
     /by ledger AUDIENCE_WRONG .*in another project or region/,
   ],
   [
+    'the other form of the URL',
+    () => good({ aud: 'https://ledger-123456789012.europe-west1.run.app' }),
+    /by ledger AUDIENCE_WRONG .*-uc\.a\.run\.app by its other URL, or in another project or region$/,
+  ],
+  [
+    'no audience but azp',
+    () => good({ aud: undefined, azp: BILLING }),
+    /AUDIENCE_WRONG \(401\): the token is meant for no audience$/,
+  ],
+  [
+    'a list of audiences',
+    () => good({ aud: [BILLING] }),
+    /AUDIENCE_WRONG \(401\): the token is meant for a list of audiences$/,
+  ],
+  [
+    'not yet valid',
+    () => good({ nbf: nowSeconds() + 600 }),
+    /TOKEN_EXPIRED \(401\): .*it becomes valid in (600|59\d) s/,
+  ],
+  [
+    'encrypted',
+    () => [encoded({ alg: 'RSA-OAEP', enc: 'A256GCM' }), 'a'.repeat(40), 'b'.repeat(16), 'c'.repeat(80), 'd'].join('.'),
+    /TOKEN_INVALID \(401\): .*it is encrypted \(a JWE\), and an ID token is only signed/,
+  ],
+  [
     'expired',
     () => good({ iat: nowSeconds() - 2 * HOUR, exp: nowSeconds() - HOUR }),
     /TOKEN_EXPIRED \(401\): .*it expired 360\d s ago/,
@@ -194,6 +219,9 @@ test('a token is read however it was copied', async (t) => {
     `  ${token}\r\n`,
     `bearer ${token}`,
     `"${token}"\n`,
+    token.replace(/.{76}/g, '$&\n'),
+    `Bearer ${token.replace(/.{64}/g, '$&\r\n  ')}`,
+    `Bearer\n${token}`,
     `\ufeff${token}`,
     `Authorization: Bearer ${token}`,
     `GET / HTTP/1.1\r\nHost: billing:8080\r\nAuthorization: Bearer ${token}\r\nAccept: */*\r\n\r\n`,
