@@ -2,12 +2,13 @@
  * What Google's libraries for .NET and PHP fetch and check, read in their sources and replayed: there is no such library in
  * these tests.
  *
- * .NET, googleapis/google-api-dotnet-client, Src/Support/Google.Apis.Auth: GoogleJsonWebSignature.cs (26d2a56) and
- * SignedTokenVerification.cs (86975ad). PHP, googleapis/google-auth-library-php, src/AccessToken.php (1d9e857), and
+ * .NET, googleapis/google-api-dotnet-client, Src/Support/Google.Apis.Auth: GoogleJsonWebSignature.cs (08c20c3) and
+ * SignedTokenVerification.cs (7de0573). PHP, googleapis/google-auth-library-php, src/AccessToken.php (035a6a0), and
  * firebase/php-jwt, src/JWT.php (014056b) and src/JWK.php (07563ba).
  */
 
 import { createPublicKey, type KeyObject, verify } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Network } from './network.ts'
 import { AUDIENCE } from './server.ts'
@@ -76,10 +77,12 @@ const DOTNET: Replay = {
   },
 }
 
+const GUZZLE = '/usr/share/php/GuzzleHttp'
+
 /** `AccessToken::verify` by Guzzle's client: any status but 200 is an error. */
 const PHP: Replay = {
   title: 'PHP, AccessToken::verify',
-  needs: ['php'],
+  needs: [existsSync(GUZZLE) ? 'php' : 'php-guzzlehttp-guzzle'],
   async fetch(network, directory) {
     const trust = `curl.cainfo=${join(directory, 'bundle.pem')}`
     return JSON.parse(await network.run(['php', '-d', trust, join(import.meta.dirname, 'php/fetch.php'), KEYS_URL]))
