@@ -22,6 +22,8 @@ const BEYOND_THE_SCHEMA = [
   // `https://[` has the form of a URL, and is none.
   /must be a URL with http:\/\/ or https:\/\//,
   /must be google or the URL of an issuer/,
+  // A number that JavaScript writes with an exponent.
+  /must be digits, not "1e\+21"/,
   // Base64 of a key has the form of a path.
   /holds a file's content, and not its path/,
 ]

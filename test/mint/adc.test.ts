@@ -206,6 +206,7 @@ for (const [title, content, reason, fix] of [
   ['UTF-16', Buffer.from(`\uFEFF${ENCODED}`, 'utf16le'), /it is UTF-16/, /UTF-8/],
   ['UTF-16 without its mark', Buffer.from(ENCODED, 'utf16le'), /it is UTF-16/, /UTF-8/],
   ['UTF-16, big-endian', Buffer.from(`\uFEFF${ENCODED}`, 'utf16le').swap16(), /it is UTF-16/, /UTF-8/],
+  ['UTF-16, big-endian without its mark', Buffer.from(ENCODED, 'utf16le').swap16(), /it is UTF-16/, /UTF-8/],
   ['encoded twice', JSON.stringify(ENCODED), /encoded twice/, /jq -r/],
   ['escaped twice', withKey(PEM.replaceAll('\n', '\\n')), /\\n as two characters/, /keys create/],
   ['line breaks as spaces', withKey(PEM.replaceAll('\n', ' ')), /line breaks .* have become spaces/, /keys create/],

@@ -25,6 +25,8 @@ export interface Acts {
   leave(): void
   /** What was wrong, the first of them in words. */
   wrong: { count: number; first: string[] }
+  /** Answers that Google was too late: it never is by itself, but runs on the same machine. */
+  tooLate(): number
   /** How often each thing was done. */
   done: Record<string, number>
   /** Tokens whose owner, audience and end were looked at. */
@@ -46,9 +48,14 @@ export function createActs({ callers, port, gatePort, google }: Subject, random:
   const done: Record<string, number> = {}
   const tookMs: number[] = []
   let checked = 0
+  let tooLate = 0
   let fresh = 0
 
   function complain(what: string): void {
+    if (what.includes('UPSTREAM_TIMEOUT')) {
+      tooLate += 1
+      return
+    }
     wrong.count += 1
     if (wrong.first.length < 20) wrong.first.push(what.replace(/<[^>]*>|\s+/g, ' ').slice(0, 400))
   }
@@ -241,6 +248,7 @@ export function createActs({ callers, port, gatePort, google }: Subject, random:
     done,
     tookMs,
     checked: () => checked,
+    tooLate: () => tooLate,
     act() {
       let chance = random()
       const kind = KINDS.find(([, share]) => {

@@ -81,6 +81,7 @@ export async function soak({ cli, seconds, perSecond, seed, say = () => {} }: So
     rests,
     wrong: acts.wrong,
     checked: acts.checked(),
+    tooLate: acts.tooLate(),
     tookMs: acts.tookMs,
     machineLateMs: Math.max(0, own.percentile(99) / 1e6 - TICK_MS),
     end,

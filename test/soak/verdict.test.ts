@@ -8,6 +8,7 @@ const run = (last: Partial<Rest> = {}, more: Partial<Measured> = {}): Measured =
   rests: [{ ...REST, heapMiB: 12 }, REST, REST, { ...REST, ...last }],
   wrong: { count: 0, first: [] },
   checked: 1,
+  tooLate: 0,
   tookMs: [1, 2, 3],
   machineLateMs: 1,
   end: undefined,
@@ -41,5 +42,6 @@ test('a server that ended, a run without tokens and one that is too short are fa
 test('slow answers are a fault of the server only where the machine was not late itself', (t) => {
   const tookMs = Array.from({ length: 100 }, (_, at) => (at < 90 ? 1 : 400))
   t.deepEqual(findFaults(run({}, { tookMs })), ['one in a hundred cached tokens took more than 400 ms'])
-  t.deepEqual(findFaults(run({}, { tookMs, machineLateMs: 300 })), [])
+  t.deepEqual(findFaults(run({}, { tooLate: 2 })), ['2 answers said that Google was too late'])
+  t.deepEqual(findFaults(run({}, { tookMs, tooLate: 2, machineLateMs: 300 })), [])
 })

@@ -14,6 +14,8 @@ export interface Measured {
   rests: readonly Rest[]
   wrong: { count: number; first: readonly string[] }
   checked: number
+  /** Answers that Google, which runs on the same machine, was too late. */
+  tooLate: number
   tookMs: readonly number[]
   /** How late one timer in a hundred was in the process of the clients: that is the machine's doing. */
   machineLateMs: number
@@ -37,7 +39,7 @@ export function percentile(values: readonly number[], share: number): number {
 }
 
 /** Nothing is wrong: an empty list. */
-export function findFaults({ rests, wrong, checked, tookMs, machineLateMs, end }: Measured): string[] {
+export function findFaults({ rests, wrong, checked, tooLate, tookMs, machineLateMs, end }: Measured): string[] {
   const before = rests[RUN_IN - 1]
   const after = rests.at(-1)
   if (before === undefined || after === undefined || rests.length <= RUN_IN) return ['the run was too short to tell']
@@ -55,8 +57,9 @@ export function findFaults({ rests, wrong, checked, tookMs, machineLateMs, end }
   if (after.descriptors > before.descriptors + 1) {
     faults.push(`descriptors grew from ${before.descriptors} to ${after.descriptors}, with no client there`)
   }
+  if (machineLateMs > BUSY_MS) return faults
+  if (tooLate > 0) faults.push(`${tooLate} answers said that Google was too late`)
   const p99Ms = percentile(tookMs, 0.99)
-  if (!(p99Ms <= P99_MS) && machineLateMs <= BUSY_MS)
-    faults.push(`one in a hundred cached tokens took more than ${p99Ms.toFixed(0)} ms`)
+  if (!(p99Ms <= P99_MS)) faults.push(`one in a hundred cached tokens took more than ${p99Ms.toFixed(0)} ms`)
   return faults
 }
