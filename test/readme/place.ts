@@ -90,7 +90,7 @@ export function buildGoService(): void {
 
 /** What a block left in the background ends with it. */
 async function shell(text: string, cwd: string, env: NodeJS.ProcessEnv): Promise<string> {
-  const whole = `trap 'kill $(jobs -p) 2> /dev/null' EXIT\n${text}`
+  const whole = `trap 'kill $(jobs -p) 2> /dev/null || :' EXIT\n${text}`
   const ran = promisify(execFile)('bash', ['-eo', 'pipefail', '-c', whole], { cwd, env, maxBuffer: 64 * 1024 * 1024 })
   const { stdout } = await ran.catch(({ code, stdout, stderr }) => {
     throw new Error(`exit ${code}:\n${text}\n${stdout}\n${stderr}`)
