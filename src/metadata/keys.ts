@@ -8,8 +8,8 @@ import { describeInstance } from './instance-claim.ts'
 import { accessLeaf, identityLeaf } from './leaves.ts'
 import { type Directory, type Leaf, overlay } from './tree.ts'
 
-/** What the tree shows besides an identity. Without a zone: Cloud Run's pseudo zone, or the region's first on a VM. */
-export interface Place extends Pick<Settings, 'platform' | 'region' | 'zone' | 'metadata'> {
+/** What the tree shows besides an identity; any setting may be among it. Without a zone: Cloud Run's pseudo zone, or the region's first on a VM. */
+export interface Place extends Settings {
   project: string
   projectNumber: string
   universe: string

@@ -1,5 +1,6 @@
 /** The two keys whose values are tokens: what their queries mean, and how the tokens are written. */
 
+import type { Settings } from '../config/settings.ts'
 import { failure } from '../core/errors.ts'
 import type { InstanceClaim } from '../core/token.ts'
 import { badRequest, createAnswer, TYPES } from '../http/wire.ts'
@@ -36,7 +37,7 @@ export function identityLeaf(principal: string | undefined, describe?: (withLice
 }
 
 /** `token?scopes=a,b`: Cloud Run honours the scopes, a VM only with `enforce_scopes` (docs/wire.md, "The Cloud Run tree"). */
-export function accessLeaf(principal: string | undefined, { platform }: { platform: string }): Leaf {
+export function accessLeaf(principal: string | undefined, { platform }: Pick<Settings, 'platform'>): Leaf {
   return (query) => {
     if (isTruthy(query.get('wait_for_change'))) throw badRequest('wait_for_change is not supported on this key')
     const alt = query.get('alt') ?? 'json'

@@ -75,10 +75,12 @@ export async function createView(shared: Shared, settings: Settings, identities:
     return wanted === undefined ? [] : [{ identity, port: wanted, name: doorOf(identity) }]
   })
   const front: View['front'] = { judges: [], gates: [], urls: [] }
+  const { project, projectNumber, universe } = identities
+  const { events, now, injected, waiting } = shared
   const metadata = createMetadata({
     ...settings,
-    ...identities,
-    ...shared,
+    ...{ events, now, injected, waiting },
+    ...{ project, projectNumber, universe },
     identify: createIdentify(identities, shared.callers, places),
   })
   const view: View = { settings, identities, metadata, doors: new Map(), front, byPort, opened }
