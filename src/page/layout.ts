@@ -93,19 +93,66 @@ function chunks<T>(all: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(all.length / size) }, (_, at) => all.slice(at * size, (at + 1) * size))
 }
 
-/** From the foot of the caller's box, down beside the other box, and to the caller's line in it. */
+/** From the foot of the caller's box, past the boxes between, down beside the other box, and to the caller's line in it. */
 function linesOf(nodes: readonly Node[], boxes: readonly Box[], boxWidth: number): Line[] {
   const boxOf = new Map(boxes.map((box) => [box.name, box]))
   return nodes.flatMap(({ name: to, callers }) =>
     callers.flatMap((from, index) => {
       const [source, target] = [boxOf.get(from), boxOf.get(to)]
       if (source === undefined || target === undefined) return []
-      const [x, y] = [Math.round(source.x + boxWidth / 2), source.y + source.height]
-      const beside = Math.round(target.x) - 10 - 2 * Math.min(index, 4)
-      const bend = `C${x} ${y + 36} ${beside} ${target.y - 36} ${beside} ${target.y + 4}`
-      return [
-        { from, to, path: `M${x} ${y}${bend}V${target.y + HEAD + (index + 0.5) * ROW}H${Math.round(target.x) - 2}` },
-      ]
+      const apart = 10 + 2 * Math.min(index, 4)
+      const x = Math.round(source.x + boxWidth / 2)
+      const foot = Math.max(...boxes.filter((box) => box.y === source.y).map((box) => box.y + box.height))
+      const beside = Math.round(target.x) - apart
+      const ends = { x, foot, beside, top: target.y }
+      const columnPast = (between: readonly Box[]) => freeColumn(beside, apart, between, boxWidth)
+      const start = `M${x} ${source.y + source.height}V${foot}`
+      const end = `V${target.y + HEAD + (index + 0.5) * ROW}H${Math.round(target.x) - 2}`
+      const way =
+        target.y > source.y
+          ? down(
+              ends,
+              boxes.filter(({ y }) => y > source.y && y < target.y),
+              columnPast,
+            )
+          : up(ends, columnPast(boxes.filter(({ y }) => y >= target.y && y <= source.y)))
+      return [{ from, to, path: start + way + end }]
     }),
   )
+}
+
+interface Ends {
+  /** Where it begins, at the foot of a row. */
+  x: number
+  foot: number
+  /** Where it arrives, beside a box whose top is there. */
+  beside: number
+  top: number
+}
+
+function down(
+  { x, foot, beside, top }: Ends,
+  between: readonly Box[],
+  columnPast: (between: readonly Box[]) => number,
+) {
+  if (between.length === 0) return bend(x, foot, beside, top + 4)
+  const column = columnPast(between)
+  return `${bend(x, foot, column, foot + GAP_Y)}V${top - GAP_Y}${bend(column, top - GAP_Y, beside, top + 4)}`
+}
+
+/** Its two turns stay within the margin, also under the last row and over the first. */
+function up({ x, foot, beside, top }: Ends, column: number): string {
+  return `C${x} ${foot + 24} ${column} ${foot + 24} ${column} ${foot}V${top - 4}C${column} ${top - 24} ${beside} ${top - 24} ${beside} ${top + 4}`
+}
+
+function bend(x: number, y: number, toX: number, toY: number): string {
+  return `C${x} ${y + 36} ${toX} ${toY - 40} ${toX} ${toY}`
+}
+
+/** Where a line can pass between these boxes, as near as can be to where it is wanted. */
+function freeColumn(wanted: number, apart: number, boxes: readonly Box[], boxWidth: number): number {
+  const isFree = (x: number) => x > 0 && boxes.every((box) => x < box.x - 3 || x > box.x + boxWidth + 3)
+  const besides = boxes.flatMap(({ x }) => [Math.round(x) - apart, Math.round(x + boxWidth) + apart])
+  const free = [wanted, ...besides].filter(isFree)
+  return free.toSorted((a, b) => Math.abs(a - wanted) - Math.abs(b - wanted))[0] ?? wanted
 }

@@ -113,7 +113,7 @@ function ServiceBox({
         <title>{`${name}${account === '' ? '' : `, as ${account}`}: its hops`}</title>
         <rect class="head" x="1" y="1" width={width - 2} height={HEAD - 2} rx="5" />
         <text class="label name" x="10" y="19">
-          {short(name, letters - 2)}
+          {shortName(name, Math.floor((width - 20) / 8.8))}
         </text>
         <text class="label account" x="10" y="36">
           {nameless ? 'no identity' : short(account, letters)}
@@ -145,13 +145,20 @@ function Incoming({ call, width, y, letters, now }: IncomingProps) {
       <rect class="hit" x="1" y={y} width={width - 2} height={ROW - 1} />
       <path class="head-of-arrow" d={`M-7 ${y + ROW / 2 - 5}l7 5l-7 5z`} />
       <text class="label call" x="10" y={y + 17}>
-        {short(from, letters - numbers.length - 2)}
+        {shortName(from, letters - numbers.length - 2)}
       </text>
       <text class="label call" x={width - 10} y={y + 17} text-anchor="end">
         {numbers}
       </text>
     </a>
   )
+}
+
+/** Cut in its middle: names of one stack often begin alike. */
+function shortName(name: string, letters: number): string {
+  if (name.length <= letters) return name
+  const tail = Math.max(1, Math.floor((letters - 1) / 2))
+  return `${name.slice(0, Math.max(1, letters - 1 - tail))}…${name.slice(-tail)}`
 }
 
 function short(text: string, letters: number): string {
