@@ -15,12 +15,15 @@ const FREE = ['--port', '0', '--source', 'local']
 
 test.before(startEngine)
 
+/** Docker of this machine, where a test names no other. */
+const { PATH: OURS } = process.env
+
 const NOT_OF_A_STACK = ['version', 'source', 'ADC', 'network', 'default', 'port', 'shell', 'alias']
 
 /** What is found in the stack, by doctor in a process of its own. */
 async function look(t: ExecutionContext, flags: string[], env: NodeJS.ProcessEnv = {}, directory?: string) {
   const runner: typeof inAProcess = (argv, all, piped, home) => inAProcess(argv, all, piped, directory ?? home)
-  const { all } = await findings(t, [...FREE, ...flags], env, runner)
+  const { all } = await findings(t, [...FREE, ...flags], { PATH: OURS, ...env }, runner)
   return all.filter(({ check }) => !NOT_OF_A_STACK.includes(check))
 }
 
@@ -86,7 +89,7 @@ test.serial('of a folder without a stack it is said that none was looked at', as
 test.serial('no value of a variable, argument, label or command of a stack is said', async (t) => {
   const flags = [...FREE, '--compose', join(FILES, 'secrets.yml')]
   for (const more of [[], ['--json']]) {
-    const { stdout, stderr } = await doctor(t, [...flags, ...more], { HUNTER: 'hunter2-shell' })
+    const { stdout, stderr } = await doctor(t, [...flags, ...more], { PATH: OURS, HUNTER: 'hunter2-shell' })
     t.regex(stdout, /GCE_METADATA_HOST is http:\/\/sidemint/)
     t.notRegex(stdout + stderr, /hunter2|eyJwcml2YXRl/)
   }
@@ -94,7 +97,7 @@ test.serial('no value of a variable, argument, label or command of a stack is sa
 
 test.serial('what docker compose config prints can be piped', async (t) => {
   const piped = readFileSync(join(FILES, 'recorded', 'addresses.json'), 'utf8')
-  const { stdout } = await doctor(t, [...FREE, '--compose', '-'], {}, piped)
+  const { stdout } = await doctor(t, [...FREE, '--compose', '-'], { PATH: OURS }, piped)
   t.regex(stdout, /^FAIL {2}compose:misspelt/m)
 })
 
