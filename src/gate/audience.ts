@@ -14,9 +14,9 @@ const GCLOUD_AUDIENCES = new Set<string>([GCLOUD_CLIENT_ID, ADC_CLIENT_ID])
  */
 export function acceptsAudience(aud: unknown, audiences: readonly string[], gcloudAudiences: boolean): boolean {
   if (typeof aud !== 'string') return false
-  if (gcloudAudiences && GCLOUD_AUDIENCES.has(aud)) return true
+  if (audiences.includes(aud) || (gcloudAudiences && GCLOUD_AUDIENCES.has(aud))) return true
   const origin = runAppOrigin(aud)
-  return audiences.some((own) => own === aud || (origin !== undefined && origin === runAppOrigin(own)))
+  return origin !== undefined && audiences.some((own) => origin === runAppOrigin(own))
 }
 
 /** Not by a URL parser, which corrects spaces, backslashes and letters of other alphabets and drops a user name. */

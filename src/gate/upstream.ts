@@ -21,18 +21,24 @@ const MAX_HEAD_BYTES = 64 * 1024
  */
 export type Forward = (exchange: Exchange) => Promise<number | undefined>
 
-type Sink = Exchange['to']
+const STATE = Symbol('state')
+
+/**
+ * An exchange's state is a property of its sink. In a Map or a WeakMap, from which each call is removed again, V8 let
+ * nearly all that belongs to a call live until the next full collection (measured with Node.js 24).
+ */
+type Sink = Exchange['to'] & { [STATE]?: State }
 
 /** Calls `failed` with one line that says why a request was answered with 502 or broken off. */
 export function createUpstream(url: string, failed: (reason: string) => void): Forward {
   const { target, agent, options } = connectionTo(new URL(url))
   const proxy = createProxyServer({ target, selfHandleResponse: true })
-  const pending = createPending(failed)
-  watchService(proxy, pending)
+  const open = createOpen(failed)
+  watchService(proxy, open)
 
   return ({ req, to, head }) => {
-    const answered = pending.wait(to)
-    if (to.destroyed) return answered
+    if (to.destroyed) return Promise.resolve(undefined)
+    const answered = open.add(to)
     if (head) Object.assign(req.headers, { connection: 'Upgrade', upgrade: 'websocket' })
     const own = { agent, ssl: { ...options } }
     const done = to instanceof ServerResponse ? proxy.web(req, to, own) : proxy.ws(req, to as Socket, own, head)
@@ -42,48 +48,61 @@ export function createUpstream(url: string, failed: (reason: string) => void): F
   }
 }
 
-interface Pending {
+/** The exchanges whose callers are there. */
+interface Open {
   /** Settles with the status that was written, or with undefined where the caller left before. */
-  wait(to: Sink): Promise<number | undefined>
+  add(to: Sink): Promise<number | undefined>
+  /** Of the service's answer. */
+  isWhole(to: Sink): boolean
+  answeredBy(to: Sink, service: IncomingMessage): void
   settle(to: Sink, status?: number): void
   /** Answers 502 where no head was written yet; else breaks the answer off. */
   fail(req: IncomingMessage, to: Sink, error: NodeJS.ErrnoException): void
 }
 
-/** The exchanges without an answer yet. */
-function createPending(failed: (reason: string) => void): Pending {
-  const waiting = new WeakMap<Sink, (status?: number) => void>()
-  const refused = new WeakSet<Sink>()
+interface State {
+  settle: (status?: number) => void
+  /** Whether no head was written yet. */
+  waits: boolean
+  refused: boolean
+  service?: IncomingMessage
+}
 
-  function settle(to: Sink, status?: number): void {
-    waiting.get(to)?.(status)
-    waiting.delete(to)
+function createOpen(failed: (reason: string) => void): Open {
+  function settle({ [STATE]: state }: Sink, status?: number): void {
+    if (state === undefined) return
+    state.waits = false
+    state.settle(status)
   }
 
   return {
-    wait: (to) =>
+    add: (to) =>
       new Promise((resolve) => {
-        waiting.set(to, resolve)
-        to.once('close', () => settle(to))
-        if (to.destroyed) settle(to)
+        to[STATE] = { settle: resolve, waits: true, refused: false }
+        to.once('close', () => resolve(undefined))
       }),
+    isWhole: (to) => to[STATE]?.service?.complete === true,
+    answeredBy(to, service) {
+      const { [STATE]: state } = to
+      if (state !== undefined) state.service = service
+    },
     settle,
     fail(req, to, { code, message }) {
-      if (to.destroyed || refused.has(to)) return
+      const { [STATE]: state } = to
+      if (state === undefined || to.destroyed || state.refused) return
       failed(code ?? message)
-      if (!waiting.has(to)) return void to.destroy()
-      refused.add(to)
+      if (!state.waits) return void to.destroy()
+      state.refused = true
       refuse({ req, to }, 502)
       settle(to, 502)
     },
   }
 }
 
-function watchService(proxy: ProxyServer, { settle, fail }: Pending): void {
-  const answers = new WeakMap<Sink, IncomingMessage>()
+function watchService(proxy: ProxyServer, { settle, fail, isWhole, answeredBy }: Open): void {
   proxy.on('error', (error, req, to) => {
     // After a whole answer may come a body (to HEAD, with 204 or 304) or a hangup on the rest of an upload.
-    if (req && to && !answers.get(to as Sink)?.complete) fail(req, to as Sink, error)
+    if (req && to && !isWhole(to as Sink)) fail(req, to as Sink, error)
   })
   proxy.on('proxyReq', (call, req, res) => {
     // httpxy puts a slash before an asterisk, which is not a path (RFC 9112 §3.2.4).
@@ -95,7 +114,7 @@ function watchService(proxy: ProxyServer, { settle, fail }: Pending): void {
   })
   proxy.on('proxyRes', (service, req, res) => {
     service.on('error', (error) => fail(req, res, error))
-    answers.set(res, service)
+    answeredBy(res, service)
     try {
       relay(service, res)
       settle(res, service.statusCode)

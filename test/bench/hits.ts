@@ -122,7 +122,7 @@ export async function benchHits({ load, directory, sidemint, rival }: Bench): Pr
         budget: most,
       })
     rows.push(line(ours, '', budget))
-    if (budget !== undefined) rows.push(line(koa, ': Koa alone, which is part of it'))
+    if (budget !== undefined) rows.push(line(koa, ': Koa alone, beside it'))
     if (rival !== undefined) {
       const failed = failures.has(rival.name) ? `, which fails: ${JSON.stringify(failures.get(rival.name))}` : ''
       rows.push(line(rival, `: ${rival.name}${failed}`))

@@ -1,4 +1,4 @@
-/** Koa with one middleware that writes past its response: what is left to sidemint below this is Koa's own. */
+/** Koa with one middleware that writes past its response: what the guard would cost behind Koa, without its own work. */
 
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
