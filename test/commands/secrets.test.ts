@@ -110,8 +110,9 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['token', '--audience', AUDIENCE, '--allow-user-tokens'],
   ['token', '--audience', AUDIENCE, '--claims', '--project=acme-dev'],
   ['curl', '--project=acme-dev', 'http://127.0.0.1:9/'],
-  ['env'],
+  ...['shell', 'dotenv', 'compose', 'json'].map((format) => ['env', '--format', format]),
   ['doctor', '--port=0'],
+  ['doctor', '--port=0', '--json'],
   ['healthcheck', '--port=9'],
 ]
 
@@ -122,12 +123,11 @@ function lookThrough(t: ExecutionContext, output: string, where: string): void {
   for (const secret of SECRETS) t.false(output.includes(secret), `${where} shows ${secret}: ${output.slice(0, 400)}`)
 }
 
-for (const [index, [title, planted]] of PLANTED.entries()) {
+for (const [title, planted] of PLANTED) {
   test(`no command shows a planted secret: ${title}`, async (t) => {
     t.timeout(120_000)
     const env = { HTTPS_PROXY: PROXY, GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES: '1', ...planted() }
-    const format = index % 2 === 0 ? 'text' : 'json'
-    lookThrough(t, await serveAll(env, format), `serve in ${format}`)
+    for (const format of ['text', 'json']) lookThrough(t, await serveAll(env, format), `serve in ${format}`)
     for (const argv of COMMANDS) {
       const { code, out, err } = await run(argv, argv[0] === 'doctor' ? { ...env, ...ALONE } : env)
       t.true(`${out}${err}`.length > 0 || code === 0, `${argv.join(' ')} says nothing`)
@@ -135,16 +135,6 @@ for (const [index, [title, planted]] of PLANTED.entries()) {
     }
   })
 }
-
-test('no format of what is printed shows a planted secret', async (t) => {
-  const formats = ['shell', 'dotenv', 'compose', 'json'].map((format) => ['env', '--format', format])
-  for (const planted of [{ SIDEMINT_CREDENTIALS: KEY }, { GOOGLE_APPLICATION_CREDENTIALS: KEY }]) {
-    for (const argv of [...formats, ['doctor', '--port=0', '--json']]) {
-      const { out, err } = await run(argv, { HTTPS_PROXY: PROXY, ...planted, ...ALONE })
-      lookThrough(t, `${out}\n${err}`, argv.join(' '))
-    }
-  }
-})
 
 test('no command shows a planted secret: nobody at the proxy', async (t) => {
   const env = { HTTPS_PROXY: DEAD_PROXY, GOOGLE_APPLICATION_CREDENTIALS: file(KEY) }
