@@ -15,7 +15,7 @@ let google: FakeGoogle
 
 test.before(async () => {
   google = await startFakeGoogle()
-  google.applyEnv()
+  google.trust()
 })
 
 test.after.always(() => google.close())

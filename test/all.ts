@@ -1,0 +1,22 @@
+/** `npm test`: every test and, beside them, `npm run check`. Fails where either does. Further arguments are ava's. */
+
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { constants, setPriority } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+
+// All that it prints comes after the tests.
+const check = spawn('npm run --silent check 2>&1', { shell: true, stdio: ['ignore', 'pipe', 'inherit'] })
+// It fills the time for which the tests wait, and takes them none.
+if (check.pid !== undefined) setPriority(check.pid, constants.priority.PRIORITY_BELOW_NORMAL)
+const checked = Promise.all([once(check, 'close'), text(check.stdout)])
+
+const ava = join(import.meta.dirname, '..', 'node_modules', 'ava', 'entrypoints', 'cli.js')
+const files = ['test/together/*.ts', 'test/**/*.alone.test.ts']
+const tests = spawn(process.execPath, [ava, ...files, ...process.argv.slice(2)], { stdio: 'inherit' })
+const [failed] = await once(tests, 'close')
+
+const [[broken], said] = await checked
+process.stdout.write(said)
+process.exitCode = failed === 0 && broken === 0 ? 0 : 1
