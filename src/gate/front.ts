@@ -13,6 +13,7 @@ export interface FrontOptions extends GatesOptions {
   /** Emails of the accounts that the server speaks for. */
   accounts: OwnIssuer['accounts']
   place: Required<JudgesOptions>['place']
+  fetched: Required<JudgesOptions>['fetched']
   readFile?: JudgesOptions['readFile']
 }
 
@@ -23,13 +24,13 @@ export interface Front {
 
 /** Once the server's URL is known, which may be its issuer. Throws SETTINGS_INVALID for policies that cannot be used. */
 export async function createFront(url: string, options: FrontOptions): Promise<Front> {
-  const { settings, keys, accounts, place, readFile, ...shared } = options
+  const { settings, keys, accounts, place, fetched, readFile, ...shared } = options
   const own = keys && { issuer: settings.issuer ?? url, keys, accounts }
   const gates = frontedGates(settings, own?.issuer)
   if (gates.length === 0) return { judges: [], doors: new Map() }
   // Imported here because they bring libraries that a server without gates does not need.
   const [{ createJudges }, { createGateDoors }] = await Promise.all([import('./judge.ts'), import('./server.ts')])
-  const judges = await createJudges(gates, { ...shared, own, place, readFile })
+  const judges = await createJudges(gates, { ...shared, own, place, fetched, readFile })
   const listening = { host: settings.host, port: settings.gatePort, setting: '--gate-port' }
   return { judges, doors: createGateDoors(judges, listening, shared) }
 }

@@ -11,7 +11,7 @@ import { spellingOf } from './origin.ts'
 import type { OwnIssuer } from './own-issuer.ts'
 import { createPolicy } from './policy.ts'
 import type { PolicyFile } from './policy-file.ts'
-import { createVerifier, type Verifier } from './verifier.ts'
+import { createVerifier, type Verifier, type VerifierOptions } from './verifier.ts'
 
 export interface Judge {
   gate: GateOptions
@@ -29,6 +29,8 @@ export interface JudgesOptions {
   now?: () => number
   /** The issuer in this process, whose keys are not fetched where a gate trusts it. */
   own?: OwnIssuer | undefined
+  /** The keys of other issuers, which outlive a set of settings: an issuer may be away while a file is saved. */
+  fetched?: VerifierOptions['fetched']
   /** What reads policies. Default: the disk. */
   readFile?: ReadFile | undefined
   /** Where the services run in production, for lines to copy. */
@@ -46,9 +48,9 @@ interface Parts {
 
 /** Throws SETTINGS_INVALID with everything that is wrong with the gates' policies. */
 export async function createJudges(list: readonly GateOptions[], options: JudgesOptions): Promise<Judge[]> {
-  const { events, now = Date.now, own, readFile = takeSnapshot().read, place = {} } = options
+  const { events, now = Date.now, own, fetched = new Map(), readFile = takeSnapshot().read, place = {} } = options
   const readPolicy = await policyReader(list, readFile)
-  const parts = { events, now, own, place, verifierFor: createVerifiers(now, own), readPolicy }
+  const parts = { events, now, own, place, verifierFor: createVerifiers({ now, own, fetched }), readPolicy }
   const problems: string[] = []
   const judges = list.flatMap((gate) => {
     try {
@@ -63,11 +65,11 @@ export async function createJudges(list: readonly GateOptions[], options: Judges
 }
 
 /** One verifier for all gates that trust the same issuers, so that their keys are fetched once. */
-function createVerifiers(now: () => number, own: OwnIssuer | undefined): (trust: readonly string[]) => Verifier {
+function createVerifiers(shared: Omit<VerifierOptions, 'trust'>): (trust: readonly string[]) => Verifier {
   const verifiers = new Map<string, Verifier>()
   return (trust) => {
     const key = trust.join(' ')
-    const verifier = verifiers.get(key) ?? createVerifier({ trust, own, now })
+    const verifier = verifiers.get(key) ?? createVerifier({ ...shared, trust })
     verifiers.set(key, verifier)
     return verifier
   }

@@ -80,6 +80,7 @@ export interface RunningGates {
 export async function startGates(options: GateServerOptions): Promise<RunningGates> {
   const { events, now = Date.now, callerOf, settings: first, readFile: firstRead, adminRoutes = [] } = options
   const ports = createPorts()
+  const fetched: JudgesOptions['fetched'] = new Map()
   const adminDoor = createAdminDoor(first.adminPort, adminRoutes, events, now)
   let judges: readonly Judge[] = []
   let urls: readonly string[] = []
@@ -88,7 +89,7 @@ export async function startGates(options: GateServerOptions): Promise<RunningGat
   async function apply(settings: GateServerSettings, readFile: JudgesOptions['readFile']): Promise<void> {
     const { host, port } = settings
     const shared = { events, now, ...(callerOf === undefined ? {} : { callerOf }) }
-    const next = await createJudges(gatesOf(settings), { events, now, readFile })
+    const next = await createJudges(gatesOf(settings), { events, now, fetched, readFile })
     const doors = createGateDoors(next, { host, port, setting: '--port or --host' }, shared)
     const prepared = await ports.prepare(new Map([...doors, [ADMIN, adminDoor]]))
     prepared.enter()

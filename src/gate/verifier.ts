@@ -53,16 +53,19 @@ export interface VerifierOptions {
   trust: readonly string[]
   /** Where it is among those that are trusted, its keys are read where they are. */
   own?: OwnIssuer | undefined
+  /** What is fetched is kept here too, by the entry of `trust`, for the verifiers of the next settings. */
+  fetched?: Map<string, IssuerKeys>
   /** Epoch ms. Default: the clock. */
   now?: () => number
 }
 
-export function createVerifier({ trust, own, now = Date.now }: VerifierOptions): Verifier {
+export function createVerifier({ trust, own, now = Date.now, fetched = new Map() }: VerifierOptions): Verifier {
   const issuers = new Map<string, Trusted>()
   for (const trusted of trust) {
     const google = trusted === 'google'
     const locate = google ? async () => GOOGLE_KEYS_URL : () => discoverKeysUrl(trusted)
-    const keys = own?.issuer === trusted ? keysOf(own) : createRemoteKeys(locate, now)
+    const keys = own?.issuer === trusted ? keysOf(own) : (fetched.get(trusted) ?? createRemoteKeys(locate, now))
+    if (own?.issuer !== trusted) fetched.set(trusted, keys)
     for (const issuer of google ? GOOGLE_ISSUERS : [trusted]) issuers.set(issuer, { keys, trusted })
   }
 

@@ -36,6 +36,7 @@ export async function openViews(options: ViewsOptions): Promise<Views> {
   const { settings: first, identities, frontGates, readFile: firstRead, ...outliving } = options
   const { address, events, now, callers } = outliving
   const ports = createPorts()
+  const fetched: FrontOptions['fetched'] = new Map()
   const waiting = createWaiting({ ask: (inbound) => view.metadata(inbound), onRefusal: warnBy(outliving) })
   const shared: Shared = { ...outliving, waiting }
   let view = await createView(shared, first, identities)
@@ -43,7 +44,7 @@ export async function openViews(options: ViewsOptions): Promise<Views> {
 
   async function enter(next: View, readFile: ReadFile | undefined): Promise<void> {
     const { judges, doors } = frontGates
-      ? await createFront(address.url, { ...shownBy(next), readFile, events, now, callerOf: callers.labelOf })
+      ? await createFront(address.url, { ...shownBy(next), fetched, readFile, events, now, callerOf: callers.labelOf })
       : NO_GATES
     const prepared = await ports.prepare(new Map([...next.doors, ...doors]))
     next.opened(prepared)

@@ -9,6 +9,7 @@ import type { Settings } from '../../src/config/settings.ts'
 import { takeSnapshot } from '../../src/core/snapshot.ts'
 import { startServer } from '../../src/server.ts'
 import { serving } from '../commands/run.ts'
+import { startIssuer } from '../gate/issuer.ts'
 import { freePort, startService } from '../gate/process.ts'
 import { startFakeGoogle } from '../google/start.ts'
 import { ask, DEFAULT_ACCOUNT, type Reply, V1 } from '../http-client.ts'
@@ -108,6 +109,24 @@ test('a set whose port is taken leaves everything as it was, the ports that it h
   await new Promise((resolve) => blocker.close(resolve))
   await server.save(`${text}# again\n`)
   t.is(await whoAmI('127.0.0.1', server.url, 'https://a.example'), BILLING)
+})
+
+test('a gate keeps the keys that it has fetched: an issuer that is away while a file is saved refuses nobody', async (t) => {
+  const issuer = await startIssuer()
+  t.teardown(issuer.close)
+  const { url: upstream } = await startService(t)
+  const gates = (invoker: string) =>
+    `gates: [{ host: billing, upstream: '${upstream}', trust: [${issuer.url}], audience: [b], invoker: [${invoker}] }]\n`
+  const server = await startFollowed(t, gates(`'serviceAccount:${ORDERS}'`))
+  const token = issuer.sign({ aud: 'b', sub: '1', email: ORDERS, email_verified: true })
+  const call = () =>
+    ask(server.front.urls[0] ?? '', '/', { headers: { Host: 'billing', Authorization: `Bearer ${token}` } })
+  t.is((await call()).status, 200)
+  issuer.fault = { status: 503, body: 'away' }
+  await server.save(gates(`'serviceAccount:${ORDERS}', 'serviceAccount:${BILLING}'`))
+  t.is((await call()).status, 200)
+  await server.save(gates(`'serviceAccount:${BILLING}'`))
+  t.is((await call()).status, 403, 'by the new list')
 })
 
 test('gates open, change and close while running; what is in flight is answered, and a broken policy changes nothing', async (t) => {
