@@ -1,11 +1,10 @@
 /** The library: a metadata server inside a test suite. */
 
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
 import { settle } from './config/layers.ts'
 import { issueOptions, readFailNext, readIssue } from './control/asked.ts'
 import { createClientEnv } from './env/client.ts'
+import { makeTemporaryDirectory } from './env/directory.ts'
 import { applyVariables, withdrawVariables } from './env/process.ts'
 import { startServer } from './server.ts'
 
@@ -194,20 +193,24 @@ export async function startSidemint(options: StartOptions = {}): Promise<Sidemin
   const { now, ...chosen } = options
   const problems = now === undefined || typeof now === 'function' ? [] : ['now: must be a function: () => epochMs']
   const settings = settle({ options: chosen }, problems, { taker: 'library' })
+  const emptyDirectory = makeTemporaryDirectory(process.env)
+  const removeDirectory = () => rmSync(emptyDirectory, { recursive: true, force: true })
   const server = await startServer({
     settings,
     env: settings.source === 'local' ? {} : process.env,
     keepHits: true,
     ...(now === undefined ? {} : { now }),
+  }).catch((error) => {
+    removeDirectory()
+    throw error
   })
-  const emptyDirectory = mkdtempSync(join(tmpdir(), 'sidemint-'))
   const env = createClientEnv({ url: server.url, emptyDirectory, env: process.env, project: server.project })
   let closing: Promise<void> | undefined
 
   async function close(): Promise<void> {
     withdrawVariables(env)
     await server.close()
-    rmSync(emptyDirectory, { recursive: true, force: true })
+    removeDirectory()
   }
 
   return {

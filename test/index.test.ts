@@ -93,6 +93,21 @@ test('a process that used a server and closed it ends by itself', async (t) => {
   t.deepEqual([code, signal], [0, null])
 })
 
+test('where no directory can be made, no server is left that keeps the process alive', async (t) => {
+  const program = `
+    import { startSidemint } from ${JSON.stringify(import.meta.resolve('../src/index.ts'))}
+    await startSidemint().catch(({ code }) => console.log(code))`
+  const env = { ...process.env, TMPDIR: '/dev/null/none' }
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', program], { env, stdio: 'pipe' })
+  const timer = setTimeout(() => child.kill('SIGKILL'), 30_000)
+  let out = ''
+  child.stdout.setEncoding('utf8').on('data', (text) => (out += text))
+  const [code] = await once(child, 'close')
+  clearTimeout(timer)
+  t.is(out, 'DIRECTORY_UNUSABLE\n')
+  t.is(code, 0)
+})
+
 test('requests tell what was asked, by whom, for whom and how it went', async (t) => {
   const clock = createClock()
   await using metadata = await start({ serviceAccount: EMAIL, now: clock.now, allowAudience: ['https://*'] })

@@ -1,13 +1,13 @@
 /** `sidemint curl URL`: curl with a token for the URL's origin. */
 
 import { execFileSync } from 'node:child_process'
-import { closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { closeSync, constants, openSync, rmSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { failure } from '../core/errors.ts'
 import { plainly } from '../core/schemas.ts'
 import { childEnv } from '../env/child.ts'
+import { makeTemporaryDirectory } from '../env/directory.ts'
 import { type Arguments, type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
 import type { Io } from './command.ts'
 import { findLeak, readCurlOptions, readUrl } from './curl-arguments.ts'
@@ -61,7 +61,7 @@ function readWanted(url: URL, parsed: Arguments): Wanted {
  * and stdin belongs to the user.
  */
 async function withSecret<T>(secret: string, env: NodeJS.ProcessEnv, use: (path: string) => Promise<T>): Promise<T> {
-  const directory = mkdtempSync(join(tmpdir(), 'sidemint-'))
+  const directory = makeTemporaryDirectory(env)
   const path = join(directory, 'secret')
   try {
     capture('mkfifo', ['-m', '600', path], env)

@@ -1,8 +1,6 @@
 /** `sidemint env`: the variables that point every Google client at a server, in the form of a shell or a file. */
 
-import { mkdirSync } from 'node:fs'
 import { projectIn } from '../core/accounts.ts'
-import { failure } from '../core/errors.ts'
 import { METADATA_ADDRESS, METADATA_NAME } from '../core/google.ts'
 import { quoted } from '../core/schemas.ts'
 import {
@@ -12,7 +10,7 @@ import {
   loginUnderHome,
   VARIABLES_UNREAD_BY,
 } from '../env/client.ts'
-import { clientGcloudDirectory, forgetGcloud } from '../env/directory.ts'
+import { forgetGcloud, makeClientGcloudDirectory } from '../env/directory.ts'
 import { describeReceiver } from '../env/receiver.ts'
 import { type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
 import { ask, isMetadataServer } from './ask.ts'
@@ -95,15 +93,9 @@ export function loginWarning(env: NodeJS.ProcessEnv): string {
 }
 
 function emptyDirectory(env: NodeJS.ProcessEnv, url: string): string {
-  const directory = clientGcloudDirectory(env, url)
-  try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
-    forgetGcloud(directory)
-    return directory
-  } catch (error) {
-    const { code = 'unknown reason' } = error as NodeJS.ErrnoException
-    throw failure('DIRECTORY_UNUSABLE', { path: directory, reason: code })
-  }
+  const directory = makeClientGcloudDirectory(env, url)
+  forgetGcloud(directory)
+  return directory
 }
 
 function lines(env: ClientEnv, line: (name: string, value: string | undefined) => string): string {

@@ -1,12 +1,11 @@
 /** `sidemint exec -- CMD`: runs a command, and a server on a free port that its clients ask. */
 
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
 import { invalid } from '../config/layers.ts'
 import { flagOf } from '../config/settings.ts'
 import { createControlSecret, SECRET_FILE_VARIABLE, SECRET_VARIABLE } from '../control/secret.ts'
 import { createClientEnv } from '../env/client.ts'
+import { makeTemporaryDirectory } from '../env/directory.ts'
 import { identityLabel } from '../identity/identity.ts'
 import { refuseEmptyCredentials } from '../mint/choose.ts'
 import { startServer } from '../server.ts'
@@ -40,21 +39,24 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   if (command === undefined) throw misuse('name the command after `--`: sidemint exec -- pytest')
   const { events, log } = createLoggedEvents(settings, io)
   const controlSecret = createControlSecret()
-  const server = await startServer({ settings, env, events, controlSecret })
-  const directory = mkdtempSync(join(tmpdir(), 'sidemint-'))
+  const emptyDirectory = makeTemporaryDirectory(env)
   try {
-    stderr.write(loginWarning(env))
-    if (settings.gates.length > 0)
-      stderr.write(`sidemint: \`gates:\` of ${settings.config} are left out: ${GATES_BY}\n`)
-    log.showAt(server.url)
-    announceAdvice(server, log)
-    stderr.write(`sidemint: ${server.source.name} tokens as ${identityLabel(server.primary)} at ${server.url}\n`)
-    const pointed = createClientEnv({ url: server.url, emptyDirectory: directory, env, project: server.project })
-    const control = { [SECRET_VARIABLE]: controlSecret, [SECRET_FILE_VARIABLE]: undefined }
-    return await execute(command, parameters, { ...env, ...pointed, ...control })
+    const server = await startServer({ settings, env, events, controlSecret })
+    try {
+      stderr.write(loginWarning(env))
+      if (settings.gates.length > 0)
+        stderr.write(`sidemint: \`gates:\` of ${settings.config} are left out: ${GATES_BY}\n`)
+      log.showAt(server.url)
+      announceAdvice(server, log)
+      stderr.write(`sidemint: ${server.source.name} tokens as ${identityLabel(server.primary)} at ${server.url}\n`)
+      const pointed = createClientEnv({ url: server.url, emptyDirectory, env, project: server.project })
+      const control = { [SECRET_VARIABLE]: controlSecret, [SECRET_FILE_VARIABLE]: undefined }
+      return await execute(command, parameters, { ...env, ...pointed, ...control })
+    } finally {
+      await server.close()
+    }
   } finally {
-    await server.close()
-    rmSync(directory, { recursive: true, force: true })
+    rmSync(emptyDirectory, { recursive: true, force: true })
   }
 }
 

@@ -107,7 +107,7 @@ export const CATALOGUE = {
   DIRECTORY_UNUSABLE: {
     status: 400,
     what: 'cannot make the directory {path} ({reason})',
-    fix: 'give this user a HOME that it can write to',
+    fix: 'let {variable} name a directory that this user can write to',
   },
   CONTROL_SECRET_WRONG: {
     status: 401,

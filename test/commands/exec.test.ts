@@ -62,6 +62,18 @@ test('exec says in one line that a command cannot be run, and no command is misu
   t.is((await run(['exec', '--'])).code, 2)
 })
 
+test('exec says which variable to change where it cannot make its directory, and curl too', async (t) => {
+  const TMPDIR = join(scratch, 'no-such-directory')
+  for (const argv of [
+    ['exec', '--', 'true'],
+    ['curl', '--source=local', 'http://127.0.0.1:1'],
+  ]) {
+    const { code, err } = await run(argv, { TMPDIR })
+    t.is(code, 1)
+    t.regex(err, /DIRECTORY_UNUSABLE: .*no-such-directory\/sidemint- \(ENOENT\)\. Fix: let TMPDIR name [^\n]+\n$/)
+  }
+})
+
 test('exec warns of a login under HOME, which some clients find whatever the variables say', async (t) => {
   const HOME = join(scratch, 'logged-in-exec')
   mkdirSync(join(HOME, '.config', 'gcloud'), { recursive: true })
