@@ -6,7 +6,7 @@ import { objectOf } from '../core/schemas.ts'
 import type { Routes } from '../http/app.ts'
 import { notFound } from '../http/wire.ts'
 import { FAIL_NEXT, ISSUE, issueOptions } from './asked.ts'
-import { readBody } from './body.ts'
+import { readOrder } from './body.ts'
 import type { Orders } from './orders.ts'
 import { isBearer } from './secret.ts'
 
@@ -34,7 +34,7 @@ export function createControl({ orders, secret, defaultAccount }: ControlOptions
           ctx.set('WWW-Authenticate', 'Bearer')
           throw failure('CONTROL_SECRET_WRONG', {})
         }
-        const body = await readBody(ctx.req, schema)
+        const body = await readOrder(ctx.req, schema)
         ctx.set('Cache-Control', 'no-store')
         ctx.body = await obey(body)
       })

@@ -30,11 +30,12 @@ export async function describeToken(
   throw oauthError('invalid_request', 'Either access_token, id_token, or token_handle required.')
 }
 
-/** The query, and the form of a POST. */
+/** The query, and the form of a POST. Throws a GoogleError for a form that is too long. */
 export async function readParameters(req: IncomingMessage, query: URLSearchParams): Promise<URLSearchParams> {
   if (req.method !== 'POST') return query
   const body = await readBody(req, MOST_BYTES)
-  return new URLSearchParams([...query, ...new URLSearchParams(body ?? '')])
+  if (body === undefined) throw oauthError('invalid_request', `The form has more than ${MOST_BYTES / 1024} kB.`)
+  return new URLSearchParams([...query, ...new URLSearchParams(body)])
 }
 
 async function describeIdToken(token: string, { keys, issuer, now }: TokenInfoOptions) {

@@ -179,3 +179,10 @@ test('tokeninfo refuses what is not a token of ours, as Google does', async (t) 
   t.is(none.status, 400)
   t.is(none.json.error, 'invalid_request')
 })
+
+test('tokeninfo says that a form is too long, and does not take it for an empty one', async (t) => {
+  const long = { method: 'POST', body: `id_token=${'x'.repeat(100_000)}` }
+  const { status, json } = await call(stand, 'https://oauth2.googleapis.com/tokeninfo', long)
+  t.is(status, 400)
+  t.deepEqual(json, { error: 'invalid_request', error_description: 'The form has more than 64 kB.' })
+})
