@@ -2,27 +2,24 @@
 
 import type { IncomingMessage } from 'node:http'
 import type { SidemintError } from '../core/errors.ts'
+import { createOnce } from '../core/once.ts'
 import { type Exchange, pathOf } from './exchange.ts'
 
 /** The largest request over HTTP/1 on Cloud Run. */
 const BODY_LIMIT_MIB = 32
 /** Cloud Run's default; an hour at most. */
 const TIMEOUT_MINUTES = 5
-const TOLD_KEPT = 1_000
 
 /** Looks at a request after the decision, and again when it has ended. */
 export type Watch = (exchange: Exchange, refusal: SidemintError | undefined) => void
 
 /** `now`: epoch ms. `notice` gets a sentence with a fix. */
 export function watchDifferences(now: () => number, notice: (text: string) => void): Watch {
-  const told = new Set<string>()
+  const isFirst = createOnce()
 
   function tell(req: IncomingMessage, kind: string, text: string): void {
     const path = pathOf(req)
-    if (told.has(`${kind} ${path}`)) return
-    if (told.size >= TOLD_KEPT) told.clear()
-    told.add(`${kind} ${path}`)
-    notice(`${req.method} ${path}: ${text}`)
+    if (isFirst(`${kind} ${path}`)) notice(`${req.method} ${path}: ${text}`)
   }
 
   return ({ req, to, head }, refusal) => {

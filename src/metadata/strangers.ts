@@ -2,10 +2,11 @@
 
 import { withFix } from '../core/errors.ts'
 import type { Events } from '../core/events.ts'
+import { createOnce } from '../core/once.ts'
 import { type Caller, callerLabel } from '../identity/callers.ts'
 
-/** Beyond this many, all are forgotten and may be logged again. */
-const MOST_KEPT = 1_000
+/** An audience may be as long as a URL; two that differ only after this many characters count as one. */
+const LONGEST_COMPARED = 1_000
 
 export interface Strangers {
   /** Records CALLER_UNKNOWN once for each caller and audience, as soon as the caller's name is known. */
@@ -13,14 +14,11 @@ export interface Strangers {
 }
 
 export function createStrangers(events: Events, now: () => number): Strangers {
-  const told = new Set<string>()
+  const isFirst = createOnce()
 
   function tell(caller: Caller, audience: string): void {
     const label = callerLabel(caller)
-    const key = `${label} ${audience.slice(0, MOST_KEPT)}`
-    if (told.has(key)) return
-    if (told.size >= MOST_KEPT) told.clear()
-    told.add(key)
+    if (!isFirst(`${label} ${audience.slice(0, LONGEST_COMPARED)}`)) return
     const who = label === caller.address ? label : `${label} (${caller.address})`
     const wanted = audience === '' ? '' : `, and asked for a token for ${audience}`
     const fix = `add "callers: [${label}]" to one under identities: in sidemint.yaml, or an entry without callers for everybody else`

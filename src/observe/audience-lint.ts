@@ -4,6 +4,7 @@
  */
 
 import type { Events } from '../core/events.ts'
+import { createOnce } from '../core/once.ts'
 
 export interface AudienceLintOptions {
   events: Events
@@ -15,18 +16,13 @@ export interface AudienceLintOptions {
   now: () => number
 }
 
-/** Beyond this many, all are forgotten and may be reported again. */
-const REMEMBERED = 1_000
-
 export function lintAudiences({ events, gates, isLocal, now }: AudienceLintOptions): void {
   const isAccepted = (wanted: string) => gates().some(({ audience }) => audience.includes(wanted))
-  const said = new Set<string>()
+  const isFirst = createOnce()
   events.subscribe((event) => {
-    if (event.type !== 'request' || event.kind !== 'id' || event.result !== 'mint' || said.has(event.audience)) return
+    if (event.type !== 'request' || event.kind !== 'id' || event.result !== 'mint') return
     const advice = isAccepted(event.audience) ? undefined : adviseOn(event.audience, isLocal)
-    if (advice === undefined) return
-    if (said.size >= REMEMBERED) said.clear()
-    said.add(event.audience)
+    if (advice === undefined || !isFirst(event.audience)) return
     const text = `the audience ${event.audience} ${advice}. This is said once`
     events.record({ type: 'notice', at: now(), level: 'warn', code: 'AUDIENCE_SUSPECT', text })
   })

@@ -8,6 +8,7 @@ import { asFailure, describeFault, failure, SidemintError, withFix } from '../co
 import type { Events } from '../core/events.ts'
 import { GOOGLE_ISSUER, KEY_HOSTS } from '../core/google.ts'
 import { peerAddress } from '../core/host.ts'
+import { createOnce } from '../core/once.ts'
 import { type Asked, createHostsApp, type JsonAnswer } from '../http/hosts.ts'
 import { type Listener, listen } from '../http/listener.ts'
 import type { Identity } from '../identity/identity.ts'
@@ -99,15 +100,11 @@ function createSecureServer(
   return server
 }
 
-const MOST_SAID = 1000
-
 /** Logs each thing once: a client that keeps trying must not fill the log. */
 function createNotice({ events, now }: Pick<StandInOptions, 'events' | 'now'>): Notice {
-  const said = new Set<string>()
+  const isFirst = createOnce()
   return (level, code, text) => {
-    if (said.has(text) || said.size >= MOST_SAID) return
-    said.add(text)
-    events.record({ type: 'notice', at: now(), level, code, text })
+    if (isFirst(text)) events.record({ type: 'notice', at: now(), level, code, text })
   }
 }
 

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import { request } from 'node:https'
+import { type Agent, request } from 'node:https'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -65,13 +65,15 @@ export interface CallOptions {
   headers?: Record<string, string>
   body?: string
   tls?: ConnectionOptions
+  /** Keeps connections; without one each call has its own. */
+  agent?: Agent
 }
 
 /** Calls a URL of Google's at the stand-in, with its certificate as the only trust anchor. */
 export async function call(
   { port, certificate }: Pick<Stand, 'port' | 'certificate'>,
   url: string,
-  { method = 'GET', headers = {}, body, tls }: CallOptions = {},
+  { method = 'GET', headers = {}, body, tls, agent }: CallOptions = {},
 ): Promise<SecureReply> {
   const { hostname, pathname, search } = new URL(url)
   const asked = request({
@@ -82,7 +84,7 @@ export async function call(
     headers: { host: hostname, ...headers },
     servername: hostname,
     ca: certificate,
-    agent: false,
+    agent: agent ?? false,
     ...tls,
   })
   asked.end(body)

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { Agent } from 'node:https'
 import { dirname, join } from 'node:path'
 import { type ConnectionOptions, connect, createSecureContext, createServer } from 'node:tls'
 import test from 'ava'
@@ -114,4 +115,14 @@ test("the metadata server's own paths are not there", async (t) => {
     const headers = { 'Metadata-Flavor': 'Google' }
     t.is((await call(stand, `https://www.googleapis.com${path}`, { headers })).status, 404, path)
   }
+})
+
+test('after a thousand paths that nobody answers, the next one is still logged, once', async (t) => {
+  const agent = new Agent({ keepAlive: true })
+  t.teardown(() => agent.destroy())
+  const ask = (path: string) => call(stand, `https://www.googleapis.com${path}`, { agent })
+  for (let path = 0; path < 1_000; path += 1) await ask(`/many/${path}`)
+  await ask('/one-more')
+  t.is((await ask('/one-more')).status, 404)
+  t.is(stand.notices.filter(({ text }) => text.includes('/one-more')).length, 1)
 })
