@@ -10,6 +10,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -56,4 +57,27 @@ test("a clone's bin/sidemint runs from any folder and by a link, and before npm 
   symlinkSync(join(clone, 'bin/sidemint'), join(clone, 'linked'))
   for (const path of ['bin/sidemint', 'linked'])
     t.is(execFileSync(join(clone, path), ['a b', 'c'], { cwd: '/', encoding: 'utf8' }), "[ 'a b', 'c' ] /\n")
+})
+
+test("a clone's bin/sidemint says that its build is older than what is checked out", (t) => {
+  const clone = mkdtempSync(join(tmpdir(), 'sidemint a clone-'))
+  t.teardown(() => rmSync(clone, { recursive: true }))
+  cpSync(join(ROOT, 'bin'), join(clone, 'bin'), { recursive: true })
+  for (const folder of ['dist', 'src', 'src/core']) mkdirSync(join(clone, folder))
+  const sources = ['src/core/a.ts', 'build.ts', 'package.json', 'package-lock.json']
+  for (const path of ['dist/cli.js', ...sources]) writeFileSync(join(clone, path), '{}')
+  const date = (hour: number, ...paths: string[]) => {
+    for (const path of paths) utimesSync(join(clone, path), hour * 3600, hour * 3600)
+  }
+  const saidOf = () => spawnSync(join(clone, 'bin/sidemint'), { encoding: 'utf8' })
+  date(1, ...sources, 'src', 'src/core')
+  date(2, 'dist/cli.js')
+  t.like(saidOf(), { status: 0, stderr: '' })
+  for (const path of [...sources, 'src/core']) {
+    date(3, path)
+    const { status, stderr } = saidOf()
+    t.is(status, 0, 'it runs all the same')
+    t.regex(stderr, /^sidemint: .* older than its sources\. Fix: npm ci in .*sidemint a clone-\S+\n$/, path)
+    date(1, path)
+  }
 })
