@@ -5,7 +5,7 @@
 
 import type { KeyObject } from 'node:crypto'
 import { mkdir, readFile, stat } from 'node:fs/promises'
-import { basename, dirname, join, relative, resolve } from 'node:path'
+import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { getCACertificates } from 'node:tls'
 import { failure, SidemintError } from '../core/errors.ts'
 import { replaceFile } from '../core/replace-file.ts'
@@ -42,7 +42,7 @@ export async function prepareDirectory({
   roots = systemRoots,
 }: DirectoryOptions): Promise<Credentials> {
   const keyPath = join(keyFile === undefined ? dirname(resolve(directory)) : dirname(resolve(keyFile)), KEY_FILE)
-  if (!relative(resolve(directory), keyPath).startsWith('..')) {
+  if (relative(resolve(directory), keyPath).split(sep)[0] !== '..') {
     throw unusable(keyPath, 'it would hold the private key, and receivers mount it', 'keep --key-file elsewhere')
   }
   await attempt(directory, () => makeDirectory(directory))
