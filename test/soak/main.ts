@@ -22,8 +22,11 @@ if (!(minutes > 0) || !(perSecond > 0) || !Number.isInteger(seed)) {
   process.exit(2)
 }
 const soaked = await soak({ cli: values.cli, seconds: minutes * 60, perSecond, seed, say: console.log })
-const { done, checked, tooLate, tookMs, machineLateMs, delayP99Ms, delayMostMs, mostDescriptors } = soaked
+const { done, begun, leftOut, checked, tooLate, tookMs, machineLateMs, delayP99Ms, delayMostMs, mostDescriptors } =
+  soaked
 for (const [name, count] of Object.entries(done)) console.log(`${String(count).padStart(8)} ${name}`)
+const rate = `${(begun / (minutes * 60)).toFixed(0)} a second of the ${perSecond} that were asked for`
+console.log(`after the burst ${begun} things were begun, ${rate}; ${leftOut} were left out`)
 const at = (share: number) => `${percentile(tookMs, share).toFixed(1)} ms`
 console.log(`${checked} tokens checked; a known audience's: half within ${at(0.5)}, 99 of 100 within ${at(0.99)}`)
 console.log(`the clients' own timers were late by ${machineLateMs.toFixed(1)} ms in one of a hundred`)

@@ -4,15 +4,13 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createRandom } from '../random.ts'
 import { createActs } from './acts.ts'
+import { type Loaded, load, TICK_MS, type Timed } from './load.ts'
 import { type Reading, type Subject, startSubject } from './subject.ts'
 import type { Measured, Rest } from './verdict.ts'
 
 const PARTS = 6
 /** The record of the page keeps the last 10,000 requests: it is full before anything is measured. */
 const BURST = 10_500
-const TICK_MS = 10
-/** Where the machine cannot keep up, clients wait, as those of a stack do. */
-const MOST_AT_ONCE = 64
 const REWIRE_MS = 5_000
 const GOOGLE_FAULT_MS = 10_000
 const LOGIN_MS = 60_000
@@ -30,7 +28,7 @@ export interface SoakOptions {
   say?: (line: string) => void
 }
 
-export interface Soaked extends Measured {
+export interface Soaked extends Measured, Loaded {
   done: Record<string, number>
   /** Of the event loop: what one look in a hundred lost at most in each look, and the most of all. */
   delayP99Ms: readonly number[]
@@ -47,6 +45,7 @@ export async function soak({ cli, seconds, perSecond, seed, say = () => {} }: So
   const looks: Reading[] = []
   let mostDescriptors = 0
   let residentMiB = 0
+  const loaded: Loaded = { begun: 0, leftOut: 0 }
 
   async function look(): Promise<void> {
     looks.push(await subject.read('look'))
@@ -63,7 +62,10 @@ export async function soak({ cli, seconds, perSecond, seed, say = () => {} }: So
     await acts.burst(BURST)
     for (let part = 1; part <= PARTS && subject.ended() === undefined; part += 1) {
       residentMiB = 0
-      await load({ ms: (seconds * 1_000) / PARTS, perSecond, act: acts.act, events: eventsOf(subject, random, look) })
+      const events = eventsOf(subject, random, look)
+      const { begun, leftOut } = await load({ ms: (seconds * 1_000) / PARTS, perSecond, act: acts.act, events })
+      loaded.begun += begun
+      loaded.leftOut += leftOut
       acts.leave()
       const { heapMiB, descriptors } = await restOf(subject)
       rests.push({ heapMiB, residentMiB, descriptors })
@@ -86,13 +88,12 @@ export async function soak({ cli, seconds, perSecond, seed, say = () => {} }: So
     machineLateMs: Math.max(0, own.percentile(99) / 1e6 - TICK_MS),
     end,
     done: acts.done,
+    ...loaded,
     delayP99Ms: looks.map(({ delayP99Ms }) => delayP99Ms),
     delayMostMs: Math.max(...looks.map(({ delayMostMs }) => delayMostMs)),
     mostDescriptors,
   }
 }
-
-type Timed = { everyMs: number; happen(): void | Promise<void> }
 
 function eventsOf({ rewire, login, google }: Subject, random: () => number, look: () => Promise<void>): Timed[] {
   return [
@@ -111,36 +112,6 @@ function eventsOf({ rewire, login, google }: Subject, random: () => number, look
       },
     },
   ]
-}
-
-interface Load {
-  ms: number
-  perSecond: number
-  act(): Promise<void>
-  events: readonly Timed[]
-}
-
-/** Begins things at their rate, whether those before have ended or not; the process sleeps in between. */
-async function load({ ms, perSecond, act, events }: Load): Promise<void> {
-  const underWay = new Set<Promise<void>>()
-  const startedAtMs = performance.now()
-  const next = events.map(({ everyMs }) => everyMs)
-  for (let begun = 0; ; ) {
-    const atMs = performance.now() - startedAtMs
-    if (atMs >= ms) break
-    for (; begun < (atMs * perSecond) / 1_000; begun += 1) {
-      if (underWay.size >= MOST_AT_ONCE) continue
-      const one: Promise<void> = act().finally(() => underWay.delete(one))
-      underWay.add(one)
-    }
-    for (const [at, { everyMs, happen }] of events.entries()) {
-      if (atMs < (next[at] ?? 0)) continue
-      next[at] = atMs + everyMs
-      await happen()
-    }
-    await sleep(TICK_MS)
-  }
-  await Promise.all(underWay)
 }
 
 /** Once the number of descriptors has stood still for a second, with no client there. */
