@@ -3,10 +3,9 @@
 import { flagOf, type Settings } from '../config/settings.ts'
 import { failure, readErrorBody } from '../core/errors.ts'
 import { createEvents } from '../core/events.ts'
-import { readClaims } from '../core/token.ts'
 import { createJudges } from '../gate/judge.ts'
 import { frontedGates, type GateOptions, gatesOf } from '../gate/options.ts'
-import { type Explanation, explain } from '../inspector/explain.ts'
+import { claimsOf, type Explanation, explain } from '../inspector/explain.ts'
 import { type Arguments, type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
 import { askNamed } from './ask.ts'
 import type { Io } from './command.ts'
@@ -48,12 +47,12 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   return explanation.decision === 'admitted' ? 0 : 1
 }
 
-function whoDecides({ settings, given }: Arguments, asksServer: boolean, describes: readonly string[]): string {
+function whoDecides({ settings }: Arguments, asksServer: boolean, describes: readonly string[]): string {
   const { server, gates, config } = settings
   if (asksServer) return `the gates of the server at ${server}`
   if (gates.length > 0 && describes.length === 0)
     return `no server: the gates of ${config} decide; --server URL asks those of a running one`
-  const by = [...describes, ...(given.has('audience') ? ['audience'] : [])].map(flagOf)
+  const by = ([...DESCRIBING, 'audience'] as const).filter((name) => settings[name]?.length).map(flagOf)
   const what =
     by.length > 0
       ? `${by.join(' and ')} ${by.length > 1 ? 'describe' : 'describes'} the service`
@@ -99,10 +98,10 @@ function issuerOf({ issuer, server }: Settings): string {
   return issuer ?? server
 }
 
-/** A service that flags describe. What they leave open is not checked: any audience, any account. */
+/** A service that settings describe. What they leave open is not checked: any audience, any account. */
 function describedGate(rawHeaders: readonly string[], settings: Settings): GateOptions {
   const { audience, invoker, policy, trust } = settings
-  const aud = readClaims(rawHeaders[1]?.replace(/^\S+\s+/, '') ?? '')?.aud
+  const aud = claimsOf(rawHeaders)?.aud
   const [gate] = gatesOf({
     ...settings,
     gates: [],

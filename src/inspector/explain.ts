@@ -76,7 +76,8 @@ export async function explain(judges: readonly Judge[], question: Question): Pro
 
 const nameOf = ({ gate }: Judge): string => gate.host ?? gate.audiences[0] ?? 'the only gate'
 
-function claimsOf(rawHeaders: readonly string[]): Record<string, unknown> | undefined {
+/** What the request's token says, verified or not; undefined where the request has no token, or several. */
+export function claimsOf(rawHeaders: readonly string[]): Record<string, unknown> | undefined {
   try {
     const claims = readClaims(readCredential(rawHeaders, '').token)
     return typeof claims === 'object' && claims !== null ? claims : undefined

@@ -199,6 +199,15 @@ test('it says whose gates decided, and whether a server was asked', async (t) =>
     nothing.by,
     'sidemint: asked no server: nothing describes the service, so every audience and account will do; --server URL asks the gates of a running one\n',
   )
+  const policy = join(scratch, 'nobody.yaml')
+  writeFileSync(policy, 'bindings: []\n')
+  const file = join(scratch, 'with-policy.yaml')
+  writeFileSync(file, JSON.stringify({ policy, trust: [issuer.url] }))
+  const byVariable = await explained(t, ['--trust', issuer.url], good(), { SIDEMINT_POLICY: policy })
+  for (const { first, by } of [byVariable, await explained(t, ['--config', file], good())]) {
+    t.regex(first, /^refused NOT_AN_INVOKER/)
+    t.regex(by, /^sidemint: asked no server: --policy describes the service; /)
+  }
   const server = await serve(['--source=local', '--gate-port=0', '--config', config])
   t.teardown(() => server.stop())
   const there = await explained(t, ['--config', config], good(), { SIDEMINT_SERVER: server.url })
@@ -255,6 +264,8 @@ test('a service that flags describe needs no file', async (t) => {
   t.regex((await asked(['--audience', LEDGER, '--policy', policy])).first, /^refused AUDIENCE_WRONG/)
   t.regex((await asked(['--policy', policy, '--audience', BILLING], good({ email: 'a@b.c' }))).first, /NOT_AN_INVOKER/)
   t.regex((await asked([])).first, /^admitted INVOKER/)
+  const both = `Authorization: Bearer ${good({ aud: LEDGER })}\nX-Serverless-Authorization: Bearer ${good()}`
+  t.regex((await asked([], both)).first, /^admitted INVOKER/, 'every audience will do, in the header that counts')
 })
 
 test('of an account that is no invoker the email is not called wrong, and of mode report not that it refused', async (t) => {
