@@ -20,7 +20,7 @@ come with or without Bearer, or as a header line; it is never printed. A gate's 
 SIDEMINT_SERVER) the gates of that server, to which alone the token is sent; without it no server is asked, and it is
 a service that --policy or --invoker describe, else the gates of sidemint.yaml. Of several gates it is the one that
 the token is for, or that --audience names by its audience or host. stderr says whose gates decided. Exits 0 where the token is admitted, 1 where it is refused.`,
-  flags: { json: { help: 'print JSON: decision, code, reason, fix, gate, account, claims, checks, lines' } },
+  flags: { json: { help: 'print JSON: decision, code, status, reason, fix, gate, account, claims, checks, lines' } },
   takes: 'nothing',
 }
 

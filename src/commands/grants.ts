@@ -11,7 +11,7 @@ import { compareWith } from './grant-check.ts'
 
 const SHAPE: CommandShape = {
   name: 'grants',
-  usage: 'grants [--format gcloud|terraform|sidemint] [--check FILE] [--server URL]',
+  usage: 'grants [--format gcloud|terraform|sidemint] [--check FILE] [--service HOST] [--server URL]',
   summary: `Prints the invoker grants that the calls through the gates of a running server needed, whether the gates refuse
 (--mode enforce) or only report. A service is called as its gate's host; PROJECT, REGION and SERVICE stand where nothing
 says which. With --check it compares them with a policy, as \`gcloud run services get-iam-policy\` prints it, or with a

@@ -15,7 +15,9 @@ const refused = (description: string) => ({
 
 /** Errors are JSON under Google's Content-Type for short errors. */
 const ORDER_ERRORS = {
-  400: refused('CONTROL_BODY_INVALID: the body cannot be used; LOCAL_SOURCE_ONLY: this server does not sign tokens.'),
+  400: refused(
+    'CONTROL_BODY_INVALID: the body cannot be used; LOCAL_SOURCE_ONLY: this server does not sign tokens; KEY_FILE_UNREADABLE: the new key cannot be written.',
+  ),
   401: refused('CONTROL_SECRET_WRONG: no secret was sent, or another one.'),
   404: { description: 'The server was started without a control secret.' },
 }

@@ -173,4 +173,5 @@ export interface StoredState {
   principal: string
   wanted: string
   ageMs: number
+  leftMs: number
 }
