@@ -3,7 +3,7 @@
 import type { Settings } from './config/settings.ts'
 import { createOrders, type Orders } from './control/orders.ts'
 import { createControl } from './control/routes.ts'
-import { createEvents, type Events } from './core/events.ts'
+import { createEvents, createNotice, type Events } from './core/events.ts'
 import { GOOGLE_ISSUER } from './core/google.ts'
 import type { ReadFile } from './core/snapshot.ts'
 import { createCallers } from './identity/callers.ts'
@@ -162,5 +162,5 @@ function credentialsChanged(
   readiness.reset()
   views?.changed()
   const text = 'the credential file has changed: tokens and remembered failures are dropped'
-  events.record({ type: 'notice', at: now(), level: 'info', code: 'CREDENTIALS_CHANGED', text })
+  createNotice(events, now)('info', 'CREDENTIALS_CHANGED', text)
 }

@@ -1,6 +1,7 @@
 /** `sidemint gate`: Cloud Run's front door before services, until a signal asks it to stop. */
 
 import { createFollower } from '../config/follow.ts'
+import { createNotice } from '../core/events.ts'
 import { checkGates } from '../gate/options.ts'
 import { startGates } from '../gate/server.ts'
 import { createCallers } from '../identity/callers.ts'
@@ -11,7 +12,7 @@ import { describeGates } from '../inspector/state.ts'
 import { type CommandShape, helpFor, readArguments } from './arguments.ts'
 import { announceGates } from './banner.ts'
 import type { Io } from './command.ts'
-import { createLoggedEvents, following, reportTo, runUntilSignal } from './lifetime.ts'
+import { createLoggedEvents, following, runUntilSignal } from './lifetime.ts'
 
 const SHAPE: CommandShape = {
   name: 'gate',
@@ -38,7 +39,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
       createExplainRoutes({ judges: () => running.judges, now: Date.now }),
     ]
     const callerOf = createCallers(createSystemNames()).labelOf
-    const follower = createFollower({ ...followed, settings, report: reportTo(events) })
+    const follower = createFollower({ ...followed, settings, report: createNotice(events, Date.now) })
     const running = await startGates({ settings, events, callerOf, adminRoutes, readFile: follower.readFile })
     announceGates(running, log, settings.logFormat)
     return following(follower, {

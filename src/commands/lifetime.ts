@@ -1,9 +1,9 @@
 /** What the serving commands share: a log, and a stop by signal. */
 
-import type { Apply, Follower, FollowOptions } from '../config/follow.ts'
+import type { Apply, Follower } from '../config/follow.ts'
 import type { Settings } from '../config/settings.ts'
 import { describeFault } from '../core/errors.ts'
-import { createEvents, type Events } from '../core/events.ts'
+import { createEvents, createNotice, type Events } from '../core/events.ts'
 import { createLog, type Log } from '../observe/log.ts'
 import type { Io } from './command.ts'
 
@@ -26,7 +26,7 @@ export function createLoggedEvents(settings: Settings, { env, stderr, onFault }:
   })
   events.subscribe(log.read)
   onFault?.((thrown) => {
-    events.record({ type: 'notice', at: Date.now(), level: 'error', code: 'INTERNAL', text: describeFault(thrown) })
+    createNotice(events, Date.now)('error', 'INTERNAL', describeFault(thrown))
   })
   return { events, log }
 }
@@ -42,11 +42,6 @@ export async function runUntilSignal(
   log.say('info', `${await stopped}: stopping`)
   await running.close(GRACE_MS)
   return 0
-}
-
-/** What is reported while settings are followed, as notices. */
-export function reportTo(events: Events): FollowOptions['report'] {
-  return (level, code, text) => events.record({ type: 'notice', at: Date.now(), level, code, text })
 }
 
 interface Running {

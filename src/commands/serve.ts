@@ -2,6 +2,7 @@
 
 import { createFollower } from '../config/follow.ts'
 import { readControlSecret } from '../control/secret.ts'
+import { createNotice } from '../core/events.ts'
 import { reachable } from '../core/host.ts'
 import { clientGcloudDirectory, forgetGcloud } from '../env/directory.ts'
 import { checkFronted } from '../gate/options.ts'
@@ -9,7 +10,7 @@ import { startServer } from '../server.ts'
 import { type CommandShape, helpFor, readArguments } from './arguments.ts'
 import { announce } from './banner.ts'
 import type { Io } from './command.ts'
-import { createLoggedEvents, following, reportTo, runUntilSignal } from './lifetime.ts'
+import { createLoggedEvents, following, runUntilSignal } from './lifetime.ts'
 
 const SHAPE: CommandShape = {
   name: 'serve',
@@ -29,7 +30,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const controlSecret = readControlSecret(settings.controlSecretFile, env)
   const { events, log } = createLoggedEvents(settings, io)
   return runUntilSignal(io, log, async () => {
-    const follower = createFollower({ ...followed, settings, report: reportTo(events) })
+    const follower = createFollower({ ...followed, settings, report: createNotice(events, Date.now) })
     const { readFile } = follower
     const server = await startServer({ settings, env, events, frontGates: true, warmUp: true, controlSecret, readFile })
     for (const port of [new URL(server.url).port || '80', ...server.ports.values()]) {

@@ -116,6 +116,14 @@ export interface Events {
   subscribe(reader: (event: SidemintEvent) => void): void
 }
 
+/** Records a notice. */
+export type Notice = (level: NoticeEvent['level'], code: string, text: string) => void
+
+/** `now`: epoch ms. */
+export function createNotice({ record }: Pick<Events, 'record'>, now: () => number): Notice {
+  return (level, code, text) => record({ type: 'notice', at: now(), level, code, text })
+}
+
 export function createEvents(): Events {
   const readers: ((event: SidemintEvent) => void)[] = []
   return {

@@ -3,7 +3,7 @@
 import type { RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
 import { asFailure, failure, withFix } from '../core/errors.ts'
-import type { Events } from '../core/events.ts'
+import { createNotice, type Events } from '../core/events.ts'
 import { peerAddress } from '../core/host.ts'
 import type { UpgradeListener } from '../http/listener.ts'
 import { gateEvent } from './event.ts'
@@ -47,6 +47,7 @@ export function createGates(judges: readonly Judge[], options: GatesOptions): Ga
     byPort.set(port, gates)
     gates.set(host, createGate({ judge, ...shared }))
   }
+  const notice = createNotice(events, now)
   const inTurn = createTurns()
   return [...byPort].map(([port, gates]) => {
     const gate = chooseByHost(gates, shared)
@@ -56,7 +57,7 @@ export function createGates(judges: readonly Judge[], options: GatesOptions): Ga
       upgrade: (req, to, head) => void gate({ req, to, head }),
       unreadable(bytes) {
         const text = whatCame(bytes)
-        if (text !== undefined) events.record({ type: 'notice', at: now(), level: 'warn', code: 'NOT_HTTP_1', text })
+        if (text !== undefined) notice('warn', 'NOT_HTTP_1', text)
       },
     }
   })
@@ -64,6 +65,8 @@ export function createGates(judges: readonly Judge[], options: GatesOptions): Ga
 
 /** The gates of a port as one gate. It never rejects: a fault in one request must not end the others. */
 function chooseByHost(gates: ReadonlyMap<string, Gate>, { events, now, callerOf }: Shared): Gate {
+  const notice = createNotice(events, now)
+
   async function refuseUnknown(exchange: Exchange): Promise<void> {
     const { req } = exchange
     const hosts = [...gates.keys()].join(', ')
@@ -80,7 +83,7 @@ function chooseByHost(gates: ReadonlyMap<string, Gate>, { events, now, callerOf 
       await gate(exchange)
     } catch (error) {
       const fault = asFailure(error)
-      events.record({ type: 'notice', at: now(), level: 'error', code: fault.code, text: withFix(fault) })
+      notice('error', fault.code, withFix(fault))
       exchange.to.destroy()
     }
   }

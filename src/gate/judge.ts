@@ -1,7 +1,7 @@
 /** What decides for a gate, without the service behind it: its rules, policy and verifier. */
 
 import { asFailure, asProblem, failure } from '../core/errors.ts'
-import type { Events, GateWants } from '../core/events.ts'
+import { createNotice, type Events, type GateWants } from '../core/events.ts'
 import { type ReadFile, takeSnapshot } from '../core/snapshot.ts'
 import { accountId } from '../issuer/account-id.ts'
 import { type Decision, decide, type Rules } from './decision.ts'
@@ -91,7 +91,7 @@ function judgeFor(gate: GateOptions, parts: Parts): Judge {
     ...(path === undefined || read === undefined ? {} : { file: { path, read } }),
     groups,
     spell,
-    notice: (level, code, text) => events.record({ type: 'notice', at: now(), level, code, text }),
+    notice: createNotice(events, now),
   })
   const rules = rulesOf(gate, parts)
   const verifier = verifierFor(trust)

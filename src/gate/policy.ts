@@ -1,7 +1,7 @@
 /** Who may invoke one service: the members in the settings, and those of its policy file. */
 
 import { withFix } from '../core/errors.ts'
-import type { NoticeEvent } from '../core/events.ts'
+import type { Notice } from '../core/events.ts'
 import { createInvokers, type Invokers } from './members.ts'
 import type { Spelling } from './origin.ts'
 import type { PolicyFile } from './policy-file.ts'
@@ -12,7 +12,7 @@ export interface PolicyOptions {
   file?: { path: string; read: (path: string, setting: string) => PolicyFile }
   groups?: Readonly<Record<string, readonly string[]>>
   spell: Spelling
-  notice: (level: NoticeEvent['level'], code: string, text: string) => void
+  notice: Notice
 }
 
 /** Throws POLICY_UNUSABLE. */

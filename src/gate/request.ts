@@ -3,7 +3,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { failure, withFix } from '../core/errors.ts'
-import type { Events } from '../core/events.ts'
+import { createNotice, type Events } from '../core/events.ts'
 import { stripped } from './credential.ts'
 import type { Decision } from './decision.ts'
 import { gateEvent } from './event.ts'
@@ -29,11 +29,11 @@ export function createGate(parts: GateParts): Gate {
   const { judge, events, now, callerOf } = parts
   const { gate, wants } = judge
   const { upstream: url, strip, mode } = gate
-  const warn = (code: string, text: string) => events.record({ type: 'notice', at: now(), level: 'warn', code, text })
-  const watch = watchDifferences(now, (text) => warn('UNLIKE_CLOUD_RUN', text))
+  const notice = createNotice(events, now)
+  const watch = watchDifferences(now, (text) => notice('warn', 'UNLIKE_CLOUD_RUN', text))
   const forward = createUpstream(url, (reason) => {
     const error = failure('UPSTREAM_FAILED', { upstream: url, reason, setting: spellingOf(gate)('upstream') })
-    warn(error.code, withFix(error))
+    notice('warn', error.code, withFix(error))
   })
 
   async function decideOn(req: IncomingMessage): Promise<Decision> {

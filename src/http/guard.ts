@@ -5,7 +5,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { asFailure, describeFault, errorBody, failure, SidemintError } from '../core/errors.ts'
-import type { Events } from '../core/events.ts'
+import { createNotice, type Events, type Notice } from '../core/events.ts'
 import { createGlob } from '../core/glob.ts'
 import { hostName } from '../core/host.ts'
 import { writeAnswer } from './answer.ts'
@@ -26,6 +26,7 @@ export interface GuardOptions {
   /** Further names; `*` is any run of characters. */
   allowHost: readonly string[]
   events: Events
+  /** Epoch ms. */
   now: () => number
 }
 
@@ -36,10 +37,8 @@ export interface Guard {
   fail(req: IncomingMessage, res: ServerResponse, thrown: unknown): void
 }
 
-type Notice = (level: 'warn' | 'error', code: string, text: string) => void
-
 export function createGuard({ metadata, allowHost, events, now }: GuardOptions): Guard {
-  const notice: Notice = (level, code, text) => events.record({ type: 'notice', at: now(), level, code, text })
+  const notice = createNotice(events, now)
   const refuse = createRefusal(allowHost, notice)
 
   function fail(req: IncomingMessage, res: ServerResponse, thrown: unknown): void {

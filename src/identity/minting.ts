@@ -1,7 +1,7 @@
 /** The source that the settings choose, with the cache around it. */
 
 import type { Settings } from '../config/settings.ts'
-import type { Events } from '../core/events.ts'
+import { createNotice, type Events } from '../core/events.ts'
 import { createSigningKeys, type SigningKeys } from '../issuer/keys.ts'
 import { createLocalSource, type LocalSource } from '../issuer/local.ts'
 import { emailOf } from '../mint/adc.ts'
@@ -101,8 +101,8 @@ export async function createMinting(options: MintingOptions): Promise<Minting> {
 }
 
 async function createLocal({ settings, issuer, events, now }: MintingOptions): Promise<LocalIssuer> {
-  const warn = (text: string) =>
-    events.record({ type: 'notice', at: now(), level: 'warn', code: 'KEY_FILE_MODE', text })
+  const notice = createNotice(events, now)
+  const warn = (text: string) => notice('warn', 'KEY_FILE_MODE', text)
   const keys = createSigningKeys({ file: settings.keyFile, warn, now })
   if (settings.keyFile !== undefined) await keys.signing()
   return { keys, source: createLocalSource({ keys, issuer, now }) }

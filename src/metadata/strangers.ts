@@ -1,7 +1,7 @@
 /** Logs each caller that has no identity: a typo in `callers` would otherwise leave no line at all. */
 
 import { withFix } from '../core/errors.ts'
-import type { Events } from '../core/events.ts'
+import { createNotice, type Events } from '../core/events.ts'
 import { createOnce } from '../core/once.ts'
 import { type Caller, callerLabel } from '../identity/callers.ts'
 
@@ -14,6 +14,7 @@ export interface Strangers {
 }
 
 export function createStrangers(events: Events, now: () => number): Strangers {
+  const notice = createNotice(events, now)
   const isFirst = createOnce()
 
   function tell(caller: Caller, audience: string): void {
@@ -22,8 +23,7 @@ export function createStrangers(events: Events, now: () => number): Strangers {
     const who = label === caller.address ? label : `${label} (${caller.address})`
     const wanted = audience === '' ? '' : `, and asked for a token for ${audience}`
     const fix = `add "callers: [${label}]" to one under identities: in sidemint.yaml, or an entry without callers for everybody else`
-    const text = withFix({ message: `${who} has no identity${wanted}`, fix })
-    events.record({ type: 'notice', at: now(), level: 'warn', code: 'CALLER_UNKNOWN', text })
+    notice('warn', 'CALLER_UNKNOWN', withFix({ message: `${who} has no identity${wanted}`, fix }))
   }
 
   return {

@@ -3,7 +3,7 @@
  * only in the cloud, by a 401 without a reason.
  */
 
-import type { Events } from '../core/events.ts'
+import { createNotice, type Events } from '../core/events.ts'
 import { createOnce } from '../core/once.ts'
 
 export interface AudienceLintOptions {
@@ -18,13 +18,13 @@ export interface AudienceLintOptions {
 
 export function lintAudiences({ events, gates, isLocal, now }: AudienceLintOptions): void {
   const isAccepted = (wanted: string) => gates().some(({ audience }) => audience.includes(wanted))
+  const notice = createNotice(events, now)
   const isFirst = createOnce()
   events.subscribe((event) => {
     if (event.type !== 'request' || event.kind !== 'id' || event.result !== 'mint') return
     const advice = isAccepted(event.audience) ? undefined : adviseOn(event.audience, isLocal)
     if (advice === undefined || !isFirst(event.audience)) return
-    const text = `the audience ${event.audience} ${advice}. This is said once`
-    events.record({ type: 'notice', at: now(), level: 'warn', code: 'AUDIENCE_SUSPECT', text })
+    notice('warn', 'AUDIENCE_SUSPECT', `the audience ${event.audience} ${advice}. This is said once`)
   })
 }
 

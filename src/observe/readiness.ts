@@ -1,7 +1,7 @@
 /** Whether the last mint failed for good, or the clock is off. Known from events and responses: asking never mints. */
 
 import { failure, type SidemintError, withFix } from '../core/errors.ts'
-import type { Events } from '../core/events.ts'
+import { createNotice, type Events } from '../core/events.ts'
 
 export interface Readiness {
   /** The failure's code and fix, or undefined. Not its sentence, which may name the path of a credential. */
@@ -38,7 +38,7 @@ export function createReadiness(events: Events, now: () => number): Readiness {
       skew = Math.abs(skewMs) > SKEW_REFUSED_MS ? { code, fix } : undefined
       if (warned || Math.abs(skewMs) <= SKEW_WARNED_MS) return
       warned = true
-      events.record({ type: 'notice', at: now(), level: 'warn', code, text })
+      createNotice(events, now)('warn', code, text)
     },
   }
 }

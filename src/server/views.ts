@@ -2,6 +2,7 @@
 
 import type { Settings } from '../config/settings.ts'
 import { type SidemintError, withFix } from '../core/errors.ts'
+import { createNotice } from '../core/events.ts'
 import { reachable } from '../core/host.ts'
 import type { ReadFile } from '../core/snapshot.ts'
 import { createFront, type Front, type FrontOptions } from '../gate/front.ts'
@@ -84,7 +85,8 @@ export async function openViews(options: ViewsOptions): Promise<Views> {
 }
 
 function warnBy({ events, now }: Pick<Shared, 'events' | 'now'>): (error: SidemintError) => void {
-  return (error) => events.record({ type: 'notice', at: now(), level: 'warn', code: error.code, text: withFix(error) })
+  const notice = createNotice(events, now)
+  return (error) => notice('warn', error.code, withFix(error))
 }
 
 /** What gates take from a view. */

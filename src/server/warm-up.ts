@@ -1,7 +1,7 @@
 /** What the first mint needs, made ready while nobody waits for it. */
 
 import { asFailure, withFix } from '../core/errors.ts'
-import type { Events } from '../core/events.ts'
+import { createNotice, type Events } from '../core/events.ts'
 import type { Identities } from '../identity/identities.ts'
 
 /** A container's first health check, and what else follows a start at once, go before. */
@@ -28,7 +28,7 @@ export function startWarmUp({ identities, events, now }: WarmUpOptions): () => v
       if (ending.signal.aborted) return
       const { code, message, fix } = asFailure(thrown)
       const text = `nothing is ready for the first token, which will be tried all the same: ${withFix({ message, fix })}`
-      events.record({ type: 'notice', at: now(), level: 'warn', code, text })
+      createNotice(events, now)('warn', code, text)
     }
   }
 

@@ -5,7 +5,7 @@ import { dirname } from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import type { Settings } from '../config/settings.ts'
 import { asFailure, describeFault, failure, SidemintError, withFix } from '../core/errors.ts'
-import type { Events } from '../core/events.ts'
+import { createNotice, type Events, type Notice } from '../core/events.ts'
 import { GOOGLE_ISSUER, KEY_HOSTS } from '../core/google.ts'
 import { peerAddress } from '../core/host.ts'
 import { createOnce } from '../core/once.ts'
@@ -32,12 +32,10 @@ export interface StandInOptions extends Pick<Settings, 'host' | 'standInPort' | 
   now: () => number
 }
 
-type Notice = (level: 'info' | 'warn' | 'error', code: string, text: string) => void
-
 /** Throws STAND_IN_UNUSABLE, PORT_TAKEN and ADDRESS_UNAVAILABLE. */
 export async function listenAsGoogle(options: StandInOptions): Promise<Listener> {
   const { directory, host, standInPort: port, keys, identities, tokens, now } = options
-  const notice = createNotice(options)
+  const notice = createNoticeOnce(options)
   const credentials = await prepareDirectory({ directory, keyFile: options.keyFile, now })
   const accounts = createAccounts(identities)
   const hosts = createRoutes({
@@ -101,10 +99,11 @@ function createSecureServer(
 }
 
 /** Logs each thing once: a client that keeps trying must not fill the log. */
-function createNotice({ events, now }: Pick<StandInOptions, 'events' | 'now'>): Notice {
+function createNoticeOnce({ events, now }: Pick<StandInOptions, 'events' | 'now'>): Notice {
+  const notice = createNotice(events, now)
   const isFirst = createOnce()
   return (level, code, text) => {
-    if (isFirst(text)) events.record({ type: 'notice', at: now(), level, code, text })
+    if (isFirst(text)) notice(level, code, text)
   }
 }
 
