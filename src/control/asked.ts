@@ -2,12 +2,10 @@
 
 import * as v from 'valibot'
 import { failure } from '../core/errors.ts'
+import { LONGEST_DELAY_MS, MOST_LEVELS, MOST_SECONDS, MOST_TIMES } from '../core/orders.ts'
 import { email, objectOf, plainly, text, whole, yesOrNo } from '../core/schemas.ts'
 import type { IssueOptions } from '../issuer/local.ts'
 import type { FailureOrder } from '../metadata/failures.ts'
-
-const MOST_TIMES = 1_000_000
-const LONGEST_DELAY_MS = 60_000
 
 export const FAIL_NEXT = objectOf({
   status: v.optional(whole(400, 599)),
@@ -17,8 +15,6 @@ export const FAIL_NEXT = objectOf({
   drop: v.optional(yesOrNo),
 })
 
-/** JSON.stringify, which the token is made with, fails at some thousand levels, and so does whoever reads it. */
-const MOST_LEVELS = 100
 const CLAIMS = `must be an object of claims, at most ${MOST_LEVELS} levels deep`
 const claims = v.pipe(
   v.unknown(),
@@ -31,7 +27,6 @@ function isDeeper(value: unknown, levels: number): boolean {
   return levels === 0 || Object.values(value).some((member) => isDeeper(member, levels - 1))
 }
 
-const MOST_SECONDS = 1_000_000_000
 const SECONDS = `must be a whole number of seconds, at most ${MOST_SECONDS}`
 
 export const ISSUE = v.pipe(

@@ -11,15 +11,13 @@ interface AskedRow extends Asked, Versioned {
   subject: string
 }
 
-const MOST_ROWS = 2_000
-
 export class AskedTable {
   readonly rows: Table<AskedRow>
   /** The rows by caller and then by subject: a key of both would be made at every hit. */
   #index = new Map<string, Map<string, AskedRow[]>>()
 
   constructor(versions: Versions) {
-    this.rows = new Table(MOST_ROWS, versions, (kept) => this.#reindex(kept))
+    this.rows = new Table(versions, (kept) => this.#reindex(kept))
   }
 
   add(event: RequestEvent): void {
@@ -41,11 +39,6 @@ export class AskedTable {
       .flatMap((audience) => bySubject?.get(audience) ?? [])
       .filter(({ kind, status }) => kind === 'id' && status === 200)
     return got.length === 0 ? undefined : Math.max(...got.map((row) => row.lastAt))
-  }
-
-  clear(): void {
-    this.rows.clear()
-    this.#index = new Map()
   }
 
   #find(event: RequestEvent, subject: string): AskedRow {

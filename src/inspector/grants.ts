@@ -5,33 +5,23 @@ import type { GateEvent } from '../core/events.ts'
 import { memberFor } from '../gate/lines.ts'
 import type { Grant } from './rows.ts'
 import { shown } from './shown.ts'
-import { KeyedTable, type Versioned, type Versions } from './table.ts'
+import type { Keyed, KeyedTable } from './table.ts'
 
-const MOST_GRANTS = 2_000
+export type GrantRow = Grant & Keyed
 
-type GrantRow = Grant & Versioned & { key: string }
-
-export class GrantTable {
-  readonly grants: KeyedTable<GrantRow>
-
-  constructor(versions: Versions) {
-    this.grants = new KeyedTable(MOST_GRANTS, versions)
-  }
-
-  /** `account`: the token's account, where the token has no email. */
-  add(event: GateEvent, account: string | undefined): void {
-    const member = memberOf(event, account)
-    if (member === undefined) return
-    const { at, host: service, code } = event
-    const key = `${service}\0${member}`
-    const grant = this.grants.find(key, (id) => {
-      return { id, key, version: 0, at, lastAt: at, count: 0, service: shown(service), member, granted: true }
-    })
-    grant.count += 1
-    grant.lastAt = at
-    grant.granted = code !== 'NOT_AN_INVOKER'
-    this.grants.rows.touch(grant)
-  }
+/** `account`: the token's account, where the token has no email. */
+export function addGrant(grants: KeyedTable<GrantRow>, event: GateEvent, account: string | undefined): void {
+  const member = memberOf(event, account)
+  if (member === undefined) return
+  const { at, host: service, code } = event
+  const key = `${service}\0${member}`
+  const grant = grants.find(key, (id) => {
+    return { id, key, version: 0, at, lastAt: at, count: 0, service: shown(service), member, granted: true }
+  })
+  grant.count += 1
+  grant.lastAt = at
+  grant.granted = code !== 'NOT_AN_INVOKER'
+  grants.rows.touch(grant)
 }
 
 /** Undefined where the call ended before a grant was needed, or where its member is unknown. */

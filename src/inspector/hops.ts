@@ -5,9 +5,10 @@ import { hopAddress, hopKey, statusOf } from '../core/hop.ts'
 import { checksOf, failedAt } from './checks.ts'
 import type { Arrow, Hop, TokenOrigin } from './rows.ts'
 import { shown, shownClaims } from './shown.ts'
-import { KeyedTable, type Versioned, type Versions } from './table.ts'
+import type { Keyed, KeyedTable } from './table.ts'
 
-type Kept<R> = R & Versioned & { key: string }
+export type HopRow = Hop & Keyed
+export type ArrowRow = Arrow & Keyed
 
 /** What else is known about a call. */
 export interface Known {
@@ -15,71 +16,48 @@ export interface Known {
   askedAt: number | undefined
 }
 
-const MOST_HOPS = 2_000
-const MOST_ARROWS = 2_000
-
-export class HopTable {
-  readonly hops: KeyedTable<Kept<Hop>>
-  readonly arrows: KeyedTable<Kept<Arrow>>
-
-  constructor(versions: Versions) {
-    this.hops = new KeyedTable(MOST_HOPS, versions)
-    this.arrows = new KeyedTable(MOST_ARROWS, versions)
+export function addHop(hops: KeyedTable<HopRow>, event: GateEvent, { token, askedAt }: Known): void {
+  const key = hopKey(event)
+  const hop = hops.find(key, (id) => newHop(id, key, event))
+  hop.count += 1
+  hop.lastAt = event.at
+  hop.askedAt = askedAt
+  hop.token = token
+  if (hop.count === 1 || hop.fp !== event.fp) {
+    hop.fp = event.fp
+    hop.claims = shownClaims(event.claims)
+    hop.checks = checksOf(event)
   }
-
-  add(event: GateEvent, known: Known): void {
-    this.#addHop(event, known)
-    this.#addArrow(event)
-  }
-
-  clear(): void {
-    this.hops.clear()
-    this.arrows.clear()
-  }
-
-  #addHop(event: GateEvent, { token, askedAt }: Known): void {
-    const key = hopKey(event)
-    const hop = this.hops.find(key, (id) => newHop(id, key, event))
-    hop.count += 1
-    hop.lastAt = event.at
-    hop.askedAt = askedAt
-    hop.token = token
-    if (hop.count === 1 || hop.fp !== event.fp) {
-      hop.fp = event.fp
-      hop.claims = shownClaims(event.claims)
-      hop.checks = checksOf(event)
-    }
-    this.hops.rows.touch(hop)
-  }
-
-  #addArrow(event: GateEvent): void {
-    const { caller, host: service, at, decision, code } = event
-    const key = `${caller}\0${service}`
-    const arrow = this.arrows.find(key, (id) => {
-      return {
-        id,
-        key,
-        version: 0,
-        at,
-        lastAt: at,
-        count: 0,
-        caller,
-        service: shown(service),
-        refused: 0,
-        status: undefined,
-        code,
-      }
-    })
-    arrow.count += 1
-    arrow.lastAt = at
-    arrow.status = statusOf(event)
-    arrow.code = code
-    if (decision === 'refuse') arrow.refused += 1
-    this.arrows.rows.touch(arrow)
-  }
+  hops.rows.touch(hop)
 }
 
-function newHop(id: number, key: string, event: GateEvent): Kept<Hop> {
+export function addArrow(arrows: KeyedTable<ArrowRow>, event: GateEvent): void {
+  const { caller, host: service, at, decision, code } = event
+  const key = `${caller}\0${service}`
+  const arrow = arrows.find(key, (id) => {
+    return {
+      id,
+      key,
+      version: 0,
+      at,
+      lastAt: at,
+      count: 0,
+      caller,
+      service: shown(service),
+      refused: 0,
+      status: undefined,
+      code,
+    }
+  })
+  arrow.count += 1
+  arrow.lastAt = at
+  arrow.status = statusOf(event)
+  arrow.code = code
+  if (decision === 'refuse') arrow.refused += 1
+  arrows.rows.touch(arrow)
+}
+
+function newHop(id: number, key: string, event: GateEvent): HopRow {
   const { at, caller, host, method, path, decision, code, reason, principal, audience, wants } = event
   return {
     id,

@@ -10,10 +10,11 @@ import { GCLOUD_CLIENT_ID } from '../core/google.ts'
 import { createLast } from '../core/last.ts'
 import { fingerprint } from '../core/token.ts'
 import { AskedTable } from './asked.ts'
-import { GrantTable } from './grants.ts'
-import { HopTable } from './hops.ts'
+import { addGrant, type GrantRow } from './grants.ts'
+import { type ArrowRow, addArrow, addHop, type HopRow } from './hops.ts'
 import { Origins } from './origins.ts'
 import type { Arrow, Asked, Grant, Hop, RecordedRequest, TokenOrigin } from './rows.ts'
+import { KeyedTable } from './table.ts'
 
 const MOST_REQUESTS = 10_000
 
@@ -54,7 +55,8 @@ class Tables {
   /** Changes when the record is emptied: versions from before then mean nothing. */
   readonly epoch = randomUUID().slice(0, 8)
   readonly versions = { last: 0 }
-  readonly hops = new HopTable(this.versions)
+  readonly hops = new KeyedTable<HopRow>(this.versions)
+  readonly arrows = new KeyedTable<ArrowRow>(this.versions)
   readonly asked = new AskedTable(this.versions)
   readonly requests = createLast<RecordedRequest>(MOST_REQUESTS)
   readonly totals: Totals = { calls: 0, refused: 0, asked: 0, hits: 0, failed: 0 }
@@ -69,7 +71,7 @@ export class InspectorRecord {
   readonly #options: RecordOptions
   readonly #origins = new Origins()
   #tables: Tables
-  #grants = new GrantTable({ last: 0 })
+  #grants = new KeyedTable<GrantRow>({ last: 0 })
   #notices = 0
 
   constructor(options: RecordOptions) {
@@ -106,17 +108,17 @@ export class InspectorRecord {
   }
 
   changes(version = 0): Changes {
-    const { hops, asked } = this.#tables
+    const { hops, asked, arrows } = this.#tables
     return {
-      hops: hops.hops.rows.since(version).map(({ key: _key, version: _version, ...hop }) => hop),
+      hops: hops.rows.since(version).map(({ key: _key, version: _version, ...hop }) => hop),
       asked: asked.rows.since(version).map(({ subject: _subject, version: _version, ...row }) => row),
-      arrows: hops.arrows.rows.since(version).map(({ key: _key, version: _version, ...arrow }) => arrow),
+      arrows: arrows.rows.since(version).map(({ key: _key, version: _version, ...arrow }) => arrow),
     }
   }
 
   bounds(): Record<keyof Changes, Bound> {
-    const { hops, asked } = this.#tables
-    return { hops: boundOf(hops.hops.rows), asked: boundOf(asked.rows), arrows: boundOf(hops.arrows.rows) }
+    const { hops, asked, arrows } = this.#tables
+    return { hops: boundOf(hops.rows), asked: boundOf(asked.rows), arrows: boundOf(arrows.rows) }
   }
 
   /** The last requests, oldest first. `all`: with those for gcloud's own audience, which gcloud makes before every command. */
@@ -125,7 +127,7 @@ export class InspectorRecord {
   }
 
   grants(): Bound & { grants: Grant[] } {
-    const { rows } = this.#grants.grants
+    const { rows } = this.#grants
     return { grants: rows.since(0).map(({ key: _key, version: _version, ...grant }) => grant), ...boundOf(rows) }
   }
 
@@ -135,7 +137,7 @@ export class InspectorRecord {
   }
 
   clearGrants(): void {
-    this.#grants = new GrantTable({ last: 0 })
+    this.#grants = new KeyedTable({ last: 0 })
   }
 
   /** Remembers where a token came from that nobody asked the metadata server for. */
@@ -155,12 +157,13 @@ export class InspectorRecord {
   }
 
   #addCall(event: GateEvent): void {
-    const { totals, hops, asked } = this.#tables
+    const { totals, hops, asked, arrows } = this.#tables
     const token = event.fp === undefined ? undefined : this.#origins.get(event.fp)
     totals.calls += 1
     if (event.decision === 'refuse') totals.refused += 1
-    hops.add(event, { token, askedAt: asked.lastAt(event.caller, event.wants?.audiences ?? []) })
-    this.#grants.add(event, token?.identity)
+    addHop(hops, event, { token, askedAt: asked.lastAt(event.caller, event.wants?.audiences ?? []) })
+    addArrow(arrows, event)
+    addGrant(this.#grants, event, token?.identity)
   }
 }
 

@@ -1,5 +1,7 @@
 /** What the paths under `/_sidemint/` take and answer, as JSON Schema 2020-12. */
 
+import { LONGEST_DELAY_MS, MOST_LEVELS, MOST_SECONDS, MOST_TIMES } from '../core/orders.ts'
+
 const text = { type: 'string' }
 const texts = { type: 'array', items: text }
 const whole = { type: 'integer', minimum: 0 }
@@ -184,13 +186,13 @@ export const SCHEMAS = {
   Explanation: EXPLANATION,
   FailNext: object({
     'status?': { type: 'integer', minimum: 400, maximum: 599, default: 503 },
-    'times?': { type: 'integer', minimum: 0, maximum: 1_000_000, default: 1 },
+    'times?': { type: 'integer', minimum: 0, maximum: MOST_TIMES, default: 1 },
     'audience?': {
       ...text,
       minLength: 1,
       description: 'Only ID tokens for such an audience; `*` is any run of characters.',
     },
-    'delayMs?': { type: 'integer', minimum: 0, maximum: 60_000, default: 0 },
+    'delayMs?': { type: 'integer', minimum: 0, maximum: LONGEST_DELAY_MS, default: 0 },
     'drop?': { ...yesOrNo, default: false, description: 'End the connection in place of an answer.' },
   }),
   Issue: {
@@ -198,8 +200,8 @@ export const SCHEMAS = {
       'audience?': { ...text, minLength: 1 },
       'serviceAccount?': { ...text, description: "Default: the server's default identity." },
       'user?': { ...text, description: "A person's email, in place of an audience: a token as gcloud has it." },
-      'claims?': { type: 'object', description: 'Laid over the claims; at most 100 levels deep.' },
-      'expiresInSeconds?': { type: 'integer', minimum: -1_000_000_000, maximum: 1_000_000_000, default: 3_600 },
+      'claims?': { type: 'object', description: `Laid over the claims; at most ${MOST_LEVELS} levels deep.` },
+      'expiresInSeconds?': { type: 'integer', minimum: -MOST_SECONDS, maximum: MOST_SECONDS, default: 3_600 },
     }),
     oneOf: [
       { required: ['audience'], not: { required: ['user'] } },

@@ -12,9 +12,11 @@ export interface Versioned {
   version: number
 }
 
-/** Beyond `most` rows, the half that was touched longest ago is dropped. */
+const MOST_ROWS = 2_000
+
+/** Beyond its limit, the half of the rows that was touched longest ago is dropped. */
 export class Table<R extends Versioned> {
-  readonly most: number
+  readonly most = MOST_ROWS
   readonly #versions: Versions
   readonly #onForget: (kept: readonly R[]) => void
   #rows: R[] = []
@@ -22,8 +24,7 @@ export class Table<R extends Versioned> {
   /** How many rows were dropped. */
   forgotten = 0
 
-  constructor(most: number, versions: Versions, onForget: (kept: readonly R[]) => void) {
-    this.most = most
+  constructor(versions: Versions, onForget: (kept: readonly R[]) => void) {
     this.#versions = versions
     this.#onForget = onForget
   }
@@ -46,11 +47,6 @@ export class Table<R extends Versioned> {
     return this.#rows.filter((row) => row.version > version).sort((a, b) => a.version - b.version)
   }
 
-  clear(): void {
-    this.#rows = []
-    this.forgotten = 0
-  }
-
   #forget(): void {
     const kept = this.since(0).slice(-Math.floor(this.most / 2))
     this.forgotten += this.#rows.length - kept.length
@@ -59,13 +55,17 @@ export class Table<R extends Versioned> {
   }
 }
 
+export interface Keyed extends Versioned {
+  key: string
+}
+
 /** Rows that are found by a key. */
-export class KeyedTable<R extends Versioned & { key: string }> {
+export class KeyedTable<R extends Keyed> {
   readonly rows: Table<R>
   #byKey = new Map<string, R>()
 
-  constructor(most: number, versions: Versions) {
-    this.rows = new Table(most, versions, (kept) => {
+  constructor(versions: Versions) {
+    this.rows = new Table(versions, (kept) => {
       this.#byKey = new Map(kept.map((row) => [row.key, row]))
     })
   }
@@ -76,10 +76,5 @@ export class KeyedTable<R extends Versioned & { key: string }> {
     const row = this.rows.add(make)
     this.#byKey.set(key, row)
     return row
-  }
-
-  clear(): void {
-    this.rows.clear()
-    this.#byKey.clear()
   }
 }

@@ -25,14 +25,15 @@ interface Rows {
   totals: { calls: number; refused: number }
 }
 
+type Bounds = Record<'hops' | 'asked' | 'arrows', { most: number; forgotten: number }>
+
 interface Requests extends Rows {
   epoch: string
   version: number
   now: number
-  bounds: Record<'hops' | 'asked' | 'arrows', { most: number; forgotten: number }>
+  bounds: Bounds
 }
 
-const MOST_ROWS = 2_000
 /** A burst that is too large for the stream makes it ask for everything, no more often than this. */
 const RELOAD_MS = 1_000
 const RETRY_MS = 2_000
@@ -57,15 +58,19 @@ async function getJson<T>(path: string): Promise<T> {
 
 const rowsOf = <R extends { id: number }>(rows: readonly R[]) => new Map(rows.map((row) => [row.id, row]))
 
-/** The rows with those that changed in the place of their older selves; the ones touched longest ago go. */
-export function merged<R extends { id: number }>(rows: ReadonlyMap<number, R>, changed: readonly R[]): Map<number, R> {
+/** The rows with those that changed in the place of their older selves; beyond `most` the ones touched longest ago go. */
+function merged<R extends { id: number }>(
+  rows: ReadonlyMap<number, R>,
+  changed: readonly R[],
+  { most }: { most: number },
+): Map<number, R> {
   const all = new Map(rows)
   for (const row of changed) {
     all.delete(row.id)
     all.set(row.id, row)
   }
   for (const id of all.keys()) {
-    if (all.size <= MOST_ROWS) break
+    if (all.size <= most) break
     all.delete(id)
   }
   return all
@@ -95,7 +100,7 @@ export class Follower {
         state,
         aheadMs: now - Date.now(),
       })
-      this.#open(`${epoch}.${version}`)
+      this.#open(`${epoch}.${version}`, bounds)
     } catch {
       this.#set({ connected: false })
       this.#loadIn(RETRY_MS)
@@ -113,7 +118,7 @@ export class Follower {
     this.#timer = setTimeout(() => void this.load(), ms)
   }
 
-  #open(since: string): void {
+  #open(since: string, bounds: Bounds): void {
     const stream = new EventSource(`/_sidemint/events?since=${since}`)
     this.#stream = stream
     stream.onopen = () => this.#set({ connected: true })
@@ -126,16 +131,16 @@ export class Follower {
       this.#set({ hops: new Map(), asked: new Map(), arrows: new Map(), calls: 0, refused: 0, forgotten: 0 })
       void this.loadState()
     })
-    stream.addEventListener('rows', ({ data }) => this.#addRows(JSON.parse(data)))
+    stream.addEventListener('rows', ({ data }) => this.#addRows(JSON.parse(data), bounds))
     stream.addEventListener('state', () => void this.loadState())
   }
 
-  #addRows({ hops, asked, arrows, totals, more }: Rows & { more: boolean }): void {
+  #addRows({ hops, asked, arrows, totals, more }: Rows & { more: boolean }, bounds: Bounds): void {
     const { hops: oldHops, asked: oldAsked, arrows: oldArrows } = this.#data
     this.#set({
-      hops: merged(oldHops, hops),
-      asked: merged(oldAsked, asked),
-      arrows: merged(oldArrows, arrows),
+      hops: merged(oldHops, hops, bounds.hops),
+      asked: merged(oldAsked, asked, bounds.asked),
+      arrows: merged(oldArrows, arrows, bounds.arrows),
       ...callsOf(totals),
     })
     if (more) this.#loadIn(RELOAD_MS)
