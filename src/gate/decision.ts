@@ -5,7 +5,7 @@ import { asFailure, failure, type SidemintError } from '../core/errors.ts'
 import { acceptsAudience, isCallUrl } from './audience.ts'
 import { type BearerToken, readCredential } from './credential.ts'
 import { describeDifference } from './likeness.ts'
-import { listLine, memberFor } from './lines.ts'
+import { memberFor } from './lines.ts'
 import { admits, type Invokers, type Principal } from './members.ts'
 import type { Spelling } from './origin.ts'
 import type { Claims, Verified, Verifier } from './verifier.ts'
@@ -23,6 +23,8 @@ export interface Rules {
   spell: Spelling
   /** The lines that let a member invoke the service: here and in production. */
   grant(member: string): Required<Lines>
+  /** The line that says whose a subject is, with EMAIL in the email's place. */
+  nameSubject(sub: string): string
 }
 
 export interface Decision {
@@ -109,7 +111,7 @@ function refuse(
   const { spell } = rules
   const isNameless = claims.email === undefined && email === undefined
   const sayWhose = isNameless && trusted === rules.subjectsOf
-  const subject = listLine('subject', [], `${claims.sub}=EMAIL`)
+  const subject = rules.nameSubject(claims.sub)
   if (sayWhose && trusted === 'google') decision.lines = { here: subject }
   // A local issuer makes the subject from the email, so an invoker is recognised by it.
   else if (isNameless) decision.lines = rules.grant('serviceAccount:EMAIL')

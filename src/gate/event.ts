@@ -6,7 +6,7 @@ import type { GateEvent, GateWants } from '../core/events.ts'
 import { fingerprint, readClaims } from '../core/token.ts'
 import type { BearerToken } from './credential.ts'
 import type { Decision } from './decision.ts'
-import { hostOf, pathOf } from './exchange.ts'
+import { hostOf, shownPath } from './exchange.ts'
 
 export interface Outcome {
   /** A name, or the address. */
@@ -40,7 +40,7 @@ export function gateEvent(req: IncomingMessage, at: number, outcome: Outcome): G
     caller,
     host: hostOf(req),
     method: req.method ?? '',
-    path: pathOf(req).slice(0, PATH_LIMIT),
+    path: shownPath(req),
     ...(upstreamStatus === undefined ? {} : { upstreamStatus }),
     audience,
     principal,
@@ -56,6 +56,3 @@ function whatItSays({ said, credential }: Outcome): Pick<GateEvent, 'fp' | 'clai
   if (credential === undefined) return {}
   return { fp: fingerprint(credential.token), claims: readClaims(credential.token) }
 }
-
-/** A caller could otherwise fill the log. */
-const PATH_LIMIT = 200

@@ -6,8 +6,9 @@ import { hostName, peerAddress } from '../core/host.ts'
 import { answerSocket } from '../http/raw.ts'
 import { type Page, pageFor } from './pages.ts'
 
-/** No name is longer (RFC 1035), and a caller could otherwise fill the log. */
+// A caller could otherwise fill the log. No host name is longer (RFC 1035).
 const HOST_LIMIT = 255
+const PATH_LIMIT = 200
 
 /** A plain request, or an upgrade. */
 export interface Exchange {
@@ -21,6 +22,11 @@ export interface Exchange {
 /** The path without its query, which may hold secrets. */
 export function pathOf(req: IncomingMessage): string {
   return (req.url ?? '/').replace(/[?#].*$/, '')
+}
+
+/** The path as the log has it. */
+export function shownPath(req: IncomingMessage): string {
+  return pathOf(req).slice(0, PATH_LIMIT)
 }
 
 /** The address that the connection comes from. */

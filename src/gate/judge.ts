@@ -107,6 +107,9 @@ function rulesOf(gate: GateOptions, { own, place }: Parts): Rules {
   const { audiences, gcloudAudiences, subjects, trust, invokers, host } = gate
   const subjectsOf = trust[0] ?? ''
   const accounts = new Map(own?.accounts.map((email) => [accountId(email), email]))
+  // A flag may be repeated; a list of the file is written as a whole.
+  const line = (setting: 'invoker' | 'subject', before: readonly string[], added: string) =>
+    host === undefined ? `--${setting}=${shellWord(added)}` : listLine(setting, before, added)
   return {
     audiences,
     gcloudAudiences,
@@ -117,9 +120,14 @@ function rulesOf(gate: GateOptions, { own, place }: Parts): Rules {
     },
     spell: spellingOf(gate),
     grant: (member) => ({
-      // A flag may be repeated; a list of the file is written as a whole.
-      here: host === undefined ? `--invoker=${shellWord(member)}` : listLine('invoker', invokers, member),
+      here: line('invoker', invokers, member),
       production: bindingLine(host ?? '', member, place),
     }),
+    nameSubject: (sub) =>
+      line(
+        'subject',
+        Object.entries(subjects).map((pair) => pair.join('=')),
+        `${sub}=EMAIL`,
+      ),
   }
 }

@@ -3,7 +3,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { SidemintError } from '../core/errors.ts'
 import { createOnce } from '../core/once.ts'
-import { type Exchange, pathOf } from './exchange.ts'
+import { type Exchange, pathOf, shownPath } from './exchange.ts'
 
 /** The largest request over HTTP/1 on Cloud Run. */
 const BODY_LIMIT_MIB = 32
@@ -18,7 +18,7 @@ export function watchDifferences(now: () => number, notice: (text: string) => vo
   const isFirst = createOnce()
 
   function tell(req: IncomingMessage, kind: string, text: string): void {
-    const path = pathOf(req)
+    const path = shownPath(req)
     if (isFirst(`${kind} ${path}`)) notice(`${req.method} ${path}: ${text}`)
   }
 

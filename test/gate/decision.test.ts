@@ -15,6 +15,7 @@ async function refusalOf(sub: string, trusted: string, claims: Record<string, un
     subjectsOf: 'google',
     spell: (name) => `--${name}`,
     grant: (member) => ({ here: `--invoker=${member}`, production: `gcloud … ${member}` }),
+    nameSubject: (subject) => `--subject=${subject}=EMAIL`,
   }
   const verifier = { verify: async () => ({ claims: { iss: trusted, sub, aud: RUN, ...claims }, trusted, fp: '' }) }
   const invokers = createInvokers([`serviceAccount:${BILLING}`])
@@ -35,7 +36,7 @@ test('a subject counts for the issuer that gives it', async (t) => {
 
 test('a setting is advised only where it can help', async (t) => {
   const google = await refusalOf('113', 'google')
-  t.is(google?.fix, 'say whose it is: write `subject: ["113=EMAIL"]` in --subject')
+  t.is(google?.fix, 'say whose it is: write `--subject=113=EMAIL` in --subject')
   const local = await refusalOf(STRANGER, LOCAL)
   t.notRegex(local?.fix ?? '', /subject/, 'it counts for the first issuer alone')
   t.regex(

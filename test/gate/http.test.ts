@@ -108,12 +108,25 @@ test('the fix is in the words of the place where the setting was written', async
   )
 })
 
+test('a line that says whose a subject is can be typed where the setting was written', async (t) => {
+  const nameless = ['Authorization', bearer({ sub: '113', email: undefined }), 'Host', 'ledger']
+  const subjects = { '112': 'ann@acme.com' }
+  const flags = await startGate(t, { subjects })
+  const file = await startGate(t, { host: 'ledger', subjects })
+  for (const { send } of [flags, file]) await send(nameless)
+  t.regex(flags.decisions()[0]?.reason ?? '', /write `--subject=113=EMAIL` in --subject$/)
+  t.regex(
+    file.decisions()[0]?.reason ?? '',
+    /write `subject: \["112=ann@acme\.com", "113=EMAIL"\]` in `subject:` of ledger under `gates:`$/,
+  )
+})
+
 test('what Cloud Run would not do is said once a path', async (t) => {
   let nowMs = 0
   const events = createEvents()
   const seen = recordEvents(events)
   const { upstream, reached } = await startService(t, (req, res) => {
-    if (req.url === '/slow') nowMs += 5 * 60_000 + 1
+    if (req.url?.endsWith('/slow')) nowMs += 5 * 60_000 + 1
     req.resume().on('end', () => res.end('ok'))
   })
   const port = (await listenGates(t, [{ upstream, ...OPEN }], { events, now: () => nowMs })).get(0) ?? 0
@@ -122,17 +135,20 @@ test('what Cloud Run would not do is said once a path', async (t) => {
       port,
       `POST ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
     )
-  for (const path of ['/healthz', '/healthz?x', '/healthz/', '/slow', '/slow', '/fast']) await ask(path)
+  for (const path of ['/healthz', '/healthz?x', '/healthz/', '/slow', '/slow', '/fast', `/${'z'.repeat(9_000)}/slow`])
+    await ask(path)
   const large = 'x'.repeat(32 * 1024 * 1024 + 1)
   await ask('/large', large)
   await ask('/less', large.slice(1_000))
-  t.is(reached.length, 8)
+  t.is(reached.length, 9)
   const told = seen.flatMap((event) => (event.type === 'notice' ? [`${event.code} ${event.text.slice(0, 30)}`] : []))
   t.deepEqual(told, [
     "UNLIKE_CLOUD_RUN POST /healthz: Google's front ",
     'UNLIKE_CLOUD_RUN POST /slow: it took longer tha',
+    `UNLIKE_CLOUD_RUN POST /${'z'.repeat(24)}`,
     'UNLIKE_CLOUD_RUN POST /large: Cloud Run takes a',
   ])
+  for (const event of seen) if (event.type === 'notice') t.true(event.text.length < 400, 'a caller cannot fill the log')
 })
 
 test('a preflight without a token is refused as there, and told as that', async (t) => {
