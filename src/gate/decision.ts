@@ -34,6 +34,8 @@ export interface Decision {
   credential?: BearerToken
   /** The verified token's claims and fingerprint; absent where none was verified. */
   said?: Pick<Verified, 'claims' | 'fp'>
+  /** Whether everybody may call, so that no token was looked at. */
+  isPublic: boolean
   /** Of the verified token; else empty. */
   audience: string
   principal: string
@@ -59,8 +61,8 @@ export async function decide(
   invokers: Invokers,
   verifier: Verifier,
 ): Promise<Decision> {
-  const decision: Decision = { audience: '', principal: '' }
-  if (invokers.everyone) return decision
+  const decision: Decision = { isPublic: invokers.everyone, audience: '', principal: '' }
+  if (decision.isPublic) return decision
   try {
     decision.credential = readCredential(rawHeaders, rules.audiences[0] ?? '')
     const verified = await verifier.verify(decision.credential.token, rules.spell('trust'))

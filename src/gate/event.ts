@@ -15,6 +15,7 @@ export interface Outcome {
   refusal?: SidemintError
   /** False in mode report, where the gate lets everything pass. */
   enforced: boolean
+  isPublic: boolean
   /** Of the verified token; empty where there is none. */
   audience: string
   principal: string
@@ -30,13 +31,13 @@ export interface Outcome {
 
 /** `at` in epoch ms. */
 export function gateEvent(req: IncomingMessage, at: number, outcome: Outcome): GateEvent {
-  const { caller, refusal, enforced, audience, principal, upstreamStatus, tookMs, wants } = outcome
+  const { caller, refusal, enforced, isPublic, audience, principal, upstreamStatus, tookMs, wants } = outcome
   return {
     type: 'gate',
     at,
     decision: refusal === undefined ? 'allow' : enforced ? 'refuse' : 'report',
     ...(refusal === undefined ? {} : { status: refusal.status }),
-    code: refusal?.code ?? (principal === '' ? 'PUBLIC' : 'INVOKER'),
+    code: refusal?.code ?? (isPublic ? 'PUBLIC' : 'INVOKER'),
     caller,
     host: hostOf(req),
     method: req.method ?? '',

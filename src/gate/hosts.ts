@@ -73,7 +73,17 @@ function chooseByHost(gates: ReadonlyMap<string, Gate>, { events, now, callerOf 
     const refusal = failure('HOST_UNKNOWN', { host: JSON.stringify(hostOf(req)), hosts })
     refuse(exchange, refusal.status)
     const caller = await callerOf(req.socket)
-    events.record(gateEvent(req, now(), { caller, refusal, enforced: true, audience: '', principal: '', tookMs: 0 }))
+    events.record(
+      gateEvent(req, now(), {
+        caller,
+        refusal,
+        enforced: true,
+        isPublic: false,
+        audience: '',
+        principal: '',
+        tookMs: 0,
+      }),
+    )
   }
 
   return async (exchange) => {

@@ -38,7 +38,7 @@ export function createGate(parts: GateParts): Gate {
 
   async function decideOn(req: IncomingMessage): Promise<Decision> {
     if (req.method !== 'TRACE') return judge.decide(req.rawHeaders)
-    return { refusal: failure('METHOD_UNSUPPORTED', { what: 'TRACE' }), audience: '', principal: '' }
+    return { refusal: failure('METHOD_UNSUPPORTED', { what: 'TRACE' }), isPublic: false, audience: '', principal: '' }
   }
 
   return async (exchange) => {

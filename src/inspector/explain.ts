@@ -57,8 +57,8 @@ export async function explain(judges: readonly Judge[], question: Question): Pro
   const claims = claimsOf(rawHeaders)
   const judge = chooseJudge(judges, audience, claims?.aud)
   const decision = await judge.decide(rawHeaders)
-  const { refusal, principal } = decision
-  const code = refusal?.code ?? (principal === '' ? 'PUBLIC' : 'INVOKER')
+  const { refusal, isPublic, principal } = decision
+  const code = refusal?.code ?? (isPublic ? 'PUBLIC' : 'INVOKER')
   const { host = null, mode, audiences } = judge.gate
   return {
     decision: refusal === undefined ? 'admitted' : 'refused',
@@ -107,10 +107,10 @@ function namedJudge(judges: readonly Judge[], named = ''): Judge {
   throw failure('GATE_UNKNOWN', { audience: shown(named) || 'this token', known: known.join(', ') || 'none' })
 }
 
-function whyAdmitted({ principal, audience }: Decision): string {
-  return principal === ''
+function whyAdmitted({ isPublic, principal, audience }: Decision): string {
+  return isPublic
     ? 'the service is public (allUsers), so no token is looked at'
-    : `${principal} may invoke the service, and the token is for ${audience}`
+    : `${principal || 'the subject ""'} may invoke the service, and the token is for ${audience}`
 }
 
 /** The lines under which this very token would pass, and the same call in production. */

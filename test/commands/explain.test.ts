@@ -221,6 +221,14 @@ test('an admitted token: who it is for, its claims and its checks', async (t) =>
   t.regex(out, /"email": "orders@/)
 })
 
+test('a token whose subject is empty is not taken for a public service', async (t) => {
+  const flags = ['--trust', issuer.url, '--audience', BILLING, '--invoker', 'allAuthenticatedUsers']
+  const nobody = good({ sub: '', email: undefined, email_verified: undefined })
+  const { first, out } = await explained(t, flags, nobody)
+  t.is(first, `admitted INVOKER: the subject "" may invoke the service, and the token is for ${BILLING}`)
+  t.regex(out, /^ {2}aud {3}good/m)
+})
+
 test('a token is read however it was copied', async (t) => {
   const token = good()
   const ways = [

@@ -101,6 +101,13 @@ const TABLE: Row[] = [
     status: 405,
     code: 'METHOD_UNSUPPORTED',
   },
+  {
+    name: 'allAuthenticatedUsers and a token whose subject is empty',
+    gate: () => ({ invokers: ['allAuthenticatedUsers'] }),
+    headers: () => ['Authorization', bearer({ sub: '', email: undefined })],
+    status: 200,
+    code: 'INVOKER',
+  },
   { name: 'allUsers without a token', gate: () => ({ invokers: ['allUsers'] }), status: 200, code: 'PUBLIC' },
   {
     name: 'allUsers with a junk JWT',
