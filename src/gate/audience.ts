@@ -15,8 +15,13 @@ const GCLOUD_AUDIENCES = new Set<string>([GCLOUD_CLIENT_ID, ADC_CLIENT_ID])
 export function acceptsAudience(aud: unknown, audiences: readonly string[], gcloudAudiences: boolean): boolean {
   if (typeof aud !== 'string') return false
   if (audiences.includes(aud) || (gcloudAudiences && GCLOUD_AUDIENCES.has(aud))) return true
-  const origin = runAppOrigin(aud)
-  return origin !== undefined && audiences.some((own) => origin === runAppOrigin(own))
+  const key = audienceKey(aud)
+  return audiences.some((own) => key === audienceKey(own))
+}
+
+/** The same for audiences that are one to a gate. */
+export function audienceKey(audience: string): string {
+  return runAppOrigin(audience) ?? audience
 }
 
 /** Not by a URL parser, which corrects spaces, backslashes and letters of other alphabets and drops a user name. */

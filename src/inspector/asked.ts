@@ -2,6 +2,7 @@
 
 import type { RequestEvent } from '../core/events.ts'
 import { askedAddress } from '../core/hop.ts'
+import { audienceKey } from '../gate/audience.ts'
 import type { Asked } from './rows.ts'
 import { shown } from './shown.ts'
 import { Table, type Versioned, type Versions } from './table.ts'
@@ -9,6 +10,8 @@ import { Table, type Versioned, type Versions } from './table.ts'
 interface AskedRow extends Asked, Versioned {
   /** What was asked for, as it was sent. */
   subject: string
+  /** What gates compare of it. */
+  key: string
 }
 
 export class AskedTable {
@@ -34,11 +37,15 @@ export class AskedTable {
 
   /** When the caller last got an ID token for one of the audiences; undefined where it never did. */
   lastAt(caller: string, audiences: readonly string[]): number | undefined {
-    const bySubject = this.#index.get(caller)
-    const got = audiences
-      .flatMap((audience) => bySubject?.get(audience) ?? [])
-      .filter(({ kind, status }) => kind === 'id' && status === 200)
-    return got.length === 0 ? undefined : Math.max(...got.map((row) => row.lastAt))
+    const keys = new Set(audiences.map(audienceKey))
+    let lastAt: number | undefined
+    for (const rows of this.#index.get(caller)?.values() ?? []) {
+      for (const row of rows) {
+        const isOne = keys.has(row.key) && row.kind === 'id' && row.status === 200
+        if (isOne) lastAt = Math.max(lastAt ?? 0, row.lastAt)
+      }
+    }
+    return lastAt
   }
 
   #find(event: RequestEvent, subject: string): AskedRow {
@@ -95,5 +102,6 @@ function newRow(id: number, event: RequestEvent, subject: string): AskedRow {
     fp: undefined,
     expiresAt: undefined,
     subject,
+    key: audienceKey(subject),
   }
 }

@@ -7,7 +7,7 @@ import { shownClaim } from './shown.ts'
 
 const STEPS = ['token', 'iss', 'exp', 'aud', 'email'] as const satisfies readonly Step[]
 
-/** The step at which each code refuses; other codes (HOST_UNKNOWN) come before the first. */
+/** The step at which each code refuses. Other codes are of no step: HOST_UNKNOWN comes before the first, INTERNAL anywhere. */
 const FAILED_AT: Readonly<Record<string, Step>> = {
   TOKEN_MISSING: 'token',
   TOKENS_SEVERAL: 'token',
@@ -25,11 +25,12 @@ export function failedAt({ code }: GateEvent): Step | undefined {
   return FAILED_AT[code]
 }
 
-/** Empty where there is no token, or where the service needs none. */
+/** Empty where there is no token, where the service needs none, and where it is unknown how far the decision got. */
 export function checksOf(event: GateEvent): Check[] {
   const { claims, code } = event
-  if (claims === undefined || typeof claims !== 'object' || code === 'PUBLIC') return []
   const failed = failedAt(event)
+  if (claims === undefined || typeof claims !== 'object') return []
+  if (failed === undefined && code !== 'INVOKER') return []
   const last = failed === undefined ? STEPS.length : STEPS.indexOf(failed)
   return STEPS.slice(1).map((claim) => {
     const at = STEPS.indexOf(claim)

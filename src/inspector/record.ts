@@ -111,7 +111,7 @@ export class InspectorRecord {
     const { hops, asked, arrows } = this.#tables
     return {
       hops: hops.rows.since(version).map(({ key: _key, version: _version, ...hop }) => hop),
-      asked: asked.rows.since(version).map(({ subject: _subject, version: _version, ...row }) => row),
+      asked: asked.rows.since(version).map(({ subject: _subject, key: _key, version: _version, ...row }) => row),
       arrows: arrows.rows.since(version).map(({ key: _key, version: _version, ...arrow }) => arrow),
     }
   }

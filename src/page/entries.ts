@@ -1,5 +1,6 @@
 /** What the list of hops shows: calls as gates saw them, and requests for tokens where no gate stands or none was given. */
 
+import { audienceKey } from '../gate/audience.ts'
 import type { Asked, GateState, Hop, IdentityState, ServerState } from '../inspector/rows.ts'
 import type { Data, State } from './store.ts'
 
@@ -98,7 +99,7 @@ export function createNames(state: State | undefined): Names {
       return host === null || isAddress(name) ? [] : [[name, host] as const]
     }),
   )
-  const audiences = new Set(gates.flatMap((gate) => gate.audiences))
+  const audiences = new Set(gates.flatMap((gate) => gate.audiences.map(audienceKey)))
   const service = (name: string) => {
     const bare = name.replace(/^([^:]+|\[.*\]):\d+$/, '$1')
     return hostByUpstream.get(bare) ?? bare
@@ -110,7 +111,7 @@ export function createNames(state: State | undefined): Names {
     identity: (name) =>
       identities.find(({ callers }) => callers.some((caller) => service(caller) === name)) ??
       identities.find(({ isDefault }) => isDefault),
-    hasGate: ({ audience }) => audiences.has(audience),
+    hasGate: ({ audience }) => audiences.has(audienceKey(audience)),
   }
 }
 

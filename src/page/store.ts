@@ -53,7 +53,7 @@ export const EMPTY: Data = {
 async function getJson<T>(path: string): Promise<T> {
   const response = await fetch(`/_sidemint/${path}`)
   if (!response.ok) throw new Error(`${path}: ${response.status}`)
-  return response.json()
+  return (await response.json()) as T
 }
 
 const rowsOf = <R extends { id: number }>(rows: readonly R[]) => new Map(rows.map((row) => [row.id, row]))
@@ -131,7 +131,7 @@ export class Follower {
       this.#set({ hops: new Map(), asked: new Map(), arrows: new Map(), calls: 0, refused: 0, forgotten: 0 })
       void this.loadState()
     })
-    stream.addEventListener('rows', ({ data }) => this.#addRows(JSON.parse(data), bounds))
+    stream.addEventListener('rows', (event) => this.#addRows(JSON.parse((event as MessageEvent).data), bounds))
     stream.addEventListener('state', () => void this.loadState())
   }
 

@@ -102,6 +102,12 @@ test('a call is one row: who connected, the account of its token, and when the c
   )
 })
 
+test('of a decision that was broken off no check is called good', (t) => {
+  const { record, call } = start()
+  call({ ...REFUSED, code: 'INTERNAL', status: 503, reason: 'an error of sidemint itself' })
+  t.like(record.changes().hops, [{ code: 'INTERNAL', failed: undefined, checks: [] }])
+})
+
 test('a token that somebody else asked for does not change who called', (t) => {
   const { record, ask, call } = start()
   ask({ result: 'mint' })
@@ -110,6 +116,16 @@ test('a token that somebody else asked for does not change who called', (t) => {
   t.is(hop?.caller, 'web')
   t.is(hop?.token?.caller, 'orders')
   t.is(hop?.askedAt, undefined, 'web never asked')
+})
+
+test('who asked for a token of a URL on run.app asked for every path there, as the gate has it', (t) => {
+  const { record, ask, call, now } = start()
+  ask({ result: 'mint', audience: `${LEDGER}/entries` })
+  call({ audience: `${LEDGER}/entries` })
+  t.is(record.changes().hops[0]?.askedAt, now())
+  ask({ result: 'mint', caller: 'web', audience: 'http://ledger/entries' })
+  call({ caller: 'web' })
+  t.is(record.changes().hops[1]?.askedAt, undefined, 'others must match to the letter')
 })
 
 test('equal calls fold into one row that is counted, and others are rows of their own', (t) => {
