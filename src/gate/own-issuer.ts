@@ -1,5 +1,6 @@
 /** The issuer in this process, whose keys need not be fetched. */
 
+import { METADATA_URL } from '../core/google.ts'
 import type { SigningKeys } from '../issuer/keys.ts'
 import type { IssuerKeys } from './jwks.ts'
 
@@ -11,7 +12,12 @@ export interface OwnIssuer {
   accounts: readonly string[]
 }
 
-export function keysOf({ keys }: OwnIssuer): IssuerKeys {
+/** Undefined where `trusted` is another's. What is called the metadata server is this one: its name may lead nowhere here. */
+export function ownKeys(trusted: string, own: OwnIssuer | undefined): IssuerKeys | undefined {
+  return own !== undefined && (trusted === own.issuer || trusted === METADATA_URL) ? keysOf(own) : undefined
+}
+
+function keysOf({ keys }: OwnIssuer): IssuerKeys {
   return {
     async find(kid) {
       // First the signing key by itself: asking for all published keys would make the next one.

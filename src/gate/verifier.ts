@@ -11,7 +11,7 @@ import { LOCAL_KID } from '../issuer/key.ts'
 import { REMOVED } from './credential.ts'
 import { createRemoteKeys, discoverKeysUrl, type IssuerKeys } from './jwks.ts'
 import { createKnownTokens, nameOf, type Signed } from './known.ts'
-import { keysOf, type OwnIssuer } from './own-issuer.ts'
+import { type OwnIssuer, ownKeys } from './own-issuer.ts'
 
 /** The issuers that `google` stands for (docs/gate.md, "Verifying"). */
 const GOOGLE_ISSUERS = ['https://accounts.google.com', 'accounts.google.com']
@@ -62,11 +62,8 @@ export interface VerifierOptions {
 export function createVerifier({ trust, own, now = Date.now, fetched = new Map() }: VerifierOptions): Verifier {
   const issuers = new Map<string, Trusted>()
   for (const trusted of trust) {
-    const google = trusted === 'google'
-    const locate = google ? async () => GOOGLE_KEYS_URL : () => discoverKeysUrl(trusted)
-    const keys = own?.issuer === trusted ? keysOf(own) : (fetched.get(trusted) ?? createRemoteKeys(locate, now))
-    if (own?.issuer !== trusted) fetched.set(trusted, keys)
-    for (const issuer of google ? GOOGLE_ISSUERS : [trusted]) issuers.set(issuer, { keys, trusted })
+    const keys = ownKeys(trusted, own) ?? fetchedKeys(trusted, fetched, now)
+    for (const issuer of trusted === 'google' ? GOOGLE_ISSUERS : [trusted]) issuers.set(issuer, { keys, trusted })
   }
 
   const local = [...issuers.values()].filter(({ trusted }) => trusted !== 'google')
@@ -105,6 +102,13 @@ export function createVerifier({ trust, own, now = Date.now, fetched = new Map()
       }
     },
   }
+}
+
+function fetchedKeys(trusted: string, fetched: Map<string, IssuerKeys>, now: () => number): IssuerKeys {
+  const locate = trusted === 'google' ? async () => GOOGLE_KEYS_URL : () => discoverKeysUrl(trusted)
+  const keys = fetched.get(trusted) ?? createRemoteKeys(locate, now)
+  fetched.set(trusted, keys)
+  return keys
 }
 
 interface Trusted {

@@ -134,7 +134,7 @@ test("with a stand-in, whose tokens are issued in Google's name, the gates take 
   mkdirSync(join(scratch, 'own'))
   mkdirSync(join(scratch, 'other'))
   const [own, other] = [
-    await serve(t, settingsWith([billing(upstream, { trust: ['google'] })]), argv('own')),
+    await serve(t, settingsWith([billing(upstream)]), argv('own')),
     await serve(t, settingsWith([billing(upstream, { trust: ['google'] })]), argv('other')),
   ]
   const token = await own.token(AUDIENCE)
