@@ -1,6 +1,7 @@
 /** Asks a metadata server, for the commands. */
 
-import { failure } from '../core/errors.ts'
+import { failure, readErrorBody } from '../core/errors.ts'
+import { misuse } from './arguments.ts'
 
 /**
  * A server gives up on Google after ten seconds. An absent server refuses at once, but one that is there may share a busy
@@ -17,13 +18,26 @@ export function ask(server: string, path: string, more?: Headers): Promise<Respo
   })
 }
 
-/** The same, where the server was named. Throws NO_SERVER. */
-export async function askNamed(server: string, path: string, more?: Headers): Promise<Response> {
-  try {
-    return await ask(server, path, more)
-  } catch (error) {
+export interface JsonOptions {
+  headers?: Headers
+  /** Why the server refuses, where it does not say so itself. */
+  unsaid: string
+  /** Codes for which an argument is to blame, each with that argument. */
+  misused?: Readonly<Record<string, string>>
+}
+
+/** The data that the named server answers with. Throws NO_SERVER, SERVER_REFUSED, and SETTINGS_INVALID for a code of `misused`. */
+export async function askJson<T>(server: string, path: string, { headers, unsaid, misused }: JsonOptions): Promise<T> {
+  const response = await ask(server, path, headers).catch((error: unknown) => {
     throw failure('NO_SERVER', { url: server, reason: reasonOf(error) })
-  }
+  })
+  const body = await response.text()
+  if (response.ok) return JSON.parse(body) as T
+  const refusal = readErrorBody(body)
+  const argument = misused?.[refusal?.code ?? '']
+  if (refusal !== undefined && argument !== undefined) throw misuse(`${argument}: ${refusal.message}`)
+  const values = { url: server, status: String(response.status), reason: refusal?.message ?? unsaid }
+  throw failure('SERVER_REFUSED', values, { fix: refusal?.fix })
 }
 
 /** Why `ask` threw, in a few words. */

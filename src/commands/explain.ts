@@ -1,13 +1,12 @@
 /** `sidemint explain`: what a gate decides about a token, and why. The token itself is never printed. */
 
 import { flagOf, type Settings } from '../config/settings.ts'
-import { failure, readErrorBody } from '../core/errors.ts'
 import { createEvents } from '../core/events.ts'
 import { createJudges } from '../gate/judge.ts'
 import { frontedGates, type GateOptions, gatesOf } from '../gate/options.ts'
 import { claimsOf, type Explanation, explain } from '../inspector/explain.ts'
 import { type Arguments, type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
-import { askNamed } from './ask.ts'
+import { askJson } from './ask.ts'
 import type { Io } from './command.ts'
 import { explanationText } from './explanation.ts'
 import { MOST_CHARACTERS, readPasted } from './pasted.ts'
@@ -64,13 +63,11 @@ async function askServer(rawHeaders: readonly string[], { server, audience }: Se
   const query = audience[0] === undefined ? '' : `?${new URLSearchParams({ audience: audience[0] })}`
   const headers = new Headers()
   for (let at = 0; at < rawHeaders.length; at += 2) headers.append(rawHeaders[at] ?? '', rawHeaders[at + 1] ?? '')
-  const response = await askNamed(server, `/_sidemint/explain${query}`, headers)
-  const body = await response.text()
-  if (response.ok) return JSON.parse(body) as Explanation
-  const refusal = readErrorBody(body)
-  if (refusal?.code === 'GATE_UNKNOWN') throw misuse(`--audience: ${refusal.message}`)
-  const reason = refusal?.message ?? 'it has no gates to ask'
-  throw failure('SERVER_REFUSED', { url: server, status: String(response.status), reason }, { fix: refusal?.fix })
+  return askJson(server, `/_sidemint/explain${query}`, {
+    headers,
+    unsaid: 'it has no gates to ask',
+    misused: { GATE_UNKNOWN: '--audience' },
+  })
 }
 
 async function explainHere(

@@ -2,11 +2,10 @@
 
 import { basename, extname } from 'node:path'
 import { settle } from '../config/layers.ts'
-import { encodingOf } from '../core/encoding.ts'
 import { asFailure, asProblem } from '../core/errors.ts'
 import { plainly } from '../core/schemas.ts'
 import { takeSnapshot } from '../core/snapshot.ts'
-import { parseYaml } from '../core/yaml.ts'
+import { readYaml } from '../core/yaml.ts'
 import { admits, createInvokers } from '../gate/members.ts'
 import { type GateOptions, gatesOf } from '../gate/options.ts'
 import { isPolicy, readPolicyFile } from '../gate/policy-file.ts'
@@ -74,10 +73,7 @@ function membersOf(policy: string | undefined): readonly string[] {
 
 function parse(path: string): unknown {
   try {
-    const bytes = read(path)
-    const parsed = parseYaml(new TextDecoder(encodingOf(bytes)).decode(bytes))
-    if ('data' in parsed) return parsed.data
-    throw new Error(`it is neither JSON nor YAML: ${parsed.problems[0]}`)
+    return readYaml(read(path))
   } catch (error) {
     throw misuse(`--check: ${plainly(path)}: ${(error as Error).message}`)
   }

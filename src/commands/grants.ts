@@ -1,11 +1,10 @@
 /** `sidemint grants`: the invoker grants that the calls through a server's gates needed. */
 
-import { failure, readErrorBody } from '../core/errors.ts'
 import { quoted } from '../core/schemas.ts'
 import type { Place } from '../gate/lines.ts'
 import { GRANT_FORMATS, type Needed } from '../inspector/grant-text.ts'
 import { type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
-import { askNamed } from './ask.ts'
+import { askJson } from './ask.ts'
 import type { Io } from './command.ts'
 import { compareWith } from './grant-check.ts'
 
@@ -33,7 +32,9 @@ export async function run(argv: readonly string[], { env, stdout, stderr }: Io):
   const format = Object.hasOwn(GRANT_FORMATS, name) ? GRANT_FORMATS[name] : undefined
   if (format === undefined) throw misuse(`--format: must be gcloud, terraform or sidemint, not ${quoted(name)}`)
   const only = typeof service === 'string' ? service : undefined
-  const { grants, forgotten, most, ...place } = await askGrants(settings.server)
+  const { grants, forgotten, most, ...place } = await askJson<Grants>(settings.server, '/_sidemint/grants', {
+    unsaid: 'it is not a sidemint that has gates',
+  })
   const needed = grants.filter((grant) => only === undefined || grant.service === only)
   if (forgotten > 0) stderr.write(`sidemint: ${forgotten} grants were dropped: a server keeps the last ${most}\n`)
   if (needed.length === 0) stderr.write(NONE)
@@ -56,13 +57,4 @@ interface Grants extends Place {
   grants: Needed[]
   most: number
   forgotten: number
-}
-
-async function askGrants(server: string): Promise<Grants> {
-  const response = await askNamed(server, '/_sidemint/grants')
-  const body = await response.text()
-  if (response.ok) return JSON.parse(body) as Grants
-  const refusal = readErrorBody(body)
-  const reason = refusal?.message ?? 'it is not a sidemint that has gates'
-  throw failure('SERVER_REFUSED', { url: server, status: String(response.status), reason }, { fix: refusal?.fix })
 }

@@ -1,6 +1,7 @@
 /** YAML as data. In a file of its own, so that the library is loaded only where there is YAML. */
 
 import { isAlias, isCollection, isNode, isPair, parseDocument } from 'yaml'
+import { encodingOf } from './encoding.ts'
 import { parseJson } from './json.ts'
 
 /** A generated compose file repeats an anchor for each service: a thousand services come to some 200,000 values. */
@@ -15,6 +16,13 @@ const LONG_NUMBER = /\d{16}/
  */
 export function parseYaml(text: string): { data: unknown } | { problems: string[] } {
   return parseFast(text) ?? parseSlowly(text)
+}
+
+/** The data of a file's bytes, in any of a text's encodings. Throws an Error that says what is wrong with it. */
+export function readYaml(bytes: Uint8Array): unknown {
+  const parsed = parseYaml(new TextDecoder(encodingOf(bytes)).decode(bytes))
+  if ('data' in parsed) return parsed.data
+  throw new Error(`it is neither JSON nor YAML: ${parsed.problems[0]}`)
 }
 
 /** JSON is YAML too, and JSON.parse is a hundred times as fast (measured): a large policy would keep a gate's callers waiting. */

@@ -1,9 +1,8 @@
 /** The IAM policy of a service in a file, as `gcloud run services get-iam-policy SERVICE` prints it. */
 
-import { encodingOf } from '../core/encoding.ts'
 import { failure, type SidemintError } from '../core/errors.ts'
 import type { ReadFile } from '../core/snapshot.ts'
-import { parseYaml } from '../core/yaml.ts'
+import { readYaml } from '../core/yaml.ts'
 import { whyUnusable } from './members.ts'
 
 /**
@@ -84,17 +83,14 @@ export function isPolicy(data: unknown): boolean {
 }
 
 function parse(path: string, readFile: ReadFile): Record<string, unknown> {
-  const parsed = parseYaml(readText(path, readFile))
-  if (!('data' in parsed)) throw unusable(path, `it is neither JSON nor YAML: ${parsed.problems[0]}`)
-  const { data } = parsed
+  const data = readData(path, readBytes(path, readFile))
   if (typeof data !== 'object' || data === null || Array.isArray(data)) throw unusable(path, 'it is not an object')
   const policy = data as Record<string, unknown>
   if (!isPolicy(policy)) throw unusable(path, whatElse(policy))
   return policy
 }
 
-/** UTF-8, or UTF-16 as PowerShell 5 writes it; both may begin with a byte order mark (docs/gate.md, "Who may invoke"). */
-function readText(path: string, readFile: ReadFile): string {
+function readBytes(path: string, readFile: ReadFile): Buffer {
   let bytes: Buffer
   try {
     bytes = readFile(path)
@@ -102,7 +98,16 @@ function readText(path: string, readFile: ReadFile): string {
     throw unusable(path, `it cannot be read (${(error as Error).message})`)
   }
   if (bytes.length > MOST_BYTES) throw unusable(path, `it has ${bytes.length} bytes, more than a policy can have`)
-  return new TextDecoder(encodingOf(bytes)).decode(bytes)
+  return bytes
+}
+
+/** UTF-8, or UTF-16 as PowerShell 5 writes it; both may begin with a byte order mark (docs/gate.md, "Who may invoke"). */
+function readData(path: string, bytes: Buffer): unknown {
+  try {
+    return readYaml(bytes)
+  } catch (error) {
+    throw unusable(path, (error as Error).message)
+  }
 }
 
 /** What the file is instead of a policy. */
