@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { readImports } from './imports.ts'
@@ -85,14 +84,6 @@ test('no file imports itself by a detour', (t) => {
   }
   for (const file of files) visit(file, [])
   t.is(done.size, files.length)
-})
-
-test('no file is longer than 250 lines, but the catalogue of errors', (t) => {
-  const lines = (file: string) => readFileSync(join(SRC, file), 'utf8').split('\n').length - 1
-  t.deepEqual(
-    files.filter((file) => file !== 'core/errors.ts' && lines(file) > 250),
-    [],
-  )
 })
 
 test('each library is known only where it belongs', (t) => {

@@ -15,6 +15,9 @@ export const WRITTEN_EMAIL = new RegExp(
   String.raw`^\s*["']?\s*(?:[^<>@]*<(${EMAIL})>|(?:user:|serviceAccount:|[^@\s]*\bserviceAccounts/)?(${EMAIL}))\s*["']?\s*$`,
 )
 
+/** Characters: 64 before the at sign, 255 behind it (RFC 5321 §4.5.3.1). */
+export const LONGEST_EMAIL = 320
+
 export function isEmail(text: string): boolean {
   return EXACTLY.test(text)
 }

@@ -1,6 +1,6 @@
 /** Cloud Run's decision about one request, from its head alone. */
 
-import { isEmail } from '../core/accounts.ts'
+import { isEmail, LONGEST_EMAIL } from '../core/accounts.ts'
 import { asFailure, failure, type SidemintError } from '../core/errors.ts'
 import { acceptsAudience, isCallUrl } from './audience.ts'
 import { type BearerToken, readCredential } from './credential.ts'
@@ -135,7 +135,8 @@ const UNVERIFIED = 'ask for a token with an email that its issuer has verified (
 function describe(principal: string, claims: Claims, email: string | undefined, { unknownGroups }: Invokers): string {
   if (email === undefined && claims.email === undefined)
     return `the subject ${principal}, whose token has no email (format=full asks for it),`
-  if (email === undefined) return `${principal}, whose email ${String(claims.email).slice(0, 320)} is not verified,`
+  if (email === undefined)
+    return `${principal}, whose email ${String(claims.email).slice(0, LONGEST_EMAIL)} is not verified,`
   return unknownGroups.size === 0
     ? principal
     : `${principal}, which is not known to be in ${groupsOf(unknownGroups).join(' or ')},`

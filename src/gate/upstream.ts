@@ -52,7 +52,7 @@ export function createUpstream(url: string, failed: (reason: string) => void): F
 interface Open {
   /** Settles with the status that was written, or with undefined where the caller left before. */
   add(to: Sink): Promise<number | undefined>
-  /** Of the service's answer. */
+  /** Whether all of the service's answer has come. */
   isWhole(to: Sink): boolean
   answeredBy(to: Sink, service: IncomingMessage): void
   settle(to: Sink, status?: number): void

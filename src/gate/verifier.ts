@@ -6,7 +6,9 @@
 import type { KeyObject } from 'node:crypto'
 import jsonwebtoken, { type VerifyOptions } from 'jsonwebtoken'
 import { failure } from '../core/errors.ts'
+import { GOOGLE_ISSUER } from '../core/google.ts'
 import { fingerprint } from '../core/token.ts'
+import { LOCAL_ACCESS_TOKEN } from '../issuer/access-token.ts'
 import { LOCAL_KID } from '../issuer/key.ts'
 import { REMOVED } from './credential.ts'
 import { createRemoteKeys, discoverKeysUrl, type IssuerKeys } from './jwks.ts'
@@ -14,7 +16,7 @@ import { createKnownTokens, nameOf, type Signed } from './known.ts'
 import { type OwnIssuer, ownKeys } from './own-issuer.ts'
 
 /** The issuers that `google` stands for (docs/gate.md, "Verifying"). */
-const GOOGLE_ISSUERS = ['https://accounts.google.com', 'accounts.google.com']
+const GOOGLE_ISSUERS = [GOOGLE_ISSUER, 'accounts.google.com']
 const GOOGLE_KEYS_URL = 'https://www.googleapis.com/oauth2/v3/certs'
 
 /** How far the clocks of issuer and gate may differ, in seconds. */
@@ -191,7 +193,7 @@ const WITHOUT_SIGNATURE =
 
 /** What came in place of a JWT. */
 function whatElse(token: string): string {
-  if (/^(ya29\.|sidemint-local-access-token\.)/.test(token)) return 'it is an access token'
+  if (['ya29.', `${LOCAL_ACCESS_TOKEN}.`].some((start) => token.startsWith(start))) return 'it is an access token'
   // RFC 7516 §3.1: five parts, where a signed token has three.
   if (/^[\w-]+(?:\.[\w-]*){4}$/.test(token)) return 'it is encrypted (a JWE), and an ID token is only signed'
   return EMPTY_VARIABLE.test(token) ? `it is the word ${quote(token)}, so the caller had no token` : 'it is not a JWT'

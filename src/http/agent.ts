@@ -9,6 +9,9 @@ import type { HttpProxy } from './proxy.ts'
 /** We close an idle connection before most proxies and load balancers would, perhaps while a request is on its way. */
 const IDLE_MS = 30_000
 
+/** One connection, kept: further requests wait for it. */
+const ONE = { keepAlive: true, maxSockets: 1 }
+
 /** The system's certificates that Node does not have; undefined until they are needed. */
 let system: readonly string[] | undefined
 let widened: { of: readonly string[]; secureContext: SecureContext } | undefined
@@ -60,7 +63,7 @@ export class ProxyError extends Error {
  * it. `signal` closes the agent, in whatever state its connection is.
  */
 export function createAgent(target: string | URL, proxy: HttpProxy | undefined, signal: AbortSignal): HttpAgent {
-  const options = { ...trust(), keepAlive: true, maxSockets: 1, timeout: IDLE_MS }
+  const options = { ...trust(), ...ONE, timeout: IDLE_MS }
   if (proxy !== undefined) return new ProxyAgent(proxy, signal)
   const agent = new URL(target).protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options)
   signal.addEventListener('abort', () => agent.destroy(), { once: true })
@@ -71,7 +74,7 @@ type ConnectOptions = Parameters<HttpsProxyAgent<string>['connect']>[1]
 
 class ProxyAgent extends HttpsProxyAgent<string> {
   constructor({ url }: HttpProxy, signal: AbortSignal) {
-    super(url, { ...trust(), keepAlive: true, maxSockets: 1, signal } as object)
+    super(url, { ...trust(), ...ONE, signal } as object)
     // The library drops what node:http reads here.
     Object.assign(this.options, { ...trust(), timeout: IDLE_MS })
   }

@@ -1,6 +1,6 @@
 /** The grants that calls needed, one row for each service and member. Kept apart from what the page shows. */
 
-import { isEmail } from '../core/accounts.ts'
+import { isEmail, LONGEST_EMAIL } from '../core/accounts.ts'
 import type { GateEvent } from '../core/events.ts'
 import { memberFor } from '../gate/lines.ts'
 import type { Grant } from './rows.ts'
@@ -29,6 +29,6 @@ function memberOf({ code, principal }: GateEvent, account: string | undefined): 
   if (code === 'PUBLIC') return 'allUsers'
   if (code !== 'INVOKER' && code !== 'NOT_AN_INVOKER') return undefined
   const email = isEmail(principal) ? principal : account
-  if (email === undefined || email.length > 320 || !isEmail(email)) return undefined
+  if (email === undefined || email.length > LONGEST_EMAIL || !isEmail(email)) return undefined
   return memberFor(email)
 }

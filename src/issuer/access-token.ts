@@ -7,7 +7,8 @@ import { randomBytes, sign, verify } from 'node:crypto'
 import { parseJson } from '../core/json.ts'
 import type { SigningKeys } from './keys.ts'
 
-const PREFIX = 'sidemint-local-access-token'
+/** What each of them begins with, before a dot. */
+export const LOCAL_ACCESS_TOKEN = 'sidemint-local-access-token'
 
 export interface AccessGrant {
   /** Email of the token's account. */
@@ -23,7 +24,7 @@ export async function createAccessToken(keys: SigningKeys, grant: AccessGrant): 
   const payload = Buffer.from(JSON.stringify({ ...grant, id: randomBytes(9).toString('base64url') })).toString(
     'base64url',
   )
-  return `${PREFIX}.${sign('sha256', signed(payload), privateKey).toString('base64url')}.${payload}`
+  return `${LOCAL_ACCESS_TOKEN}.${sign('sha256', signed(payload), privateKey).toString('base64url')}.${payload}`
 }
 
 /** What the token grants; undefined where it is not one of ours, was changed, or has expired. */
@@ -33,7 +34,8 @@ export async function readAccessToken(
   nowMs: number,
 ): Promise<AccessGrant | undefined> {
   const [prefix, signature, payload, ...more] = token.split('.')
-  if (prefix !== PREFIX || signature === undefined || payload === undefined || more.length > 0) return undefined
+  if (prefix !== LOCAL_ACCESS_TOKEN || signature === undefined || payload === undefined || more.length > 0)
+    return undefined
   const bytes = Buffer.from(signature, 'base64url')
   const isOurs = (await keys.published()).some(({ publicKey }) => verify('sha256', signed(payload), publicKey, bytes))
   if (!isOurs) return undefined
@@ -43,5 +45,5 @@ export async function readAccessToken(
 
 /** The prefix is signed too, so that the signature of an ID token never fits an access token. */
 function signed(payload: string): Buffer {
-  return Buffer.from(`${PREFIX}.${payload}`)
+  return Buffer.from(`${LOCAL_ACCESS_TOKEN}.${payload}`)
 }

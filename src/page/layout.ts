@@ -105,17 +105,12 @@ function linesOf(nodes: readonly Node[], boxes: readonly Box[], boxWidth: number
       const foot = Math.max(...boxes.filter((box) => box.y === source.y).map((box) => box.y + box.height))
       const beside = Math.round(target.x) - apart
       const ends = { x, foot, beside, top: target.y }
-      const columnPast = (between: readonly Box[]) => freeColumn(beside, apart, between, boxWidth)
+      const isDown = target.y > source.y
+      const between = boxes.filter(({ y }) => (isDown ? y > source.y && y < target.y : y >= target.y && y <= source.y))
+      const column = freeColumn(beside, apart, between, boxWidth)
       const start = `M${x} ${source.y + source.height}V${foot}`
       const end = `V${target.y + HEAD + (index + 0.5) * ROW}H${Math.round(target.x) - 2}`
-      const way =
-        target.y > source.y
-          ? down(
-              ends,
-              boxes.filter(({ y }) => y > source.y && y < target.y),
-              columnPast,
-            )
-          : up(ends, columnPast(boxes.filter(({ y }) => y >= target.y && y <= source.y)))
+      const way = isDown ? down(ends, between.length === 0 ? undefined : column) : up(ends, column)
       return [{ from, to, path: start + way + end }]
     }),
   )
@@ -130,13 +125,9 @@ interface Ends {
   top: number
 }
 
-function down(
-  { x, foot, beside, top }: Ends,
-  between: readonly Box[],
-  columnPast: (between: readonly Box[]) => number,
-) {
-  if (between.length === 0) return bend(x, foot, beside, top + 4)
-  const column = columnPast(between)
+/** `column`: where it passes the boxes between, where there are any. */
+function down({ x, foot, beside, top }: Ends, column: number | undefined): string {
+  if (column === undefined) return bend(x, foot, beside, top + 4)
   return `${bend(x, foot, column, foot + GAP_Y)}V${top - GAP_Y}${bend(column, top - GAP_Y, beside, top + 4)}`
 }
 

@@ -19,7 +19,7 @@ export function readPlace(hash: string): Place {
     account: asked.get('account') ?? '',
     refused: asked.get('refused') === '1',
   }
-  const isRow = /^(hop|asked)-[0-9a-f]{1,12}$/.test(name)
+  const isRow = /^(hop|asked)-[0-9a-f]{8}$/.test(name)
   return { view: VIEWS.find((view) => view === name) ?? 'hops', row: isRow ? name : '', filter }
 }
 

@@ -1,5 +1,6 @@
 /** What happened and what to do about it, in words and in lines to copy. */
 
+import { GOOGLE_ISSUER } from '../core/google.ts'
 import { type Fixes, fixesFor } from '../inspector/fixes.ts'
 import type { Check, Hop, Step } from '../inspector/rows.ts'
 import type { Entry, Names } from './entries.ts'
@@ -53,8 +54,7 @@ export function failedStep({ failed, code }: Hop): string {
 export function wanted({ wants, at }: Hop, claim: Check['claim']): string {
   if (claim === 'exp') return `later than ${new Date(at).toISOString()}`
   if (wants === undefined) return ''
-  if (claim === 'iss')
-    return wants.trust.map((one) => (one === 'google' ? 'https://accounts.google.com' : one)).join(', ')
+  if (claim === 'iss') return wants.trust.map((one) => (one === 'google' ? GOOGLE_ISSUER : one)).join(', ')
   if (claim === 'aud') return [...wants.audiences, ...(wants.gcloudAudiences ? ['gcloud’s own'] : [])].join(', ')
   return wants.invokers.join(', ') || 'an invoker of its policy file'
 }

@@ -36,7 +36,6 @@ const METHODS: Readonly<Record<string, { permission: string; answer: Method }>> 
   generateAccessToken: { permission: 'iam.serviceAccounts.getAccessToken', answer: accessToken },
 }
 
-const PATH = new RegExp(`^/v1/projects/-/serviceAccounts/([^/:]+?)(?::|%3A)(${Object.keys(METHODS).join('|')})$`, 'i')
 const DELEGATE = 'projects/-/serviceAccounts/'
 const MOST_BYTES = 1024 * 1024
 /** Of an access token, and of the `exp` of signJwt: as documented. */
@@ -44,15 +43,16 @@ const LONGEST_SECONDS = { accessToken: 3600, jwt: 12 * 3600 }
 
 export function createIam(options: IamOptions): Routes {
   return (router) => {
-    router.post(PATH, async (ctx) => {
-      const [, name = '', written = ''] = PATH.exec(ctx.path) ?? []
-      const method = METHODS[written]
-      if (method === undefined) return
-      const caller = await authenticate(ctx.req, options)
-      const body = await readJson(ctx.req)
-      const target = authorize(caller, name.replace(/%40/i, '@'), body, method.permission, options.accounts)
-      answer(ctx, { status: 200, body: await method.answer(target, body, options) })
-    })
+    for (const [name, method] of Object.entries(METHODS)) {
+      const path = new RegExp(`^/v1/projects/-/serviceAccounts/([^/:]+?)(?::|%3[Aa])${name}$`)
+      router.post(path, async (ctx) => {
+        const [, account = ''] = path.exec(ctx.path) ?? []
+        const caller = await authenticate(ctx.req, options)
+        const body = await readJson(ctx.req)
+        const target = authorize(caller, account.replace(/%40/i, '@'), body, method.permission, options.accounts)
+        answer(ctx, { status: 200, body: await method.answer(target, body, options) })
+      })
+    }
   }
 }
 
