@@ -5,8 +5,9 @@
  */
 
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
-import { constants, link, open, realpath, rename } from 'node:fs/promises'
+import { link, realpath, rename } from 'node:fs/promises'
 import { failure, SidemintError } from '../core/errors.ts'
+import { readIfThere, reasonOf } from '../core/read-file.ts'
 import { replaceFile } from '../core/replace-file.ts'
 import { generateSigningKey, MODULUS_BITS, type PublicKey, publicKeyOf, type SigningKey, signingKey } from './key.ts'
 
@@ -49,24 +50,18 @@ interface KeyFile {
   mode: number
 }
 
-/** With O_NONBLOCK: a pipe that nobody writes to would otherwise block. */
 async function read(path: string): Promise<KeyFile | undefined> {
   try {
-    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
-    const stats = await file.stat()
-    if (!stats.isFile() && !stats.isDirectory()) {
-      throw failure('KEY_FILE_UNREADABLE', { path, reason: 'it is a pipe or a device, not a file' })
-    }
-    return { pem: await file.readFile('utf8'), mode: stats.mode }
+    const file = await readIfThere(path)
+    return file && { pem: file.content.toString(), mode: file.mode }
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined
     throw unreadable(path, error)
   }
 }
 
 function unreadable(path: string, error: unknown): unknown {
   if (error instanceof SidemintError) return error
-  return failure('KEY_FILE_UNREADABLE', { path, reason: systemCode(error) }, { cause: error })
+  return failure('KEY_FILE_UNREADABLE', { path, reason: reasonOf(error) }, { cause: error })
 }
 
 /** Two processes may start at once with one path: the first to link its file wins, and both read that one. */
@@ -90,7 +85,7 @@ async function write(path: string, keys: KeySet, publish?: (draft: string) => Pr
 
 /** Some mounted file systems have no hard links; there a rename is used. */
 async function publishWithoutLinks(error: unknown, draft: string, path: string): Promise<void> {
-  if (systemCode(error) !== 'EEXIST') await rename(draft, path)
+  if (reasonOf(error) !== 'EEXIST') await rename(draft, path)
 }
 
 const NEXT = 'Signs next:'
@@ -135,8 +130,4 @@ function parse(path: string, pem: string): KeySet {
   })
   if (next === undefined) return { signing, retired }
   return { signing, retired, next: usable(attempt(() => createPrivateKey(next), 'its next key cannot be read')) }
-}
-
-function systemCode(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? 'unknown reason'
 }

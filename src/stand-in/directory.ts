@@ -4,13 +4,15 @@
  */
 
 import type { KeyObject } from 'node:crypto'
-import { mkdir, readFile, stat } from 'node:fs/promises'
+import { mkdir, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { getCACertificates } from 'node:tls'
 import { failure, SidemintError } from '../core/errors.ts'
+import { readIfThere, reasonOf } from '../core/read-file.ts'
 import { replaceFile } from '../core/replace-file.ts'
 import { STAND_IN_FILES } from '../env/receiver.ts'
 import { certify, generateKey, isCurrent, isOurs, readCertificate, readKey } from './certificate.ts'
+import { createTrustStore, isTrustStore } from './trust-store.ts'
 
 const KEY_FILE = 'stand-in.key'
 
@@ -41,9 +43,12 @@ export async function prepareDirectory({
   now,
   roots = systemRoots,
 }: DirectoryOptions): Promise<Credentials> {
-  const keyPath = join(keyFile === undefined ? dirname(resolve(directory)) : dirname(resolve(keyFile)), KEY_FILE)
-  if (relative(resolve(directory), keyPath).split(sep)[0] !== '..') {
-    throw unusable(keyPath, 'it would hold the private key, and receivers mount it', 'keep --key-file elsewhere')
+  const keyPath = join(dirname(resolve(keyFile ?? directory)), KEY_FILE)
+  const shown = await realPathOf(directory)
+  for (const path of [keyPath, ...(keyFile === undefined ? [] : [keyFile])]) {
+    if (relative(shown, await realPathOf(path)).split(sep)[0] !== '..') {
+      throw unusable(path, 'it would hold the private key, and receivers mount it', 'keep --key-file elsewhere')
+    }
   }
   await attempt(directory, () => makeDirectory(directory))
   const certificatePath = join(directory, STAND_IN_FILES.certificate)
@@ -53,24 +58,39 @@ export async function prepareDirectory({
   return { ...credentials, isNew: kept === undefined }
 }
 
-/** Alone first: asked to make parents too, Node says ENOENT where the place is read-only (measured with 24.21). */
+/** Without links, also of what does not exist yet. */
+async function realPathOf(path: string): Promise<string> {
+  const absolute = resolve(path)
+  const parent = dirname(absolute)
+  return realpath(absolute).catch(async () =>
+    parent === absolute ? absolute : join(await realPathOf(parent), basename(absolute)),
+  )
+}
+
+/**
+ * With its parents, one by one. Asked to make them all, Node says ENOENT where the place is read-only, and never ends
+ * where nothing can be made, as in /proc (measured with 24.21).
+ */
 async function makeDirectory(path: string): Promise<void> {
-  const made = await mkdir(path, { mode: 0o755 }).catch((error: NodeJS.ErrnoException) => error)
-  if (!(made instanceof Error) || made.code === 'EEXIST') return
-  if (made.code !== 'ENOENT') throw made
-  await mkdir(path, { recursive: true, mode: 0o755 })
+  const make = () => mkdir(path, { mode: 0o755 })
+  await make().catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EEXIST') return
+    if (error.code !== 'ENOENT') throw error
+    await makeDirectory(dirname(path))
+    await make()
+  })
 }
 
 type Pair = Omit<Credentials, 'isNew'>
 
 /** Undefined where there is none, where one of the two is missing or cut, and where it must be renewed. */
 async function readKept(keyPath: string, certificatePath: string, nowMs: number): Promise<Pair | undefined> {
-  const pem = (await readIfThere(certificatePath))?.toString() ?? ''
+  const pem = (await read(certificatePath))?.toString() ?? ''
   const certificate = readCertificate(pem)
   if (certificate !== undefined && !isOurs(certificate)) {
     throw unusable(certificatePath, "it is somebody else's certificate", 'name a directory that holds nothing else')
   }
-  const key = readKey((await readIfThere(keyPath))?.toString() ?? '')
+  const key = readKey((await read(keyPath))?.toString() ?? '')
   if (certificate === undefined || key === undefined || !isCurrent(certificate, key, nowMs)) return undefined
   return { key: pemOf(key), certificate: pem }
 }
@@ -95,25 +115,19 @@ function systemRoots(): string[] {
   return [...new Set(roots)]
 }
 
-/** The bundle comes last: where it is right, the trust store was made of the same certificates. */
 async function keepTrust(directory: string, certificates: readonly string[]): Promise<void> {
-  const bundlePath = join(directory, STAND_IN_FILES.bundle)
   const storePath = join(directory, STAND_IN_FILES.trustStore)
+  const store = await read(storePath)
+  if (store === undefined || !isTrustStore(store, certificates)) {
+    await write(storePath, createTrustStore(certificates), 0o644)
+  }
+  const bundlePath = join(directory, STAND_IN_FILES.bundle)
   const bundle = certificates.join('')
-  const isKept = (await readIfThere(bundlePath))?.toString() === bundle && (await readIfThere(storePath)) !== undefined
-  if (isKept) return
-  const { createTrustStore } = await import('./trust-store.ts')
-  await write(storePath, createTrustStore(certificates), 0o644)
-  await write(bundlePath, bundle, 0o644)
+  if ((await read(bundlePath))?.toString() !== bundle) await write(bundlePath, bundle, 0o644)
 }
 
-function readIfThere(path: string): Promise<Buffer | undefined> {
-  return attempt(path, () =>
-    readFile(path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined
-      throw error
-    }),
-  )
+function read(path: string): Promise<Buffer | undefined> {
+  return attempt(path, async () => (await readIfThere(path))?.content)
 }
 
 function write(path: string, content: string | Buffer, mode: number): Promise<void> {
@@ -125,11 +139,11 @@ async function attempt<T>(path: string, act: () => Promise<T>): Promise<T> {
   try {
     return await act()
   } catch (error) {
-    throw error instanceof SidemintError ? error : await explain(path, error as NodeJS.ErrnoException)
+    throw error instanceof SidemintError ? error : await explain(path, reasonOf(error))
   }
 }
 
-async function explain(path: string, { code = 'unknown reason' }: NodeJS.ErrnoException): Promise<Error> {
+async function explain(path: string, code: string): Promise<Error> {
   switch (code) {
     case 'ENOSPC':
     case 'EDQUOT':

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync } from 'node:fs'
-import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -24,7 +24,8 @@ async function setUp() {
   const clock = createClock(Date.now())
   // Few, since the time goes into them.
   const roots = () => rootCertificates.slice(0, 3).map((pem) => `${pem}\n`)
-  const prepare = (keyFile?: string) => prepareDirectory({ directory, keyFile, now: clock.now, roots })
+  const prepare = (keyFile?: string, shown = directory) =>
+    prepareDirectory({ directory: shown, keyFile, now: clock.now, roots })
   return { base, directory, clock, prepare, keyPath: join(base, 'stand-in.key') }
 }
 
@@ -121,18 +122,26 @@ test('a directory that is half written is completed', async (t) => {
       await writeFile(path, (await readFile(path, 'utf8')).slice(0, 300))
     },
     'no trust store': ({ directory }) => rm(join(directory, 'truststore.p12')),
+    'an empty trust store': ({ directory }) => truncate(join(directory, 'truststore.p12')),
+    'a cut trust store': ({ directory }) => truncate(join(directory, 'truststore.p12'), 1000),
+    'a trust store without its end': async ({ directory }) => {
+      const path = join(directory, 'truststore.p12')
+      await truncate(path, (await stat(path)).size - 1)
+    },
     'a cut bundle': ({ directory }) => writeFile(join(directory, 'bundle.pem'), '-----BEGIN'),
     'no bundle': ({ directory }) => rm(join(directory, 'bundle.pem')),
   }
   for (const [name, act] of Object.entries(damage)) {
     const { directory, keyPath, prepare } = await setUp()
     await prepare()
+    const { size } = await stat(join(directory, 'truststore.p12'))
     await act({ directory, keyPath })
     const { key, certificate } = await prepare()
     t.true(new X509Certificate(certificate).checkPrivateKey((await import('node:crypto')).createPrivateKey(key)), name)
     t.is(await readFile(join(directory, 'certificate.pem'), 'utf8'), certificate, name)
     t.true((await readFile(join(directory, 'bundle.pem'), 'utf8')).endsWith(certificate), name)
     t.true((await readFile(join(directory, 'truststore.p12'))).includes(new X509Certificate(certificate).raw), name)
+    t.true(Math.abs((await stat(join(directory, 'truststore.p12'))).size - size) < 8, name)
   }
 })
 
@@ -155,6 +164,40 @@ test('a key that receivers would see is refused', async (t) => {
     const keyFile = join(directory, folder, 'key.pem')
     await t.throwsAsync(prepare(keyFile), { code: 'STAND_IN_UNUSABLE', message: /receivers mount it/ })
   }
+})
+
+test('a key that receivers would see through a link is refused too', async (t) => {
+  const { base, directory, prepare } = await setUp()
+  await mkdir(join(directory, 'deep'), { recursive: true })
+  await mkdir(join(base, 'keys'))
+  await symlink(directory, join(base, 'link'))
+  await symlink(join(directory, 'deep'), join(base, 'deep'))
+  await symlink(base, join(directory, 'up'))
+  await writeFile(join(directory, 'key.pem'), '')
+  await symlink(join(directory, 'key.pem'), join(base, 'keys', 'key.pem'))
+  const refused = { code: 'STAND_IN_UNUSABLE', message: /receivers mount it/ }
+  for (const keyFile of ['link/key.pem', 'link/new/key.pem', 'deep/key.pem', 'keys/key.pem']) {
+    await t.throwsAsync(prepare(join(base, keyFile)), refused, keyFile)
+  }
+  await t.throwsAsync(prepare(join(directory, 'key.pem'), join(base, 'link')), refused)
+  await t.throwsAsync(prepare(undefined, join(directory, 'up')), refused)
+  await t.notThrowsAsync(prepare(join(directory, 'up', 'key.pem')))
+})
+
+test('a pipe in place of a file, and a place where nothing can be made, are errors', async (t) => {
+  const { base, directory, prepare, keyPath } = await setUp()
+  await mkdir(directory)
+  for (const path of [
+    keyPath,
+    ...['certificate.pem', 'bundle.pem', 'truststore.p12'].map((name) => join(directory, name)),
+  ]) {
+    await rm(path, { force: true })
+    execFileSync('mkfifo', [path])
+    await t.throwsAsync(prepare(), { code: 'STAND_IN_UNUSABLE', message: /it is a pipe or a device, not a file/ }, path)
+    await rm(path)
+  }
+  const nowhere = process.platform === 'linux' ? '/proc/sidemint/shown' : '/dev/null/shown'
+  await t.throwsAsync(prepare(join(base, 'key.pem'), nowhere), { code: 'STAND_IN_UNUSABLE' })
 })
 
 test('a path that is no directory, or leads nowhere, is an error that names it', async (t) => {
