@@ -26,7 +26,7 @@ const TIMES = { keepAliveMs: 620_000, requestMs: 3_600_000 }
 const ADMIN_HOST = '127.0.0.1'
 
 /** Where gates listen. */
-export interface Place {
+export interface Listening {
   host: string
   /** Of the gates without a port of their own. */
   port: number
@@ -37,7 +37,7 @@ export interface Place {
 /** Their ports, that of the gates without one first. */
 export function createGateDoors(
   judges: readonly Judge[],
-  { host, port: shared, setting }: Place,
+  { host, port: shared, setting }: Listening,
   options: GatesOptions,
 ): Doors {
   const listeners = createGates(judges, options)

@@ -6,7 +6,9 @@ import type { SigningKeys } from './keys.ts'
 
 export interface DiscoveryOptions {
   keys: SigningKeys
+  /** The `iss` claim of our tokens. */
   issuer: () => string
+  /** Epoch ms. */
   now: () => number
 }
 

@@ -97,7 +97,7 @@ export async function createWorld(): Promise<World> {
     loadMinter: google.loadMinter,
     wait: time.wait,
     elapsed: time.elapsed,
-    onChange: () => views?.changed(),
+    onChange: () => views.changed(),
   })
   const { tokens } = identities
   const inspector = createInspector({ events, now, keepHits: false })
