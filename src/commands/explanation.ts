@@ -8,10 +8,10 @@ export function explanationText(explanation: Explanation): string {
   const { code, decision, status, reason, fix, gate, claims, checks, lines } = explanation
   const by = gate.host === null ? '' : ` by ${gate.host}`
   const decided = decision === 'refused' && gate.mode === 'report' ? 'let through, but would be refused' : decision
-  const others = gate.others.length === 0 ? '' : ` (--audience asks another gate: ${gate.others.join(', ')})`
+  const others = gate.others.length === 0 ? '' : `(--audience asks another gate: ${gate.others.join(', ')})`
   const verdict = `${decided}${by} ${code}${status === null ? '' : ` (${status})`}: ${reason}`
   const parts = [
-    [verdict, ...(fix === '' ? [] : [`Fix: ${fix}`]), ...(others === '' ? [] : [others.trim()])],
+    [verdict, ...(fix === '' ? [] : [`Fix: ${fix}`]), ...(others === '' ? [] : [others])],
     checks.map((check) => `  ${check.claim.padEnd(5)} ${judged(check).padEnd(11)}  ${shownValue(check)}`),
     claims === null ? [] : ['claims', ...JSON.stringify(claims, null, 2).split('\n')],
     linesText(code, lines),

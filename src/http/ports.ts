@@ -73,21 +73,13 @@ export function createPorts(): Ports {
 }
 
 async function openDoor(first: ListenOptions): Promise<Open> {
-  let door = first
+  const one = { door: first }
   const { upgrade } = first
   const listener = await listen({
     ...first,
-    handler: (req, res) => door.handler(req, res),
-    ...(upgrade === undefined ? {} : { upgrade: (req, socket, head) => door.upgrade?.(req, socket, head) }),
-    unreadable: (bytes) => door.unreadable?.(bytes),
+    handler: (req, res) => one.door.handler(req, res),
+    ...(upgrade === undefined ? {} : { upgrade: (req, socket, head) => one.door.upgrade?.(req, socket, head) }),
+    unreadable: (bytes) => one.door.unreadable?.(bytes),
   })
-  return {
-    listener,
-    get door() {
-      return door
-    },
-    set door(next) {
-      door = next
-    },
-  }
+  return Object.assign(one, { listener })
 }

@@ -21,12 +21,14 @@ const FAILED_AT: Readonly<Record<string, Step>> = {
   NOT_AN_INVOKER: 'email',
 }
 
-export function failedAt({ code }: GateEvent): Step | undefined {
+export function failedAt({ code }: Pick<GateEvent, 'code'>): Step | undefined {
   return FAILED_AT[code]
 }
 
+type Judged = Pick<GateEvent, 'claims' | 'code' | 'at' | 'wants'>
+
 /** Empty where there is no token, where the service needs none, and where it is unknown how far the decision got. */
-export function checksOf(event: GateEvent): Check[] {
+export function checksOf(event: Judged): Check[] {
   const { claims, code } = event
   const failed = failedAt(event)
   if (claims === undefined || typeof claims !== 'object') return []
@@ -44,7 +46,7 @@ export function checksOf(event: GateEvent): Check[] {
 }
 
 /** Whether a claim is good that the gate did not get to; undefined where that is unknown. */
-function beyond(claim: Step, { at, claims, wants }: GateEvent): boolean | undefined {
+function beyond(claim: Step, { at, claims, wants }: Judged): boolean | undefined {
   const value = claims?.[claim]
   if (claim === 'exp' && typeof value === 'number') return value * 1000 > at
   if (claim !== 'aud' || wants === undefined) return undefined

@@ -1,7 +1,6 @@
 /** What a gate decides about a request, and what would have to differ. It decides as the gate does, and records nothing. */
 
 import { failure } from '../core/errors.ts'
-import type { GateEvent } from '../core/events.ts'
 import { hostName } from '../core/host.ts'
 import { isWebUrl } from '../core/schemas.ts'
 import { readClaims } from '../core/token.ts'
@@ -69,7 +68,7 @@ export async function explain(judges: readonly Judge[], question: Question): Pro
     gate: { host, mode, audiences, others: judges.filter((one) => one !== judge).map(nameOf) },
     account: shown(principal),
     claims: shownClaims(claims) ?? null,
-    checks: checksOf({ claims, code, at: now, wants: judge.wants } as GateEvent),
+    checks: checksOf({ claims, code, at: now, wants: judge.wants }),
     lines: linesFor(code, judge, claims ?? {}, decision.lines),
   }
 }

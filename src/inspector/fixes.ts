@@ -14,20 +14,26 @@ export interface Fixes {
 
 /** `accountOf`: the email of the identity that a caller has, where it has one. */
 export function fixesFor(call: RefusedCall, place: Place, accountOf: (caller: string) => string | undefined): Fixes {
-  const { caller, service, failed, wants } = call
+  const { caller, service, failed } = call
   // Of a token without email the account is a number, where nothing says whose it is.
   const known = (call.account.includes('@') && call.account) || call.token?.identity || accountOf(caller)
   const member = memberFor(known || accountFor(caller, place.project))
   const audience = failed === 'aud' ? claimOf(call, 'aud') : ''
   const production = audience === '' ? bindingLine(service, member, place) : audienceLine(service, audience, place)
   if (failed === 'token' && !known) return { settings: identityLine(caller, place.project), production }
-  const [setting, before, added] =
-    failed === 'aud' && wants !== undefined
-      ? ['audience', wants.audiences, audience]
-      : failed === 'iss' && wants !== undefined
-        ? ['trust', wants.trust, claimOf(call, 'iss')]
-        : ['invoker', wants?.invokers ?? [], member]
-  return { settings: `${listLine(setting, before, added)} # the gate of ${yamlText(service)}`, production }
+  return { settings: `${settingLine(call, member)} # the gate of ${yamlText(service)}`, production }
+}
+
+function settingLine(call: RefusedCall, member: string): string {
+  const { audiences = [], trust = [], invokers = [] } = call.wants ?? {}
+  switch (call.failed) {
+    case 'aud':
+      return listLine('audience', audiences, claimOf(call, 'aud'))
+    case 'iss':
+      return listLine('trust', trust, claimOf(call, 'iss'))
+    default:
+      return listLine('invoker', invokers, member)
+  }
 }
 
 export function identityLine(caller: string, project?: string): string {

@@ -79,8 +79,13 @@ export async function createView(shared: Shared, settings: Settings, identities:
   const { events, now, injected, waiting } = shared
   const metadata = createMetadata({
     ...settings,
-    ...{ events, now, injected, waiting },
-    ...{ project, projectNumber, universe },
+    events,
+    now,
+    injected,
+    waiting,
+    project,
+    projectNumber,
+    universe,
     identify: createIdentify(identities, shared.callers, places),
   })
   const view: View = { settings, identities, metadata, doors: new Map(), front, byPort, opened }
