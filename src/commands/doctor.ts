@@ -52,6 +52,7 @@ export async function run(argv: readonly string[], { env, stdout, readStdin, poi
     inImage && Object.keys(pointers).length === 0 ? [] : checkPointers(pointers, env, running && url),
     checkAlias(running && url),
     checkCompose({ files, env, stdin: readStdin }),
+    running?.calls ?? [],
   ]
   const findings = (await Promise.all(checks)).flat()
   const colour = stdout.isTTY === true && env.NO_COLOR === undefined

@@ -493,6 +493,13 @@ export function withFix({ message, fix }: { message: string; fix: string }): str
   return `${message}${FIX}${fix}`
 }
 
+/** What `withFix` made one sentence of; undefined for any other text. */
+export function splitFix(text: string): { message: string; fix: string } | undefined {
+  // The last one is its own: a message may quote another failure together with that one's fix.
+  const at = text.lastIndexOf(FIX)
+  return at < 0 ? undefined : { message: text.slice(0, at), fix: text.slice(at + FIX.length) }
+}
+
 /** The failure as one of several problems, whose list has a fix of its own at its end. */
 export function asProblem({ message, fix }: { message: string; fix: string }): string {
   return `${message}; ${fix}`
@@ -519,10 +526,8 @@ export function errorBody(error: SidemintError): string {
 export function readErrorBody(body: string): { code: string; message: string; fix: string } | undefined {
   const { error, error_description } = (parseJson(body) ?? {}) as Record<string, unknown>
   if (typeof error !== 'string' || typeof error_description !== 'string') return undefined
-  // The last one is its own: a message may quote another failure together with that one's fix.
-  const at = error_description.lastIndexOf(FIX)
-  if (at < 0) return undefined
-  return { code: error, message: error_description.slice(0, at), fix: error_description.slice(at + FIX.length) }
+  const said = splitFix(error_description)
+  return said && { code: error, ...said }
 }
 
 function escapeWithin(text: string, room: number): string {

@@ -1,44 +1,38 @@
 /** The calls between services that a running sidemint refused last, each with its place on the page. */
 
+import { splitFix } from '../core/errors.ts'
 import { visible } from '../core/visible.ts'
-import type { Place } from '../gate/lines.ts'
-import { fixesFor, type RefusedCall } from '../inspector/fixes.ts'
+import type { Hop } from '../inspector/rows.ts'
 import { type Finding, warn } from './finding.ts'
 
 /** The newest ones; the page has the others. */
 const MOST = 3
 
-interface Refused extends RefusedCall {
-  address: string
-  lastAt: number
-  count: number
-  method: string
-  path: string
-  decision: string
-  status?: number
-  code: string
-}
-
-interface State extends Place {
-  identities: readonly { email: string | null; callers: readonly string[]; isDefault: boolean }[]
-}
-
-/** `requests` and `state`: what a server answers at `/_sidemint/requests` and `/_sidemint/state`. */
+/**
+ * `requests` and `state`: what a server answers at `/_sidemint/requests` and `/_sidemint/state`. What was refused under
+ * earlier settings, or before the same caller was admitted, may be mended by now.
+ */
 export function findRefused(url: string, requests: string, state: string): Finding[] {
-  const { hops } = JSON.parse(requests) as { hops: Refused[] }
-  const { identities, ...place } = JSON.parse(state) as State
-  const accountOf = (caller: string) =>
-    (identities.find(({ callers }) => callers.includes(caller)) ?? identities.find(({ isDefault }) => isDefault))?.email
+  // The row that changed last is the last one.
+  const hops = (JSON.parse(requests) as { hops: Hop[] }).hops.toReversed()
+  const { settings } = JSON.parse(state) as { settings: { appliedAt: number } }
   return hops
-    .filter(({ decision }) => decision === 'refuse')
-    .sort((a, b) => b.lastAt - a.lastAt)
+    .filter(({ decision, lastAt }) => decision === 'refuse' && lastAt >= settings.appliedAt)
+    .filter(
+      (hop) => !hops.slice(0, hops.indexOf(hop)).some((later) => later.decision === 'allow' && isAlike(later, hop)),
+    )
     .slice(0, MOST)
-    .map((hop) => {
-      const { address, count, caller, service, method, path, status, code } = hop
-      const times = count === 1 ? 'once' : `${count} times`
-      const call = `${caller} -> ${service} ${method} ${path} was refused ${times}: ${status} ${code}`
-      const { settings, production } = fixesFor(hop, place, (name) => accountOf(name) ?? undefined)
-      const lines = `\`${settings}\` in sidemint.yaml, and in production \`${production}\``
-      return warn('calls', visible(call), `where it may call, ${lines}; see why at ${url}/_sidemint/#${address}`)
-    })
+    .map((hop) => describe(hop, url))
+}
+
+function isAlike(one: Hop, other: Hop): boolean {
+  return one.caller === other.caller && one.service === other.service
+}
+
+function describe({ address, count, lastAt, caller, service, method, path, status, code, reason }: Hop, url: string) {
+  const times = count === 1 ? 'once, at' : `${count} times, last at`
+  const time = new Date(lastAt).toISOString().replace(/\.\d+/, '')
+  const { message, fix } = splitFix(reason) ?? { message: reason, fix: 'read its log' }
+  const what = `${caller} -> ${service} ${method} ${path} was refused ${times} ${time}: ${status} ${code}: ${message}`
+  return warn('calls', visible(what), `${visible(fix)}; see why at ${url}/_sidemint/#${address}`)
 }

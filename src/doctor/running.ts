@@ -15,6 +15,8 @@ const V1 = '/computeMetadata/v1'
 
 export interface Running {
   findings: Finding[]
+  /** The calls that it refused last: what follows from the faults that other checks find. */
+  calls: Finding[]
   /** It gave a token. */
   gives: boolean
 }
@@ -37,12 +39,10 @@ export async function askRunning(url: string): Promise<Running | undefined> {
       `a sidemint answers at ${url}: ${whose}, in the project ${project ?? 'that it does not tell'}`,
     )
     const failures = [token, unready].filter((finding) => finding?.status === 'fail')
-    const refused = requests === undefined || state === undefined ? [] : findRefused(url, requests, state)
     const told = failures.filter((finding, at) => failures.findIndex((each) => each?.code === finding?.code) === at)
     return {
-      findings: [known, ...(token?.status === 'ok' ? [token] : []), ...told, ...refused].filter(
-        (finding) => finding !== undefined,
-      ),
+      findings: [known, ...(token?.status === 'ok' ? [token] : []), ...told].filter((finding) => finding !== undefined),
+      calls: requests === undefined || state === undefined ? [] : findRefused(url, requests, state),
       gives: token?.status === 'ok',
     }
   } catch (error) {
@@ -52,7 +52,7 @@ export async function askRunning(url: string): Promise<Running | undefined> {
       `a sidemint listens at ${url} and does not answer (${name})`,
       'stop it, and start it again',
     )
-    return { findings: [finding], gives: false }
+    return { findings: [finding], calls: [], gives: false }
   }
 }
 

@@ -1,13 +1,12 @@
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { settle } from '../../src/config/layers.ts'
-import { createEvents, type GateEvent } from '../../src/core/events.ts'
+import { createEvents, type Events, type GateEvent } from '../../src/core/events.ts'
 import { askRunning } from '../../src/doctor/running.ts'
 import { startServer } from '../../src/server.ts'
 import { ask } from '../http-client.ts'
 
-const CALL: GateEvent = {
+const CALL: Omit<GateEvent, 'at'> = {
   type: 'gate',
-  at: Date.now(),
   decision: 'refuse',
   status: 403,
   code: 'TOKEN_MISSING',
@@ -17,11 +16,11 @@ const CALL: GateEvent = {
   path: '/17',
   audience: '',
   principal: '',
-  reason: 'no token',
+  reason: 'the request has no token. Fix: send `Authorization: Bearer TOKEN`',
   tookMs: 1,
 }
 
-test('the newest refusals that a running server knows are findings, each with its place on the page', async (t) => {
+async function start(t: ExecutionContext) {
   const events = createEvents()
   const server = await startServer({
     settings: settle({ options: { port: 0, source: 'local', project: 'acme-dev' } }),
@@ -29,26 +28,51 @@ test('the newest refusals that a running server knows are findings, each with it
     events,
   })
   t.teardown(() => server.close())
-  for (const [at, path] of ['/first', '/second', '/third', '/last', '/last'].entries())
-    events.record({ ...CALL, at: CALL.at + at, path })
-  events.record({ ...CALL, at: CALL.at + 9, decision: 'allow', path: '/admitted', code: 'INVOKER' })
-  const running = await askRunning(server.url)
-  const found = running?.findings.filter(({ check }) => check === 'calls') ?? []
+  const { settings } = JSON.parse((await ask(server.url, '/_sidemint/state')).body)
+  return { server, events, appliedAt: settings.appliedAt as number }
+}
+
+function record(events: Events, at: number, ...calls: Partial<GateEvent>[]) {
+  for (const [index, call] of calls.entries()) events.record({ ...CALL, at: at + index, ...call })
+}
+
+const ADMITTED = { decision: 'allow', code: 'INVOKER', reason: '', status: undefined } as unknown as Partial<GateEvent>
+
+test('the newest refusals that a running server knows are dated findings, each with the fix of the log and its place on the page', async (t) => {
+  const { server, events } = await start(t)
+  const paths = ['/first', '/second', '/third', '/last', '/last']
+  record(events, Date.parse('2100-01-01T10:20:30Z'), ...paths.map((path) => ({ path })))
+  const found = (await askRunning(server.url))?.calls ?? []
+  const said = '403 TOKEN_MISSING: the request has no token'
   t.deepEqual(
     found.map(({ status, what }) => `${status} ${what}`),
     [
-      'warn web -> orders GET /last was refused 2 times: 403 TOKEN_MISSING',
-      'warn web -> orders GET /third was refused once: 403 TOKEN_MISSING',
-      'warn web -> orders GET /second was refused once: 403 TOKEN_MISSING',
+      `warn web -> orders GET /last was refused 2 times, last at 2100-01-01T10:20:30Z: ${said}`,
+      `warn web -> orders GET /third was refused once, at 2100-01-01T10:20:30Z: ${said}`,
+      `warn web -> orders GET /second was refused once, at 2100-01-01T10:20:30Z: ${said}`,
     ],
   )
   const { hops } = JSON.parse((await ask(server.url, '/_sidemint/requests')).body)
   const { address } = hops.find(({ path }: GateEvent) => path === '/last')
-  t.is(
-    found[0]?.fix,
-    'where it may call, `invoker: [serviceAccount:default@acme-dev.iam.gserviceaccount.com] # the gate of orders` in ' +
-      'sidemint.yaml, and in production `gcloud run services add-iam-policy-binding orders ' +
-      '--member=serviceAccount:default@acme-dev.iam.gserviceaccount.com --role=roles/run.invoker --region=us-central1 ' +
-      `--project=acme-dev\`; see why at ${server.url}/_sidemint/#${address}`,
+  t.is(found[0]?.fix, `send \`Authorization: Bearer TOKEN\`; see why at ${server.url}/_sidemint/#${address}`)
+})
+
+test('a refusal is no finding once the same caller was admitted there, or other settings are in force', async (t) => {
+  const { server, events, appliedAt } = await start(t)
+  record(events, appliedAt - 10, { caller: 'before' })
+  record(
+    events,
+    appliedAt + 1_000,
+    { caller: 'mended' },
+    { ...ADMITTED, caller: 'mended' },
+    { ...ADMITTED, caller: 'broken' },
+    { caller: 'broken' },
+    { caller: 'elsewhere' },
+    { ...ADMITTED, caller: 'elsewhere', host: 'billing' },
+  )
+  const found = (await askRunning(server.url))?.calls ?? []
+  t.deepEqual(
+    found.map(({ what }) => what.split(' ')[0]),
+    ['elsewhere', 'broken'],
   )
 })
