@@ -103,7 +103,18 @@ export const digits = v.pipe(
 
 export const isWebUrl = (value: string) => /^https?:\/\/[^\s/]+/.test(value) && URL.canParse(value)
 const WEB_URL = 'must be a URL with http:// or https://'
-export const url = v.pipe(v.string(WEB_URL), holds(isWebUrl, WEB_URL, { pattern: '^https?://[^\\s/]+' }))
+/** URLs of settings are shown in logs, errors and data, and a password in one would be too. */
+const WITH_USER = 'must not have a user or a password before its host'
+/** What is wrong with the URL of a setting, or undefined. */
+export function whyNoUrl(value: string, rule = WEB_URL): string | undefined {
+  if (!isWebUrl(value)) return rule
+  const { username, password } = new URL(value)
+  return username === '' && password === '' ? undefined : WITH_USER
+}
+export const url = v.pipe(
+  v.string(WEB_URL),
+  sound((value) => whyNoUrl(value), { pattern: '^https?://[^\\s/]+' }),
+)
 
 export const listOf = <const T extends v.GenericSchema>(element: T) => v.array(element, 'must be a list')
 
@@ -161,7 +172,7 @@ const MOST_SHOWN = 100
 /** A value as an error may quote it: one short line, without possible secrets and without a URL's password. */
 export function quoted(given: string): string {
   if (!isPathLike(given)) return '(a value that is not shown, since it may be a secret)'
-  const open = given.replace(/\/\/[^/@\s]*@/g, '//***@')
+  const open = given.replace(/\/\/\S*@/g, '//***@')
   const cut = open.length > MOST_SHOWN ? `${open.slice(0, MOST_SHOWN)}…` : open
   return visible(JSON.stringify(cut))
 }

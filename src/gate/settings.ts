@@ -5,8 +5,6 @@ import { EMAIL, isEmail } from '../core/accounts.ts'
 import { asProblem, type SidemintError } from '../core/errors.ts'
 import { METADATA_URL } from '../core/google.ts'
 import {
-  holds,
-  isWebUrl,
   listOf,
   objectOf,
   oneOf,
@@ -17,6 +15,7 @@ import {
   text,
   url,
   whole,
+  whyNoUrl,
   yesOrNo,
 } from '../core/schemas.ts'
 import { MEMBER, whyNotInGroup, whyUnusable } from './members.ts'
@@ -40,7 +39,9 @@ const subject = v.pipe(text, v.regex(new RegExp(`^[^\\s="']+=${EMAIL}$`), 'must 
 const TRUST = 'must be google or the URL of an issuer'
 const trusted = v.pipe(
   v.string(TRUST),
-  holds((value) => value === 'google' || isWebUrl(value), TRUST, { pattern: '^(?:google|https?://[^\\s/]+.*)$' }),
+  sound((value) => (value === 'google' ? undefined : whyNoUrl(value, TRUST)), {
+    pattern: '^(?:google|https?://[^\\s/]+.*)$',
+  }),
 )
 const hostOnly = v.pipe(text, v.regex(/^[^\s/:*]+$/, 'must be a name without scheme and port'))
 

@@ -174,3 +174,25 @@ test('credentials that are set and empty are misuse for every command that would
     t.regex(err, /SIDEMINT_CREDENTIALS: is set and empty/)
   }
 })
+
+for (const argv of [
+  ['token', '--audience', AUDIENCE],
+  ['curl', 'http://127.0.0.1:9/'],
+  ['env'],
+  ['explain'],
+  ['grants'],
+  ['doctor', '--json'],
+]) {
+  test(`no command shows a server's password, and none takes one: ${argv[0]}`, async (t) => {
+    for (const url of [
+      `http://ann:${PASSWORD}@127.0.0.1:9`,
+      `http://ann:a@${PASSWORD}@127.0.0.1:9`,
+      `http://ann:a/${PASSWORD}@127.0.0.1:9`,
+    ]) {
+      const { code, out, err } = await run(argv, { ...ALONE, SIDEMINT_SERVER: url }, 'a.b.c')
+      t.deepEqual([code, out], [2, ''])
+      t.regex(err, /SIDEMINT_SERVER: must .*, not "?http:\/\/\*\*\*@/)
+      lookThrough(t, err, url)
+    }
+  })
+}
