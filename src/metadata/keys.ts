@@ -9,7 +9,7 @@ import { accessLeaf, identityLeaf } from './leaves.ts'
 import { type Directory, type Leaf, overlay } from './tree.ts'
 
 /** What the tree shows besides an identity; any setting may be among it. Without a zone: Cloud Run's pseudo zone, or the region's first on a VM. */
-export interface Place extends Settings {
+export interface TreeOptions extends Settings {
   project: string
   projectNumber: string
   universe: string
@@ -20,19 +20,19 @@ export interface Place extends Settings {
 type Describe = Parameters<typeof identityLeaf>[1]
 
 /** Everything under `/`. */
-export function createTreeData(identity: Identity | undefined, place: Place): Directory {
-  const describe = place.platform === 'gce' ? (licenses: boolean) => describeInstance(v1, licenses) : undefined
+export function createTreeData(identity: Identity | undefined, options: TreeOptions): Directory {
+  const describe = options.platform === 'gce' ? (licenses: boolean) => describeInstance(v1, licenses) : undefined
   const base: Directory = {
-    instance: { ...instance(place), 'service-accounts': serviceAccounts(identity, place, describe) },
+    instance: { ...instance(options), 'service-accounts': serviceAccounts(identity, options, describe) },
     oslogin: {},
     project: {
       attributes: {},
-      'numeric-project-id': BigInt(place.projectNumber),
-      'project-id': place.project,
+      'numeric-project-id': BigInt(options.projectNumber),
+      'project-id': options.project,
     },
-    universe: { 'universe-domain': place.universe },
+    universe: { 'universe-domain': options.universe },
   }
-  const v1 = overlay(base, place.metadata)
+  const v1 = overlay(base, options.metadata)
   return { '0.1': {}, computeMetadata: { v1, v1beta1: {} } }
 }
 
@@ -42,8 +42,8 @@ export function createTreeData(identity: Identity | undefined, place: Place): Di
  * OpenTelemetry's detectors find Google's platform by the machine type alone
  * (go.opentelemetry.io/contrib/detectors/gcp, internal/gce.go).
  */
-function instance(place: Place): Directory {
-  const { platform, project, projectNumber, region, zone } = place
+function instance(options: TreeOptions): Directory {
+  const { platform, project, projectNumber, region, zone } = options
   const path = (rest: string) => `projects/${projectNumber}/${rest}`
   const digest = createHash('sha512').update(`instance of ${project}`).digest('hex')
   const shared = {
@@ -102,18 +102,18 @@ function networkInterface(network: string): Directory {
  * takes no account without an email. Python asks for tokens by the email that it was shown, so that path means the
  * credential itself too.
  */
-function serviceAccounts(identity: Identity | undefined, place: Place, describe: Describe): Directory {
+function serviceAccounts(identity: Identity | undefined, options: TreeOptions, describe: Describe): Directory {
   if (identity === undefined) return {}
-  const { principal, email = `default@${place.project}.iam.gserviceaccount.com` } = identity
-  const accounts = identity.accounts.map((name) => [name, serviceAccount(name, name, place, describe)] as const)
-  const own = serviceAccount(email, principal, place, describe)
+  const { principal, email = `default@${options.project}.iam.gserviceaccount.com` } = identity
+  const accounts = identity.accounts.map((name) => [name, serviceAccount(name, name, options, describe)] as const)
+  const own = serviceAccount(email, principal, options, describe)
   return { [email]: own, ...Object.fromEntries(accounts), default: own }
 }
 
 function serviceAccount(
   email: string,
   principal: string | undefined,
-  place: Place,
+  options: TreeOptions,
   describe: Describe,
 ): Record<string, string | string[] | Leaf> {
   return {
@@ -121,6 +121,6 @@ function serviceAccount(
     email,
     identity: identityLeaf(principal, describe),
     scopes: DEFAULT_SCOPES,
-    token: accessLeaf(principal, place),
+    token: accessLeaf(principal, options),
   }
 }

@@ -7,14 +7,14 @@
 import type { Inbound, Surface, Target } from '../http/target.ts'
 import { type Answer, createAnswer, forbidden, noServiceAccount, notFound, TYPES, WireError } from '../http/wire.ts'
 import { createHits, Hit } from './hits.ts'
-import { createTreeData, type Place } from './keys.ts'
+import { createTreeData, type TreeOptions } from './keys.ts'
 import { createStrangers, type Strangers } from './strangers.ts'
 import { type Asked, type IdentifiedCaller, type TokenRequestOptions, TokenRequests } from './token-request.ts'
 import { type Directory, isDirectory, type Leaf, list, resolve } from './tree.ts'
 import { answerData } from './values.ts'
 import type { Waiting } from './waiting.ts'
 
-export interface MetadataOptions extends Place, TokenRequestOptions {
+export interface MetadataOptions extends TreeOptions, TokenRequestOptions {
   identify: (inbound: Inbound) => IdentifiedCaller | Promise<IdentifiedCaller>
   waiting: Pick<Waiting, 'hold'>
 }
