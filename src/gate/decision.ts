@@ -77,7 +77,11 @@ export async function decide(
       const difference = describeDifference(audience, rules.audiences)
       throw failure('AUDIENCE_WRONG', { audience, difference, audiences: rules.audiences.join(', '), hint })
     }
-    if (!admits(invokers, principal)) refuse(decision, verified, principal, rules, invokers)
+    if (!admits(invokers, principal)) {
+      const lines = linesFor(verified, principal, rules)
+      if (lines !== undefined) decision.lines = lines
+      throw notAnInvoker(verified, principal, lines, rules, invokers)
+    }
   } catch (error) {
     decision.refusal = asFailure(error)
   }
@@ -101,33 +105,39 @@ function principalOf({ claims, trusted }: Verified, rules: Rules, invokers: Invo
   return { email: own.toLowerCase(), ...(typeof hd === 'string' ? { hostedDomain: hd.toLowerCase() } : {}) }
 }
 
-/** Throws NOT_AN_INVOKER with the lines that would let the account in, which the decision gets too. */
-function refuse(
-  decision: Decision,
+/** What would let the account in; undefined where nothing would. */
+function linesFor({ claims, trusted }: Verified, { email }: Principal, rules: Rules): Lines | undefined {
+  if (isNameless(claims, email)) {
+    // A local issuer makes the subject from the email, so an invoker is recognised by it.
+    const isGoogles = trusted === 'google' && trusted === rules.subjectsOf
+    return isGoogles ? { here: rules.nameSubject(claims.sub) } : rules.grant('serviceAccount:EMAIL')
+  }
+  return email !== undefined && isEmail(email) ? rules.grant(memberFor(email)) : undefined
+}
+
+function isNameless(claims: Claims, email: string | undefined): boolean {
+  return claims.email === undefined && email === undefined
+}
+
+function notAnInvoker(
   { claims, trusted }: Verified,
-  principal: Principal,
-  rules: Rules,
+  { email }: Principal,
+  lines: Lines | undefined,
+  { spell, nameSubject, subjectsOf }: Rules,
   invokers: Invokers,
-): never {
-  const { email } = principal
-  const { spell } = rules
-  const isNameless = claims.email === undefined && email === undefined
-  const sayWhose = isNameless && trusted === rules.subjectsOf
-  const subject = rules.nameSubject(claims.sub)
-  if (sayWhose && trusted === 'google') decision.lines = { here: subject }
-  // A local issuer makes the subject from the email, so an invoker is recognised by it.
-  else if (isNameless) decision.lines = rules.grant('serviceAccount:EMAIL')
-  else if (email !== undefined && isEmail(email)) decision.lines = rules.grant(memberFor(email))
-  const { here = '', production = '' } = decision.lines ?? {}
+): SidemintError {
+  const { here = '', production } = lines ?? {}
+  const sayWhose = `\`${nameSubject(claims.sub)}\` in ${spell('subject')}`
+  const mayBeNamed = isNameless(claims, email) && trusted === subjectsOf
+  const fix = lines === undefined ? UNVERIFIED : `say whose it is: write ${sayWhose}`
   const values = {
-    principal: describe(decision.principal, claims, email, invokers),
+    principal: describe(email ?? claims.sub, claims, email, invokers),
     here,
     setting: spell('invoker'),
-    production,
-    hint: `${groupHint(invokers, spell('group'))}${sayWhose ? `; if no sidemint signed it, write \`${subject}\` in ${spell('subject')}` : ''}`,
+    production: production ?? '',
+    hint: `${groupHint(invokers, spell('group'))}${mayBeNamed ? `; if no sidemint signed it, write ${sayWhose}` : ''}`,
   }
-  const fix = production === '' ? `say whose it is: write \`${here}\` in ${spell('subject')}` : undefined
-  throw failure('NOT_AN_INVOKER', values, { fix: decision.lines === undefined ? UNVERIFIED : fix })
+  return failure('NOT_AN_INVOKER', values, { fix: production === undefined ? fix : undefined })
 }
 
 const UNVERIFIED = 'ask for a token with an email that its issuer has verified (email_verified: true)'
