@@ -134,6 +134,31 @@ test('on the default network what is built here asks for tokens, an image of ano
   )
 })
 
+test('who is not on the network of 169.254.169.254 is told that network, whatever else there is', async (t) => {
+  const server = 'sidemint: { image: sidemint, networks: { default: {}, metadata: { ipv4_address: 169.254.169.254 } } }'
+  const waits = 'depends_on: { sidemint: { condition: service_healthy } }'
+  const of = async (service: string) => {
+    const found = await check(['-'], {}, `services: { ${server}, ${service} }`)
+    return found
+      .filter(({ check, status }) => !['compose', 'clients'].includes(check) && status !== 'ok')
+      .map(({ status, what, fix }) => `${status} ${what}. Fix: ${fix}`)
+  }
+  const way = 'networks: { default: {}, metadata: {} } in app'
+  const apart =
+    "warn it shares no network with sidemint's 169.254.169.254, so Google's libraries in it find no sidemint"
+  t.deepEqual(await of('app: { build: . }'), [`${apart}. Fix: ${way}, if it asks for tokens`])
+  t.deepEqual(await of('database: { image: postgres }, app: { build: ., networks: [default, metadata] }'), [
+    'warn it may start before sidemint answers, and some clients remember that nobody did. Fix: depends_on: { sidemint: { condition: service_healthy } }',
+  ])
+  t.deepEqual(await of(`app: { build: ., ${waits} }`), [
+    `warn nothing points its clients at sidemint: without variables they ask 169.254.169.254. Fix: ${way}, if it asks for tokens`,
+  ])
+  const variables = ['HOST', 'IP', 'ROOT'].map((name) => `GCE_METADATA_${name}: metadata.google.internal`).join(', ')
+  t.deepEqual(await of(`app: { build: ., ${waits}, environment: { ${variables} } }`), [
+    `fail it is pointed at metadata.google.internal, and no sidemint has that name on a network of app (default). Fix: ${way}`,
+  ])
+})
+
 test('flags alone are those of serve, and --config= names a file too', async (t) => {
   const [ports, file] = await lint(
     'sidemint: { image: sidemint, command: ["--config=/c/a.yaml"], ports: [80], volumes: ["/x/a.yaml:/c/a.yaml"] }',

@@ -108,11 +108,31 @@ function pointers(service: Service, { servers }: Neighbours, check: string): Fin
   }
 }
 
+/**
+ * Only a warning: it may be that it asks for no token. Where everything is on the default network, what is built here counts
+ * as an app, as on the link-local network.
+ */
+export function lintApart(service: Service, servers: readonly Service[]): Finding[] {
+  const way = wayToLinkLocal(service, servers)
+  if (way === undefined || service.build === '' || service.networkMode !== '') return []
+  const what = `it shares no network with sidemint's ${LINK_LOCAL}, so Google's libraries in it find no sidemint`
+  return [warn(`compose:${service.name}`, what, `${way}, if it asks for tokens`)]
+}
+
+/** The networks that would lead it to Google's own address; undefined where no sidemint has that. */
+function wayToLinkLocal({ name, networks }: Service, servers: readonly Service[]): string | undefined {
+  const there = servers.flatMap((server) => server.networks).find(({ address }) => address === LINK_LOCAL)
+  if (there === undefined) return undefined
+  const names = new Set([...networks.map(({ network }) => network), there.network])
+  return `networks: { ${[...names].map((network) => `${network}: {}`).join(', ')} } in ${name}`
+}
+
 /** A service may wait for sidemint only because it verifies sidemint's tokens: then its variables name the issuer, or the stand-in's certificate. */
 function unpointed(service: Service, servers: readonly Service[], check: string): Finding[] {
   const { environment } = service
   const what = `nothing points its clients at sidemint: without variables they ask ${LINK_LOCAL}`
-  const fix = 'put what `sidemint env --format compose` prints under its `environment:`'
+  const way = wayToLinkLocal(service, servers)
+  const fix = way ?? 'put what `sidemint env --format compose` prints under its `environment:`'
   if (environment.METADATA_SERVER_DETECTION) return [fail(check, what, fix)]
   const issuers = namesOf(servers, service).map((name) => `://${name}`)
   const isVerifier = Object.values(environment).some((value) => issuers.some((issuer) => value.includes(issuer)))
@@ -123,13 +143,16 @@ function unpointed(service: Service, servers: readonly Service[], check: string)
 function addresses(service: Service, { servers }: Neighbours, check: string): Finding[] {
   const names = namesOf(servers, service)
   const networks = service.networks.map(({ network }) => network).join(', ')
+  const way = wayToLinkLocal(service, servers)
   return strangersOf(service, servers).map((host) =>
     fail(
       check,
       `it is pointed at ${host}, and no sidemint has that name on a network of ${service.name} (${networks})`,
-      names.length > 0
-        ? `name one of ${[...new Set(names)].join(', ')}, or give sidemint the alias ${host}`
-        : `put ${service.name} and sidemint on one network, with the alias ${host}`,
+      (isMetadataName(host) || host === LINK_LOCAL) && way !== undefined
+        ? way
+        : names.length > 0
+          ? `name one of ${[...new Set(names)].join(', ')}, or give sidemint the alias ${host}`
+          : `put ${service.name} and sidemint on one network, with the alias ${host}`,
     ),
   )
 }

@@ -5,7 +5,7 @@ import { createRange, isCidr } from '../../core/cidr.ts'
 import { asFailure } from '../../core/errors.ts'
 import { type Finding, fail, failed, ok, warn } from '../finding.ts'
 import { compare } from './agreement.ts'
-import { describeUnread, lintClient, lintLoggedIn } from './client.ts'
+import { describeUnread, lintApart, lintClient, lintLoggedIn } from './client.ts'
 import { type Mounted, readMounted } from './mounted.ts'
 import { readDockerNetworks } from './networks.ts'
 import { type ComposeProject, readProject, type Service } from './project.ts'
@@ -51,7 +51,7 @@ type Read = readonly [Service, Mounted | undefined]
 
 function lint(
   project: ComposeProject,
-  { servers, gates, clients, loggedIn }: Roles,
+  { servers, gates, clients, loggedIn, others }: Roles,
   mounted: ReadonlyMap<Service, Mounted | undefined>,
 ): Finding[] {
   const unread = describeUnread(clients, servers)
@@ -79,6 +79,7 @@ function lint(
     ...clients.flatMap((client) => lintClient(client, stack)),
     ...(unread === undefined ? [] : [ok('clients', unread)]),
     ...loggedIn.flatMap(lintLoggedIn),
+    ...others.flatMap((service) => lintApart(service, servers)),
     ...lintReceivers(project.services, servers, (server) => mounted.get(server)?.settings),
   ]
 }

@@ -23,6 +23,8 @@ export interface Roles {
   clients: Service[]
   /** Services with a Google login of their own and nothing else for tokens. */
   loggedIn: Service[]
+  /** All the others, but for sidemints. */
+  others: Service[]
 }
 
 export function assignRoles({ services }: ComposeProject): Roles {
@@ -35,11 +37,13 @@ export function assignRoles({ services }: ComposeProject): Roles {
     (service) =>
       isPointed(service) || waitsFor(service, servers) || (reachesLinkLocal(service, servers) && isApp(service)),
   )
+  const loggedIn = others.filter((service) => !clients.includes(service) && hasLogin(service))
   return {
     servers,
     gates: services.filter((each) => !servers.includes(each) && isSidemint(each) && verbOf(each) === 'gate'),
     clients,
-    loggedIn: others.filter((service) => !clients.includes(service) && hasLogin(service)),
+    loggedIn,
+    others: others.filter((service) => !clients.includes(service) && !loggedIn.includes(service)),
   }
 }
 
