@@ -2,11 +2,12 @@
 
 import { flagOf, type Settings } from '../config/settings.ts'
 import { createEvents } from '../core/events.ts'
+import { reachable } from '../core/host.ts'
 import { createJudges } from '../gate/judge.ts'
 import { frontedGates, type GateOptions, gatesOf } from '../gate/options.ts'
 import { claimsOf, type Explanation, explain } from '../inspector/explain.ts'
 import { type Arguments, type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
-import { askJson } from './ask.ts'
+import { ask, askJson, isMetadataServer } from './ask.ts'
 import type { Io } from './command.ts'
 import { explanationText } from './explanation.ts'
 import { MOST_CHARACTERS, readPasted } from './pasted.ts'
@@ -16,15 +17,19 @@ const SHAPE: CommandShape = {
   usage: 'explain [--audience URL] [--policy FILE | --server URL] [--json] < TOKEN',
   summary: `Reads a token on stdin and says whether a service would take it, why, and what would have to differ. A token may
 come with or without Bearer, or as a header line; it is never printed. A gate's own code decides: with --server (or
-SIDEMINT_SERVER) the gates of that server, to which alone the token is sent; without it no server is asked, and it is
-a service that --policy or --invoker describe, else the gates of sidemint.yaml. Of several gates it is the one that
-the token is for, or that --audience names by its audience or host. stderr says whose gates decided. Exits 0 where the token is admitted, 1 where it is refused.`,
+SIDEMINT_SERVER) the gates of that server, to which alone the token is sent; without it those of a service that
+--policy or --invoker describe, else the gates of sidemint.yaml, else, where no flag describes a service, those of the
+server at the default address, if it has any. Of several gates it is the one that the token is for, or that --audience
+names by its audience or host. stderr says whose gates decided. Exits 0 where the token is admitted, 1 where it is
+refused.`,
   flags: { json: { help: 'print JSON: decision, code, status, reason, fix, gate, account, claims, checks, lines' } },
   takes: 'nothing',
 }
 
 /** Settings that describe a service of their own. */
 const DESCRIBING = ['policy', 'invoker'] as const
+/** Settings that say something about a service. */
+const SAYING = [...DESCRIBING, 'audience', 'trust', 'group', 'subject'] as const
 
 export const help = () => helpFor(SHAPE)
 
@@ -37,13 +42,20 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     throw misuse(`--${needless}: the server at --server has its own; leave out one of the two`)
   if (io.stdinIsTerminal) io.stderr.write('sidemint: reading a token from stdin; Ctrl-D ends it\n')
   const rawHeaders = readPasted(await io.readStdin(MOST_CHARACTERS))
-  const asksServer = chosen.has('server') && describes.length === 0
+  const asksServer = describes.length === 0 && (chosen.has('server') || (await isServerMeant(parsed)))
   io.stderr.write(`sidemint: asked ${whoDecides(parsed, asksServer, describes)}\n`)
   const explanation = asksServer
     ? await askServer(rawHeaders, settings)
     : await explainHere(rawHeaders, parsed, describes.length > 0, io)
   io.stdout.write(own.json === true ? `${JSON.stringify(explanation, null, 2)}\n` : explanationText(explanation))
   return explanation.decision === 'admitted' ? 0 : 1
+}
+
+/** Nothing describes a service, and the server at the default address has gates. It is asked without the token. */
+async function isServerMeant({ settings, chosen }: Arguments): Promise<boolean> {
+  if (settings.gates.length > 0 || SAYING.some((name) => chosen.has(name))) return false
+  const answer = await ask(settings.server, '/_sidemint/explain').catch(() => undefined)
+  return answer?.ok === true && isMetadataServer(answer)
 }
 
 function whoDecides({ settings }: Arguments, asksServer: boolean, describes: readonly string[]): string {
@@ -72,7 +84,7 @@ async function askServer(rawHeaders: readonly string[], { server, audience }: Se
 
 async function explainHere(
   rawHeaders: readonly string[],
-  { settings }: Arguments,
+  { settings, chosen }: Arguments,
   described: boolean,
   { stderr }: Io,
 ): Promise<Explanation> {
@@ -82,21 +94,27 @@ async function explainHere(
   })
   const { gates, audience, project, region } = settings
   const listed = gates.length > 0 && !described
-  const list = listed ? frontedGates(settings, issuerOf(settings)) : [describedGate(rawHeaders, settings)]
+  const issuer = issuerOf(settings, chosen)
+  const list = listed ? frontedGates(settings, issuer) : [describedGate(rawHeaders, settings, issuer)]
   const judges = await createJudges(list, { events, place: project === undefined ? { region } : { project, region } })
   const question = { rawHeaders, audience: listed ? audience[0] : undefined, now: Date.now() }
-  return explain(judges, question).catch((error) => {
+  const explanation = await explain(judges, question).catch((error) => {
     throw error.code === 'GATE_UNKNOWN' ? misuse(`--audience: ${error.message}; ${error.fix}`) : error
   })
+  if (explanation.code !== 'KEYS_UNAVAILABLE') return explanation
+  return {
+    ...explanation,
+    fix: `ask the gates of a running server, which has its keys, with --server URL; or ${explanation.fix}`,
+  }
 }
 
 /** Whose local tokens count: those of the server that these settings start. */
-function issuerOf({ issuer, server }: Settings): string {
-  return issuer ?? server
+function issuerOf({ issuer, server, host, port }: Settings, chosen: ReadonlySet<string>): string {
+  return issuer ?? (chosen.has('port') ? `http://${reachable(host)}:${port}` : server)
 }
 
 /** A service that settings describe. What they leave open is not checked: any audience, any account. */
-function describedGate(rawHeaders: readonly string[], settings: Settings): GateOptions {
+function describedGate(rawHeaders: readonly string[], settings: Settings, issuer: string): GateOptions {
   const { audience, invoker, policy, trust } = settings
   const aud = claimsOf(rawHeaders)?.aud
   const [gate] = gatesOf({
@@ -105,7 +123,7 @@ function describedGate(rawHeaders: readonly string[], settings: Settings): GateO
     upstream: 'http://127.0.0.1',
     audience: audience.length > 0 ? audience : [typeof aud === 'string' ? aud : 'URL'],
     invoker: invoker.length > 0 || policy !== undefined ? invoker : ['allAuthenticatedUsers'],
-    trust: [...new Set([...trust, issuerOf(settings)])],
+    trust: [...new Set([...trust, issuer])],
   })
   return gate as GateOptions
 }

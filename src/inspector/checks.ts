@@ -21,6 +21,9 @@ const FAILED_AT: Readonly<Record<string, Step>> = {
   NOT_AN_INVOKER: 'email',
 }
 
+/** The issuer is a trusted one; whether it signed the token is what its keys would show. */
+const UNDECIDED = 'KEYS_UNAVAILABLE'
+
 export function failedAt({ code }: Pick<GateEvent, 'code'>): Step | undefined {
   return FAILED_AT[code]
 }
@@ -36,7 +39,7 @@ export function checksOf(event: Judged): Check[] {
   const last = failed === undefined ? STEPS.length : STEPS.indexOf(failed)
   return STEPS.slice(1).map((claim) => {
     const at = STEPS.indexOf(claim)
-    const good = at < last ? true : at === last ? false : beyond(claim, event)
+    const good = at < last ? true : at > last ? beyond(claim, event) : code === UNDECIDED ? undefined : false
     return {
       claim: claim as Check['claim'],
       ...(claims[claim] === undefined ? {} : { value: shownClaim(claims[claim]) }),

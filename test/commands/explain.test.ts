@@ -214,6 +214,52 @@ test('it says whose gates decided, and whether a server was asked', async (t) =>
   t.is(there.by, `sidemint: asked the gates of the server at ${server.url}\n`)
 })
 
+/** Has the commands find this server at the default address, which other programs of this machine may have taken. */
+function atDefaultAddress(t: ExecutionContext, url: string): void {
+  const { fetch } = globalThis
+  t.teardown(() => {
+    globalThis.fetch = fetch
+  })
+  globalThis.fetch = (asked, init) => fetch(String(asked).replace('http://127.0.0.1:16925', url), init)
+}
+
+test.serial('where nothing describes the service, the gates of a server at the default address decide', async (t) => {
+  const server = await serve(['--source=local', '--gate-port=0', '--config', config])
+  t.teardown(() => server.stop())
+  atDefaultAddress(t, server.url)
+  const own = await run(['token', '--audience', BILLING, '--format=full', '--server', server.url])
+  const there = await explained(t, [], own.out)
+  t.regex(there.first, /^refused by billing NOT_AN_INVOKER/)
+  t.is(there.by, 'sidemint: asked the gates of the server at http://127.0.0.1:16925\n')
+  const described = await explained(t, ['--trust', issuer.url, '--audience', BILLING], good())
+  t.regex(described.by, /asked no server: --audience describes the service/)
+})
+
+test.serial('a server at the default address that has no gates is not asked', async (t) => {
+  const server = await serve(['--source=local'])
+  t.teardown(() => server.stop())
+  atDefaultAddress(t, server.url)
+  const { first, by } = await explained(t, [], good({ iss: 'http://elsewhere' }))
+  t.regex(first, /^refused ISSUER_NOT_TRUSTED/)
+  t.regex(by, /asked no server: nothing describes the service/)
+})
+
+test('the gates of a file trust the server that the file starts', async (t) => {
+  const file = join(scratch, 'with-port.yaml')
+  const gate = {
+    host: 'billing',
+    upstream: 'http://127.0.0.1:1',
+    audience: [BILLING],
+    invoker: ['allAuthenticatedUsers'],
+  }
+  const port = await freePort()
+  writeFileSync(file, JSON.stringify({ port, gates: [gate] }))
+  const { out } = await explained(t, ['--config', file], good({ iss: `http://127.0.0.1:${port}` }))
+  t.regex(out, new RegExp(`^refused by billing KEYS_UNAVAILABLE .*the keys of http://127\\.0\\.0\\.1:${port} `))
+  t.regex(out, /Fix: ask the gates of a running server, which has its keys, with --server URL; or start that issuer/)
+  t.regex(out, /^ {2}iss +not checked/m, 'the issuer is trusted, and only its keys are out of reach')
+})
+
 test('an admitted token: who it is for, its claims and its checks', async (t) => {
   const { first, out } = await explained(t, ['--config', config], good())
   t.is(first, `admitted by billing INVOKER: ${ORDERS} may invoke the service, and the token is for ${BILLING}`)
