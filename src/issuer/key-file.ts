@@ -5,10 +5,10 @@
  */
 
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
-import { link, realpath, rename } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 import { failure, SidemintError } from '../core/errors.ts'
 import { readIfThere, reasonOf } from '../core/read-file.ts'
-import { replaceFile } from '../core/replace-file.ts'
+import { publishFirst, replaceFile } from '../core/replace-file.ts'
 import { generateSigningKey, MODULUS_BITS, type PublicKey, publicKeyOf, type SigningKey, signingKey } from './key.ts'
 
 /** A key that no longer signs. */
@@ -67,9 +67,7 @@ function unreadable(path: string, error: unknown): unknown {
 /** Two processes may start at once with one path: the first to link its file wins, and both read that one. */
 async function create(path: string): Promise<KeyFile> {
   const signing = await generateSigningKey()
-  await write(path, { signing, retired: [] }, (draft) =>
-    link(draft, path).catch((error: unknown) => publishWithoutLinks(error, draft, path)),
-  )
+  await write(path, { signing, retired: [] }, publishFirst(path))
   const kept = await read(path)
   if (kept === undefined) throw unreadable(path, new Error('the file is gone again'))
   return kept
@@ -81,11 +79,6 @@ async function write(path: string, keys: KeySet, publish?: (draft: string) => Pr
   } catch (error) {
     throw unreadable(path, error)
   }
-}
-
-/** Some mounted file systems have no hard links; there a rename is used. */
-async function publishWithoutLinks(error: unknown, draft: string, path: string): Promise<void> {
-  if (reasonOf(error) !== 'EEXIST') await rename(draft, path)
 }
 
 const NEXT = 'Signs next:'

@@ -3,13 +3,13 @@
  * system's roots for programs that take one file instead of the system's, and the same for Java. The key is elsewhere.
  */
 
-import type { KeyObject } from 'node:crypto'
-import { mkdir, realpath, stat } from 'node:fs/promises'
+import { createPrivateKey } from 'node:crypto'
+import { chmod, lstat, mkdir, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { getCACertificates } from 'node:tls'
 import { failure, SidemintError } from '../core/errors.ts'
 import { readIfThere, reasonOf } from '../core/read-file.ts'
-import { replaceFile } from '../core/replace-file.ts'
+import { publishFirst, type ReplaceOptions, removeOldDrafts, replaceFile } from '../core/replace-file.ts'
 import { STAND_IN_FILES } from '../env/receiver.ts'
 import { certify, generateKey, isCurrent, isOurs, readCertificate, readKey } from './certificate.ts'
 import { createTrustStore, isTrustStore } from './trust-store.ts'
@@ -25,6 +25,8 @@ export interface DirectoryOptions {
   now: () => number
   /** What else receivers trust, in PEM. Default: the system's roots. */
   roots?: () => readonly string[]
+  /** Called with a warning about what other users cannot read. */
+  warn: (text: string) => void
 }
 
 export interface Credentials {
@@ -42,6 +44,7 @@ export async function prepareDirectory({
   keyFile,
   now,
   roots = systemRoots,
+  warn,
 }: DirectoryOptions): Promise<Credentials> {
   const keyPath = join(dirname(resolve(keyFile ?? directory)), KEY_FILE)
   const shown = await realPathOf(directory)
@@ -50,12 +53,13 @@ export async function prepareDirectory({
       throw unusable(path, 'it would hold the private key, and receivers mount it', 'keep --key-file elsewhere')
     }
   }
+  const files = Object.values(STAND_IN_FILES).map((name) => join(directory, name))
   await attempt(directory, () => makeDirectory(directory))
-  const certificatePath = join(directory, STAND_IN_FILES.certificate)
-  const kept = await readKept(keyPath, certificatePath, now())
-  const credentials = kept ?? (await make(keyPath, certificatePath, now()))
-  await keepTrust(directory, [...roots().filter((pem) => pem !== credentials.certificate), credentials.certificate])
-  return { ...credentials, isNew: kept === undefined }
+  await showToAll(directory, files, warn)
+  for (const path of [keyPath, ...files]) await removeOldDrafts(path, now())
+  const { key, certificate, isNew } = await keepPair(keyPath, join(directory, STAND_IN_FILES.certificate), now())
+  await keepTrust(directory, [...roots().filter((pem) => pem !== certificate), certificate])
+  return { key, certificate, isNew }
 }
 
 /** Without links, also of what does not exist yet. */
@@ -67,45 +71,78 @@ async function realPathOf(path: string): Promise<string> {
   )
 }
 
-/**
- * With its parents, one by one. Asked to make them all, Node says ENOENT where the place is read-only, and never ends
- * where nothing can be made, as in /proc (measured with 24.21).
- */
+/** Whatever the umask is; that of its parents is left to it. */
 async function makeDirectory(path: string): Promise<void> {
-  const make = () => mkdir(path, { mode: 0o755 })
-  await make().catch(async (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EEXIST') return
-    if (error.code !== 'ENOENT') throw error
-    await makeDirectory(dirname(path))
-    await make()
+  if (await makeMissing(path)) await chmod(path, 0o755).catch(() => {})
+}
+
+/**
+ * Whether it was missing. Its parents are made one by one: asked to make them all, Node says ENOENT where the place is
+ * read-only, and never ends where nothing can be made, as in /proc (measured with 24.21).
+ */
+async function makeMissing(path: string): Promise<boolean> {
+  const make = () =>
+    mkdir(path, { mode: 0o755 }).then(
+      () => true,
+      (error: NodeJS.ErrnoException) => {
+        if (error.code === 'EEXIST') return false
+        throw error
+      },
+    )
+  return make().catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT' || dirname(path) === path) throw error
+    await makeMissing(dirname(path))
+    return make()
   })
 }
 
-type Pair = Omit<Credentials, 'isNew'>
-
-/** Undefined where there is none, where one of the two is missing or cut, and where it must be renewed. */
-async function readKept(keyPath: string, certificatePath: string, nowMs: number): Promise<Pair | undefined> {
-  const pem = (await read(certificatePath))?.toString() ?? ''
-  const certificate = readCertificate(pem)
-  if (certificate !== undefined && !isOurs(certificate)) {
-    throw unusable(certificatePath, "it is somebody else's certificate", 'name a directory that holds nothing else')
+/** Receivers run as other users. A directory that was there before may hold more than ours, so its mode stays. */
+async function showToAll(directory: string, files: readonly string[], warn: (text: string) => void): Promise<void> {
+  const say = (path: string, mode: number, wanted: string) =>
+    warn(
+      `${path} has mode 0${(mode & 0o777).toString(8)}: receivers that run as another user cannot read it. Fix: chmod ${wanted} ${path}`,
+    )
+  const { mode } = await attempt(directory, () => stat(directory))
+  if ((mode & 0o005) === 0) say(directory, mode, '755')
+  for (const path of files) {
+    const stats = await lstat(path).catch(() => undefined)
+    if (!stats?.isFile() || (stats.mode & 0o444) === 0o444) continue
+    await chmod(path, 0o644).catch(() => say(path, stats.mode, '644'))
   }
-  const key = readKey((await read(keyPath))?.toString() ?? '')
-  if (certificate === undefined || key === undefined || !isCurrent(certificate, key, nowMs)) return undefined
-  return { key: pemOf(key), certificate: pem }
 }
 
-/** The certificate comes last, so that one which is there has its key. */
-async function make(keyPath: string, certificatePath: string, nowMs: number): Promise<Pair> {
-  const key = generateKey()
-  const certificate = await certify(key, nowMs)
-  await write(keyPath, pemOf(key), 0o600)
-  await write(certificatePath, certificate, 0o644)
-  return { key: pemOf(key), certificate }
+/** The certificate comes last, so that one which is there has its key. Another directory may have one by the same key. */
+async function keepPair(keyPath: string, certificatePath: string, nowMs: number): Promise<Credentials> {
+  const { pem: key } = await keep(keyPath, 0o600, {
+    isGood: (pem) => readKey(pem) !== undefined,
+    make: () => generateKey().export({ type: 'pkcs8', format: 'pem' }).toString(),
+  })
+  const keyObject = createPrivateKey(key)
+  const { pem: certificate, isNew } = await keep(certificatePath, 0o644, {
+    isGood(pem) {
+      const certificate = readCertificate(pem)
+      if (certificate === undefined) return false
+      if (isOurs(certificate)) return isCurrent(certificate, keyObject, nowMs)
+      throw unusable(certificatePath, "it is somebody else's certificate", 'name a directory that holds nothing else')
+    },
+    make: () => certify(keyObject, nowMs),
+  })
+  return { key, certificate, isNew }
 }
 
-function pemOf(key: KeyObject): string {
-  return key.export({ type: 'pkcs8', format: 'pem' }).toString()
+interface Kind {
+  isGood(pem: string): boolean
+  make(): string | Promise<string>
+}
+
+/** What is there and good stays. Of two servers that start at once where nothing is, both use what the first made. */
+async function keep(path: string, mode: number, { isGood, make }: Kind): Promise<{ pem: string; isNew: boolean }> {
+  const there = (await read(path))?.toString()
+  if (there !== undefined && isGood(there)) return { pem: there, isNew: false }
+  await write(path, await make(), { mode, ...(there === undefined && { publish: publishFirst(path) }) })
+  const pem = (await read(path))?.toString() ?? ''
+  if (isGood(pem)) return { pem, isNew: true }
+  throw unusable(path, 'another program writes it too', 'name a directory of its own')
 }
 
 /** Node's own where the system has none. With SSL_CERT_FILE a bundle of ours may be the system's. */
@@ -119,19 +156,19 @@ async function keepTrust(directory: string, certificates: readonly string[]): Pr
   const storePath = join(directory, STAND_IN_FILES.trustStore)
   const store = await read(storePath)
   if (store === undefined || !isTrustStore(store, certificates)) {
-    await write(storePath, createTrustStore(certificates), 0o644)
+    await write(storePath, createTrustStore(certificates), { mode: 0o644 })
   }
   const bundlePath = join(directory, STAND_IN_FILES.bundle)
   const bundle = certificates.join('')
-  if ((await read(bundlePath))?.toString() !== bundle) await write(bundlePath, bundle, 0o644)
+  if ((await read(bundlePath))?.toString() !== bundle) await write(bundlePath, bundle, { mode: 0o644 })
 }
 
 function read(path: string): Promise<Buffer | undefined> {
   return attempt(path, async () => (await readIfThere(path))?.content)
 }
 
-function write(path: string, content: string | Buffer, mode: number): Promise<void> {
-  return attempt(path, () => replaceFile(path, content, { mode }))
+function write(path: string, content: string | Buffer, options: ReplaceOptions): Promise<void> {
+  return attempt(path, () => replaceFile(path, content, options))
 }
 
 /** Throws STAND_IN_UNUSABLE for an error of the system. */

@@ -36,7 +36,8 @@ export interface StandInOptions extends Pick<Settings, 'host' | 'standInPort' | 
 export async function listenAsGoogle(options: StandInOptions): Promise<Listener> {
   const { directory, host, standInPort: port, keys, identities, tokens, now } = options
   const notice = createNoticeOnce(options)
-  const credentials = await prepareDirectory({ directory, keyFile: options.keyFile, now })
+  const warn = (text: string) => notice('warn', 'STAND_IN_MODE', text)
+  const credentials = await prepareDirectory({ directory, keyFile: options.keyFile, now, warn })
   const accounts = createAccounts(identities)
   const hosts = createRoutes({
     keys,

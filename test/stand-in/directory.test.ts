@@ -2,7 +2,19 @@ import { execFileSync } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync } from 'node:fs'
-import { mkdir, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -24,9 +36,11 @@ async function setUp() {
   const clock = createClock(Date.now())
   // Few, since the time goes into them.
   const roots = () => rootCertificates.slice(0, 3).map((pem) => `${pem}\n`)
+  const warnings: string[] = []
+  const warn = (text: string) => void warnings.push(text)
   const prepare = (keyFile?: string, shown = directory) =>
-    prepareDirectory({ directory: shown, keyFile, now: clock.now, roots })
-  return { base, directory, clock, prepare, keyPath: join(base, 'stand-in.key') }
+    prepareDirectory({ directory: shown, keyFile, now: clock.now, roots, warn })
+  return { base, directory, clock, prepare, warnings, keyPath: join(base, 'stand-in.key') }
 }
 
 test('the directory holds what may be seen, readable by everybody, and the key lies beside it', async (t) => {
@@ -67,7 +81,7 @@ test('the certificate is for four hosts, vouches for nothing else and says that 
 
 test('the bundle holds the roots of the system and the certificate, and Java finds all of them', async (t) => {
   const { directory } = await setUp()
-  const { certificate } = await prepareDirectory({ directory, keyFile: undefined, now: Date.now })
+  const { certificate } = await prepareDirectory({ directory, keyFile: undefined, now: Date.now, warn: t.log })
   const bundle = await readFile(join(directory, 'bundle.pem'), 'utf8')
   t.true(bundle.endsWith(certificate))
   const count = bundle.match(/BEGIN CERTIFICATE/g)?.length ?? 0
@@ -145,6 +159,79 @@ test('a directory that is half written is completed', async (t) => {
   }
 })
 
+const modeOf = async (path: string) => (await stat(path)).mode & 0o777
+
+test.serial('everybody may enter and read it, whatever the umask is', async (t) => {
+  const { directory, prepare, warnings } = await setUp()
+  const umask = process.umask(0o077)
+  await prepare().finally(() => process.umask(umask))
+  t.is(await modeOf(directory), 0o755)
+  const names = await readdir(directory)
+  for (const name of names) await chmod(join(directory, name), 0)
+  t.false((await prepare()).isNew)
+  t.deepEqual(await Promise.all(names.map((name) => modeOf(join(directory, name)))), [0o644, 0o644, 0o644])
+  t.deepEqual(warnings, [])
+})
+
+test('a directory that others may not enter and that was there before stays so, with a warning', async (t) => {
+  const { directory, prepare, warnings } = await setUp()
+  await mkdir(directory, { mode: 0o700 })
+  await prepare()
+  t.is(await modeOf(directory), 0o700)
+  t.deepEqual(warnings, [
+    `${directory} has mode 0700: receivers that run as another user cannot read it. Fix: chmod 755 ${directory}`,
+  ])
+})
+
+test('what a link in the directory leads to keeps its mode', async (t) => {
+  const { base, directory, prepare } = await setUp()
+  const { certificate } = await prepare()
+  const elsewhere = join(base, 'elsewhere.pem')
+  await writeFile(elsewhere, certificate, { mode: 0o600 })
+  await rm(join(directory, 'certificate.pem'))
+  await symlink(elsewhere, join(directory, 'certificate.pem'))
+  await prepare()
+  t.is(await modeOf(elsewhere), 0o600)
+})
+
+test('servers that start at once on a new directory have one key and one certificate', async (t) => {
+  const { directory, prepare, keyPath } = await setUp()
+  const all = await Promise.all(Array.from({ length: 8 }, () => prepare()))
+  t.is(new Set(all.map(({ certificate }) => certificate)).size, 1)
+  t.is(new Set(all.map(({ key }) => key)).size, 1)
+  t.is(await readFile(join(directory, 'certificate.pem'), 'utf8'), all[0]?.certificate ?? '')
+  t.is(await readFile(keyPath, 'utf8'), all[0]?.key ?? '')
+})
+
+test('two directories beside one key have a certificate each, and neither replaces that of the other', async (t) => {
+  const { base, prepare } = await setUp()
+  const [first, second] = [await prepare(), await prepare(undefined, join(base, 'other'))]
+  t.is(second.key, first.key)
+  t.deepEqual(await prepare(), { ...first, isNew: false })
+  t.deepEqual(await prepare(undefined, join(base, 'other')), { ...second, isNew: false })
+})
+
+test('what a killed start left half written is removed later, and nothing else', async (t) => {
+  const { base, directory, clock, prepare, keyPath } = await setUp()
+  await mkdir(directory)
+  const draft = '.3f2c1b9e-6f0a-4f7e-9c58-0d3c1f2a4b5c.tmp'
+  const left = [keyPath, ...['certificate.pem', 'bundle.pem', 'truststore.p12'].map((name) => join(directory, name))]
+  const others = ['mine.pem', 'certificate.pem.tmp', `mine.pem${draft}`, `my-certificate.pem${draft}`, 'bundle.pem.old']
+  const link = join(directory, `certificate.pem${draft.replace('3f', '4f')}`)
+  await symlink(join(base, 'nowhere'), link)
+  const recent = join(directory, `bundle.pem${draft.replace('3f', '5f')}`)
+  const long = new Date(clock.now() - 2 * 3_600_000)
+  for (const path of [...left.map((each) => each + draft), ...others.map((name) => join(directory, name)), recent]) {
+    await writeFile(path, '')
+    if (path !== recent) await utimes(path, long, long)
+  }
+  await prepare()
+  const kept = [...others, `certificate.pem${draft.replace('3f', '4f')}`, `bundle.pem${draft.replace('3f', '5f')}`]
+  t.deepEqual((await readdir(directory)).sort(), [...kept, 'certificate.pem', 'bundle.pem', 'truststore.p12'].sort())
+  t.deepEqual((await readdir(base)).sort(), ['shown', 'stand-in.key'])
+  t.true((await lstat(link)).isSymbolicLink())
+})
+
 test("somebody else's certificate is left alone, with an error", async (t) => {
   const { directory, prepare } = await setUp()
   await mkdir(directory)
@@ -212,7 +299,7 @@ test('a path that is no directory, or leads nowhere, is an error that names it',
 /** In a mount namespace of its own, where the machine allows one: what the program printed. */
 function inNamespace(script: string, directory: string, as = ''): string | undefined {
   const program = `const { prepareDirectory } = await import(${JSON.stringify(import.meta.resolve('../../src/stand-in/directory.ts'))})
-    try { await prepareDirectory({ directory: ${JSON.stringify(directory)}, keyFile: undefined, now: Date.now }); console.log('fine') }
+    try { await prepareDirectory({ directory: ${JSON.stringify(directory)}, keyFile: undefined, now: Date.now, warn: () => {} }); console.log('fine') }
     catch ({ code, message, fix }) { console.log(code, message, '|', fix) }`
   const node = `${process.execPath} --input-type=module --eval '${program.replaceAll("'", "'\\''")}'`
   try {
