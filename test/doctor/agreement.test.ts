@@ -108,6 +108,18 @@ test('a gate may have the name of its service, where a caller has a link to side
   t.regex(found?.fix ?? '', /or in each of its callers: links: \["sidemint:billing"\]$/)
 })
 
+test('a misspelt host of a gate is compared with the names that lead callers to sidemint', async (t) => {
+  const [found, ...others] = await faults(t, stack(UNNAMED.replace('host: billing', 'host: biling'), LINKED))
+  t.deepEqual(others, [])
+  t.regex(found?.what ?? '', /^gates\[0\]\.host is biling, .* so callers find no service \(did you mean billing\?\)$/)
+  t.is(found?.fix, 'name one of billing')
+  const aliased = await faults(t, stack(SETTINGS.replace('host: billing', 'host: bilings'), STACK))
+  t.deepEqual(
+    aliased.map(({ fix }) => fix),
+    ['name one of billing'],
+  )
+})
+
 test("a gate's port may be published for everybody, an identity's may not", async (t) => {
   const open = ONE_SIDEMINT.replace('"127.0.0.1:16926:16926"', '"16926:16926"')
   const found = await faults(t, stack(SETTINGS, open))

@@ -6,7 +6,7 @@ import { hostName } from '../../core/host.ts'
 import { suggest } from '../../core/schemas.ts'
 import { type Finding, fail } from '../finding.ts'
 import type { Service } from './project.ts'
-import { allNamesOf, isElsewhere, sharesNetwork } from './roles.ts'
+import { allNamesOf, isElsewhere, isMetadataName, sharesNetwork } from './roles.ts'
 
 export interface Parties {
   /** For the findings. */
@@ -91,7 +91,9 @@ function isInRange(port: number, target: string): boolean {
   return first !== undefined && last !== undefined && first <= port && port <= last
 }
 
-function gateHosts({ gates }: Settings, { check, fronts, sidemints, services }: Parties): Finding[] {
+function gateHosts({ gates, identities }: Settings, { check, fronts, sidemints, services }: Parties): Finding[] {
+  const taken = [...gates.map(({ host }) => host), ...identities.flatMap(({ hosts }) => hosts)].map(hostName)
+  const free = namesForCallers(fronts, services).filter((name) => !taken.includes(name))
   return gates.flatMap(({ host: written }, index) => {
     const host = hostName(written)
     const apps = services.filter((service) => !sidemints.includes(service) && allNamesOf(service).includes(host))
@@ -100,16 +102,27 @@ function gateHosts({ gates }: Settings, { check, fronts, sidemints, services }: 
     // Who calls is not known, so one link is enough: a caller without it reaches the service past the gate.
     const isLinked = services.some(({ links }) => sidemints.some(({ name }) => links.get(host) === name))
     if (isLinked || (isHeld && apps.length === 0)) return []
-    const so = apps.length > 0 ? `callers reach ${namesIn(apps)} past the gate` : 'callers find no service'
+    const meant = apps.length > 0 ? '' : suggest(host, free)
+    const so = apps.length > 0 ? `callers reach ${namesIn(apps)} past the gate` : `callers find no service${meant}`
     const what = isHeld ? `${namesIn(apps)} has that name too` : `no network gives ${namesIn(fronts)} that name`
     return [
       fail(
         check,
         `gates[${index}].host is ${host}, and ${what}, so ${so}`,
-        `networks: { default: { aliases: [${host}] } } in ${namesIn(fronts)}${apps.length > 0 ? `, and another name for ${namesIn(apps)}; or in each of its callers: links: ["${fronts[0]?.name}:${host}"]` : ''}`,
+        meant !== ''
+          ? nameOneOf(free)
+          : `networks: { default: { aliases: [${host}] } } in ${namesIn(fronts)}${apps.length > 0 ? `, and another name for ${namesIn(apps)}; or in each of its callers: links: ["${fronts[0]?.name}:${host}"]` : ''}`,
       ),
     ]
   })
+}
+
+/** The names, other than their own, by which a service finds one of these. */
+function namesForCallers(fronts: readonly Service[], services: readonly Service[]): string[] {
+  const aliases = fronts.flatMap(({ networks }) => networks.flatMap((network) => network.aliases))
+  const links = services.flatMap((service) => [...service.links])
+  const linked = links.filter(([, target]) => fronts.some(({ name }) => name === target)).map(([name]) => name)
+  return [...new Set([...linked, ...aliases])].filter((name) => !isMetadataName(name))
 }
 
 function upstreams({ gates }: Settings, { check, fronts, sidemints, services }: Parties): Finding[] {
