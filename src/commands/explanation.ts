@@ -3,6 +3,7 @@
 import { visible } from '../core/visible.ts'
 import type { Explanation } from '../inspector/explain.ts'
 import type { Check } from '../inspector/rows.ts'
+import { shownValue } from '../inspector/shown-value.ts'
 
 export function explanationText(explanation: Explanation): string {
   const { code, decision, status, reason, fix, gate, claims, checks, lines } = explanation
@@ -26,13 +27,6 @@ function judged({ claim, good }: Check): string {
   if (good === undefined) return 'not checked'
   if (good) return 'good'
   return claim === 'email' ? 'no invoker' : 'wrong'
-}
-
-function shownValue({ claim, value }: Check): string {
-  if (value === undefined) return 'not in the token'
-  if (claim !== 'exp' || typeof value !== 'number') return String(value)
-  const date = new Date(value * 1000)
-  return `${value}${Number.isNaN(date.getTime()) ? '' : ` (${date.toISOString()})`}`
 }
 
 function linesText(code: string, { sidemint, gcloud }: Explanation['lines']): string[] {

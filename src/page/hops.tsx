@@ -6,7 +6,7 @@ import { createNames, type Entry, type Filter, keeps } from './entries.ts'
 import { Opened } from './opened.tsx'
 import { hashOf, type Place } from './place.ts'
 import type { Data } from './store.ts'
-import { ago, clock } from './words.ts'
+import { ago, clock, shellLine, tokenLine } from './words.ts'
 
 /** What fits is quick to draw; the rest is one click away. */
 const SHOWN = 100
@@ -206,12 +206,9 @@ function FirstSteps() {
   return (
     <div class="first">
       <p>Nothing has happened yet. Point a program at this server, and call a service:</p>
-      <Line text={`eval "$(sidemint env --server ${server})"`} label="the line that points a shell at this server" />
+      <Line text={shellLine(server)} label="the line that points a shell at this server" />
       <p>Or ask for one token, which shows up here:</p>
-      <Line
-        text={`sidemint token --server ${server} --audience http://billing:8080`}
-        label="the line that asks for a token"
-      />
+      <Line text={tokenLine(server)} label="the line that asks for a token" />
       <p>
         Where sidemint stands before the services (<code>gates:</code> in sidemint.yaml), each call is a row here, with
         why it was refused.

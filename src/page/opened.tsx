@@ -1,10 +1,11 @@
 /** A row, opened: what the token says, what the gate wants, and what to do. */
 
 import type { Check, Hop } from '../inspector/rows.ts'
+import { shownValue } from '../inspector/shown-value.ts'
 import { CopyButton, Line } from './copy.tsx'
 import type { Entry, Names } from './entries.ts'
 import type { State } from './store.ts'
-import { ago, askedFor, asText, clock, failedStep, fixesOf, shownValue, wanted } from './words.ts'
+import { ago, askedFor, asText, clock, failedStep, fixesOf, wanted } from './words.ts'
 
 interface Props {
   entry: Entry

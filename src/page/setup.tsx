@@ -5,7 +5,7 @@ import type { GateState, IdentityState, ServerState } from '../inspector/rows.ts
 import { Line } from './copy.tsx'
 import { isServer } from './entries.ts'
 import type { Data } from './store.ts'
-import { ago, clock, counted, minter } from './words.ts'
+import { ago, clock, counted, minter, shellLine, tokenLine, variablesLine } from './words.ts'
 
 export function SetupView({ data, now }: { data: Data; now: number }) {
   const { state, aheadMs } = data
@@ -110,15 +110,9 @@ function Pointers({ name, port }: { name: string; port: number | null }) {
   const server = `http://${address}`
   return (
     <>
-      <Line text={`eval "$(sidemint env --server ${server})"`} label={`the line for a shell as ${name}`} />
-      <Line
-        text={`GCE_METADATA_HOST=${address};GCE_METADATA_IP=${address};GCE_METADATA_ROOT=${address};METADATA_SERVER_DETECTION=assume-present`}
-        label={`the variables for an IDE as ${name}`}
-      />
-      <Line
-        text={`sidemint token --server ${server} --audience http://billing:8080`}
-        label={`the line that asks for a token as ${name}`}
-      />
+      <Line text={shellLine(server)} label={`the line for a shell as ${name}`} />
+      <Line text={variablesLine(address)} label={`the variables for an IDE as ${name}`} />
+      <Line text={tokenLine(server)} label={`the line that asks for a token as ${name}`} />
     </>
   )
 }

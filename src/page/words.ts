@@ -1,6 +1,6 @@
 /** What happened and what to do about it, in words and in lines to copy. */
 
-import { GOOGLE_ISSUER } from '../core/google.ts'
+import { GOOGLE_ISSUER, METADATA_VARIABLES } from '../core/google.ts'
 import { type Fixes, fixesFor } from '../inspector/fixes.ts'
 import type { Check, Hop, Step } from '../inspector/rows.ts'
 import type { Entry, Names } from './entries.ts'
@@ -21,6 +21,20 @@ export function ago(at: number, now: number): string {
 
 export function counted(count: number, word: string): string {
   return `${count} ${word}${count === 1 ? '' : 's'}`
+}
+
+export function shellLine(server: string): string {
+  return `eval "$(sidemint env --server ${server})"`
+}
+
+export function tokenLine(server: string): string {
+  return `sidemint token --server ${server} --audience http://billing:8080`
+}
+
+/** For an IDE. `address`: host and port. */
+export function variablesLine(address: string): string {
+  const pointers = METADATA_VARIABLES.map((name) => `${name}=${address}`)
+  return [...pointers, 'METADATA_SERVER_DETECTION=assume-present'].join(';')
 }
 
 /** What stands above all views. */
@@ -57,17 +71,6 @@ export function wanted({ wants, at }: Hop, claim: Check['claim']): string {
   if (claim === 'iss') return wants.trust.map((one) => (one === 'google' ? GOOGLE_ISSUER : one)).join(', ')
   if (claim === 'aud') return [...wants.audiences, ...(wants.gcloudAudiences ? ['gcloud’s own'] : [])].join(', ')
   return wants.invokers.join(', ') || 'an invoker of its policy file'
-}
-
-export function shownValue({ claim, value }: Check): string {
-  if (value === undefined) return 'not in the token'
-  if (claim === 'exp' && typeof value === 'number') return `${value} (${isoTime(value)})`
-  return String(value)
-}
-
-function isoTime(seconds: number): string {
-  const date = new Date(seconds * 1000)
-  return Number.isNaN(date.getTime()) ? 'no time' : date.toISOString()
 }
 
 /** Whether the caller asked for a token that this service takes. */
