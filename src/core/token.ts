@@ -15,6 +15,8 @@ export type TokenRequest =
       format: 'standard' | 'full'
       /** Of a VM's token with `format=full`. Only the local source can put it there: nobody signs it for us. */
       instance?: InstanceClaim
+      /** The `azp` claim is the account's email, not its number. Only the local source can do so: nobody asks Google for it. */
+      useEmailAzp?: boolean
     }
   | {
       kind: 'access'
@@ -63,14 +65,14 @@ export interface TokenSource {
  */
 export function cacheKey(request: TokenRequest): string {
   return request.kind === 'id'
-    ? `id\0${request.principal ?? ''}\0${request.format}\0${JSON.stringify(request.instance) ?? ''}\0${request.audience}`
+    ? `id\0${request.principal ?? ''}\0${request.format}\0${request.useEmailAzp ?? false}\0${JSON.stringify(request.instance) ?? ''}\0${request.audience}`
     : `access\0${request.principal ?? ''}\0${request.scopes.join(' ')}`
 }
 
 /** What a `cacheKey` was made of; the scopes of an access token in one text. */
 export function readCacheKey(key: string): { kind: string; principal: string; wanted: string } {
   const [kind = '', principal = '', ...others] = key.split('\0')
-  return { kind, principal, wanted: others.slice(kind === 'id' ? 2 : 0).join('\0') }
+  return { kind, principal, wanted: others.slice(kind === 'id' ? 3 : 0).join('\0') }
 }
 
 /**

@@ -5,7 +5,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { GCLOUD_CLIENT_ID } from '../core/google.ts'
-import type { InstanceClaim, Token, TokenRequest, TokenSource } from '../core/token.ts'
+import type { Token, TokenRequest, TokenSource } from '../core/token.ts'
 import { createAccessToken } from './access-token.ts'
 import { accountId } from './account-id.ts'
 import { LIFETIME_SECONDS, type SigningKeys } from './keys.ts'
@@ -20,7 +20,7 @@ export interface LocalOptions {
 
 /** Whom a token speaks for: a service account, or a person, whose token has gcloud's own audience. */
 type IssuedFor =
-  | { principal: string; audience: string; format: 'standard' | 'full'; instance?: InstanceClaim }
+  | (Omit<Extract<TokenRequest, { kind: 'id' }>, 'kind' | 'principal'> & { principal: string })
   | { user: string }
 
 export type IssueOptions = IssuedFor & {
@@ -61,10 +61,11 @@ export function createLocalSource({ keys, issuer, now }: LocalOptions): LocalSou
   return { mint, issue }
 }
 
-function accountClaims({ principal, audience, format, instance }: Extract<IssuedFor, { principal: string }>) {
+function accountClaims(options: Extract<IssuedFor, { principal: string }>) {
+  const { principal, audience, format, instance, useEmailAzp = false } = options
   return {
     aud: audience,
-    azp: accountId(principal),
+    azp: useEmailAzp ? principal : accountId(principal),
     ...(format === 'full' ? { email: principal, email_verified: true } : {}),
     ...(instance === undefined ? {} : { google: { compute_engine: instance } }),
     sub: accountId(principal),

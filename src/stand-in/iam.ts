@@ -121,10 +121,11 @@ async function jwt(target: string, { payload }: Body, { accountKeys, now }: IamO
 }
 
 async function idToken(target: string, body: Body, { tokens }: IamOptions): Promise<object> {
-  const { audience, includeEmail = false } = body
+  const { audience, includeEmail, useEmailAzp } = body
   if (typeof audience !== 'string' || audience === '') throw apiError(400, 'Request contains an invalid argument.')
   const format = includeEmail === true ? 'full' : 'standard'
-  return { token: (await tokens.mint({ kind: 'id', principal: target, audience, format })).value }
+  const request = { kind: 'id', principal: target, audience, format, useEmailAzp: useEmailAzp === true } as const
+  return { token: (await tokens.mint(request)).value }
 }
 
 async function accessToken(target: string, body: Body, { keys, now }: IamOptions): Promise<object> {

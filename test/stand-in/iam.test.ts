@@ -1,4 +1,5 @@
 import { createVerify, X509Certificate } from 'node:crypto'
+import { Agent } from 'node:https'
 import test from 'ava'
 import { decodeProtectedHeader } from 'jose'
 import jsonwebtoken from 'jsonwebtoken'
@@ -85,6 +86,10 @@ test('generateIdToken and generateAccessToken mint for an account that the calle
   t.like(readClaims(String(plain.json.token)), { aud: audience, sub: accountId(SHARED), email: undefined })
   const full = await iam(SHARED, 'generateIdToken', { audience, includeEmail: true })
   t.like(readClaims(String(full.json.token)), { iss: 'https://accounts.google.com', email: SHARED })
+  const byEmail = await iam(SHARED, 'generateIdToken', { audience, useEmailAzp: true })
+  t.like(readClaims(String(byEmail.json.token)), { azp: SHARED, sub: accountId(SHARED), email: undefined })
+  const byNumber = await iam(SHARED, 'generateIdToken', { audience })
+  t.is(readClaims(String(byNumber.json.token))?.azp, accountId(SHARED))
   const scope = ['https://www.googleapis.com/auth/devstorage.read_only']
   const { json } = await iam(SHARED, 'generateAccessToken', { scope, lifetime: '600s' })
   t.is(json.expireTime, new Date(clock.now() + 600_000).toISOString().replace(/\.\d+Z$/, 'Z'))
@@ -180,6 +185,23 @@ for (const [method, body, name] of WRONG) {
     t.like(json.error, { code: 400, status: 'INVALID_ARGUMENT' })
   })
 }
+
+test('after a body that is too long, read or not, the connection answers the next request', async (t) => {
+  const payload = 'A'.repeat(3_000_000)
+  for (const bearer of [token, '']) {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    t.teardown(() => agent.destroy())
+    const sockets = new Set<unknown>()
+    agent.on('free', (socket) => sockets.add(socket))
+    t.is((await iam(ORDERS, 'signBlob', { payload }, bearer, { agent })).status, bearer === '' ? 401 : 413)
+    t.is((await iam(ORDERS, 'signBlob', { payload: 'YQ==' }, token, { agent })).status, 200)
+    const form = { method: 'POST', body: `access_token=${'a'.repeat(200_000)}`, agent }
+    const url = 'https://iamcredentials.googleapis.com/tokeninfo'
+    t.true((await call(stand, url.replace('iamcredentials', 'oauth2'), form)).status >= 400)
+    t.is((await iam(ORDERS, 'signBlob', { payload: 'YQ==' }, token, { agent })).status, 200)
+    t.is(sockets.size, 2, 'one for each host')
+  }
+})
 
 test('a body beyond a megabyte is refused, and a broken percent-encoding does no harm', async (t) => {
   t.is((await iam(ORDERS, 'signBlob', { payload: 'A'.repeat(20_000_000) })).status, 413)
