@@ -96,7 +96,7 @@ async function explainHere(
   const listed = gates.length > 0 && !described
   const issuer = issuerOf(settings, chosen)
   const list = listed ? frontedGates(settings, issuer) : [describedGate(rawHeaders, settings, issuer)]
-  const judges = await createJudges(list, { events, place: project === undefined ? { region } : { project, region } })
+  const judges = await createJudges(list, { events, place: { project, region } })
   const question = { rawHeaders, audience: listed ? audience[0] : undefined, now: Date.now() }
   const explanation = await explain(judges, question).catch((error) => {
     throw error.code === 'GATE_UNKNOWN' ? misuse(`--audience: ${error.message}; ${error.fix}`) : error

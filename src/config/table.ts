@@ -94,14 +94,7 @@ export const SETTINGS = settingsTable({
   },
   project: { kind: 'text', value: 'ID', schema: project, help: 'project id', takenBy: [...SERVERS, ...CLIENTS] },
   projectNumber: { kind: 'text', value: 'N', schema: digits, help: 'project number', takenBy: SERVERS },
-  region: {
-    kind: 'text',
-    value: 'REGION',
-    schema: text,
-    help: 'region',
-    takenBy: SERVERS,
-    default: 'us-central1',
-  },
+  region: { kind: 'text', value: 'REGION', schema: text, help: 'region (default: us-central1)', takenBy: SERVERS },
   zone: { kind: 'text', value: 'ZONE', schema: text, help: "zone (default: the region's first)", takenBy: SERVERS },
   platform: {
     kind: 'text',

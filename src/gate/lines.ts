@@ -4,8 +4,8 @@ import { visible } from '../core/visible.ts'
 
 /** Where the services run; absent where no setting says it. */
 export interface Place {
-  project?: string
-  region?: string
+  project?: string | undefined
+  region?: string | undefined
 }
 
 /** A service of Cloud Run is named so (cloud.google.com/run/docs/reference/rest/v2/projects.locations.services/create). */

@@ -36,7 +36,10 @@ export interface Identities {
   /** Whether a caller's name must be known before `find`. */
   needNames: boolean
   find: FindIdentity
+  /** The tree's. */
   project: string
+  /** The same where something names it; undefined where it is made up. */
+  namedProject: string | undefined
   projectNumber: string
   /** The universe of the tokens. */
   universe: string
@@ -101,8 +104,8 @@ interface IdentitySet {
 function createSet(settings: Settings, env: NodeJS.ProcessEnv, minting: Minting): IdentitySet {
   const { named, needsDefault } = listNamed(settings, env)
   const chains = new Map(named.map(({ serviceAccount, delegates }) => [serviceAccount, delegates]))
-  const knownProject = findProject(settings, env, minting, named.find(isDefault)?.serviceAccount)
-  const project = knownProject ?? NO_PROJECT
+  const namedProject = findProject(settings, env, minting, named.find(isDefault)?.serviceAccount)
+  const project = namedProject ?? NO_PROJECT
   const all = needsDefault
     ? [createDefault(minting, project)]
     : named.map((entry) => createIdentity(entry, minting.tokens))
@@ -118,13 +121,14 @@ function createSet(settings: Settings, env: NodeJS.ProcessEnv, minting: Minting)
       isLocalAsked: settings.source === 'local',
       allowUserTokens: settings.allowUserTokens,
       identities: all,
-      inventedProject: knownProject === undefined ? project : undefined,
+      inventedProject: namedProject === undefined ? project : undefined,
     }),
     all,
     primary: all.find((identity) => identity.isDefault) ?? (all[0] as Identity),
     needNames: all.some(({ callers }) => callers.some((caller) => !isCidr(caller))),
     find: ((sender) => find(sender)) satisfies FindIdentity,
     project,
+    namedProject,
     projectNumber: settings.projectNumber ?? NO_PROJECT_NUMBER,
     universe: minting.credentials?.adc()?.universe ?? universeOf(undefined, env),
     local: minting.local,

@@ -132,8 +132,9 @@ export interface ServerState {
   issuer: string | null
   advice: readonly string[]
   failing: { code: string; fix: string } | null
-  project: string
-  region: string
+  /** Where the services run in production, for lines to copy; absent where nothing says it. */
+  project?: string | undefined
+  region?: string | undefined
   settings: { file: string | null; appliedAt: number }
   identities: readonly IdentityState[]
   gates: readonly GateState[]

@@ -38,7 +38,7 @@ export function describeServer({
   appliedAt,
   control,
 }: ServerParts): ServerState {
-  const { source, login, advice, all, project, local, tokens } = identities
+  const { source, login, advice, all, namedProject, local, tokens } = identities
   const portOf = new Map([...open.byPort].map(([port, identity]) => [identity, port]))
   return {
     version,
@@ -49,7 +49,7 @@ export function describeServer({
     issuer: local === undefined ? null : issuer(),
     advice,
     failing: readiness.failing() ?? null,
-    project,
+    project: namedProject,
     region: settings.region,
     settings: { file: settings.config ?? null, appliedAt },
     identities: all.map((identity) => {

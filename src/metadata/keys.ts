@@ -8,6 +8,9 @@ import { describeInstance } from './instance-claim.ts'
 import { accessLeaf, identityLeaf } from './leaves.ts'
 import { type Directory, type Leaf, overlay } from './tree.ts'
 
+/** Shown where nothing names a region: the tree must have one. */
+const NO_REGION = 'us-central1'
+
 /** What the tree shows besides an identity; any setting may be among it. Without a zone: Cloud Run's pseudo zone, or the region's first on a VM. */
 export interface TreeOptions extends Settings {
   project: string
@@ -43,7 +46,7 @@ export function createTreeData(identity: Identity | undefined, options: TreeOpti
  * (go.opentelemetry.io/contrib/detectors/gcp, internal/gce.go).
  */
 function instance(options: TreeOptions): Directory {
-  const { platform, project, projectNumber, region, zone } = options
+  const { platform, project, projectNumber, region = NO_REGION, zone } = options
   const path = (rest: string) => `projects/${projectNumber}/${rest}`
   const digest = createHash('sha512').update(`instance of ${project}`).digest('hex')
   const shared = {

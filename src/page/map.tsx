@@ -27,7 +27,7 @@ export function MapView({ data, services, now }: Props) {
     shown.map(({ name, calls }) => ({ name, callers: calls.map(({ from }) => from) })),
     width,
   )
-  const project = isServer(data.state) ? data.state.project : 'PROJECT'
+  const project = isServer(data.state) ? data.state.project : undefined
   const nameless = shown.filter((service) => service.nameless)
   return (
     <section aria-labelledby="map-title">

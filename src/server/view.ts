@@ -112,7 +112,7 @@ async function createHandler(shared: Shared, view: View): Promise<RequestListene
   const { createApp } = await import('../http/app.ts')
   const { events, now, readiness, inspector, ops, control, address, issuer, ownIssuer } = shared
   const { settings, identities, metadata, byPort } = view
-  const { all, project, local } = identities
+  const { all, namedProject, local } = identities
   const appliedAt = now()
   const state = () =>
     describeServer({
@@ -124,7 +124,7 @@ async function createHandler(shared: Shared, view: View): Promise<RequestListene
       appliedAt,
       control: shared.isControlled,
     })
-  const place = { project, region: settings.region }
+  const place = { project: namedProject, region: settings.region }
   const allowHost = [...settings.allowHost, ...all.flatMap(({ hosts }) => hosts)]
   return createApp({
     guard: createGuard({ metadata, allowHost, events, now }),

@@ -91,11 +91,11 @@ function warnBy({ events, now }: Pick<Shared, 'events' | 'now'>): (error: Sidemi
 
 /** What gates take from a view. */
 function shownBy({ settings, identities }: View): Pick<FrontOptions, 'settings' | 'keys' | 'accounts' | 'place'> {
-  const { local, project, all } = identities
+  const { local, namedProject, all } = identities
   return {
     settings,
     keys: local?.keys,
     accounts: all.flatMap(({ accounts }) => accounts),
-    place: { project, region: settings.region },
+    place: { project: namedProject, region: settings.region },
   }
 }

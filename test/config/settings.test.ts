@@ -617,7 +617,7 @@ test('a file may repeat an anchor more than a hundred times, but may not grow wi
 })
 
 test('an option that is undefined is not set, and one that the library does not have is unknown', (t) => {
-  t.is(settle({ options: { region: undefined } }, [], { taker: 'library' }).region, 'us-central1')
+  t.is(settle({ options: { platform: undefined } }, [], { taker: 'library' }).platform, 'cloud-run')
   t.throws(() => settle({ options: { logLevel: 'debug' } }, [], { taker: 'library' }), {
     message: 'logLevel: unknown setting',
   })

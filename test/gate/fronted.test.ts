@@ -85,7 +85,7 @@ test('serve fronts the gates of its file and trusts its own tokens without being
 
 test('its own token without an email is known by its account, and the refusal names the lines that let that in', async (t) => {
   const { url: upstream } = await startService(t)
-  const config = settingsWith([billing(upstream, { invoker: ['user:ann@acme.com'] })], { project: 'acme-dev' })
+  const config = settingsWith([billing(upstream, { invoker: ['user:ann@acme.com'] })])
   const { url, front, token, logged, records } = await serve(t, config)
   const sent = await token(AUDIENCE)
   t.is(readClaims(sent)?.email, undefined)
@@ -100,7 +100,7 @@ test('its own token without an email is known by its account, and the refusal na
   )
   t.true(
     reason.includes(
-      `\`gcloud run services add-iam-policy-binding billing --member=serviceAccount:${ORDERS} --role=roles/run.invoker --region=us-central1 --project=acme-dev\``,
+      `\`gcloud run services add-iam-policy-binding billing --member=serviceAccount:${ORDERS} --role=roles/run.invoker --region=REGION --project=PROJECT\``,
     ),
     reason,
   )

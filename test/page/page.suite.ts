@@ -45,7 +45,7 @@ test.serial(
     const lines = await opened.locator('.line code').allTextContents()
     t.deepEqual(lines, [
       'invoker: [serviceAccount:billing@acme-dev.iam.gserviceaccount.com, serviceAccount:web@acme-dev.iam.gserviceaccount.com] # the gate of ledger',
-      'gcloud run services add-iam-policy-binding ledger --member=serviceAccount:web@acme-dev.iam.gserviceaccount.com --role=roles/run.invoker --region=us-central1 --project=acme-dev',
+      'gcloud run services add-iam-policy-binding ledger --member=serviceAccount:web@acme-dev.iam.gserviceaccount.com --role=roles/run.invoker --region=REGION --project=acme-dev',
     ])
     const address = new URL(page.url()).hash
     t.regex(address, /^#hop-[0-9a-f]{8}$/)
