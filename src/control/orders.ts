@@ -2,6 +2,7 @@
 
 import { failure } from '../core/errors.ts'
 import { GCLOUD_CLIENT_ID } from '../core/google.ts'
+import { shownAudience } from '../core/secrets.ts'
 import type { Token } from '../core/token.ts'
 import type { Identities } from '../identity/identities.ts'
 import type { InspectorRecord } from '../inspector/record.ts'
@@ -54,7 +55,7 @@ export function createOrders({ identities, injected, record }: OrdersParts): Ord
     async issueToken(asked) {
       const token = await demandLocal('issueToken').source.issue(asked)
       const [identity, audience] = 'user' in asked ? [asked.user, GCLOUD_CLIENT_ID] : [asked.principal, asked.audience]
-      record.issued(token.value, { identity, audience })
+      record.issued(token.value, { identity, audience: shownAudience(audience) })
       return token
     },
     async rotateKeys() {

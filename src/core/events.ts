@@ -9,7 +9,7 @@ export interface RequestEvent {
   /** Epoch ms. */
   at: number
   kind: 'id' | 'access'
-  /** The audience of an ID token; empty for an access token or where none was given. */
+  /** The audience of an ID token, without secrets and a query; empty for an access token or where none was given. */
   audience: string
   /** The scopes asked for with an access token. */
   scopes: readonly string[]

@@ -2,6 +2,7 @@
 
 import { isEmail, LONGEST_EMAIL } from '../core/accounts.ts'
 import { asFailure, failure, type SidemintError } from '../core/errors.ts'
+import { withoutSecrets } from '../core/secrets.ts'
 import { acceptsAudience, isCallUrl } from './audience.ts'
 import { type BearerToken, readCredential } from './credential.ts'
 import { describeDifference } from './likeness.ts'
@@ -162,6 +163,6 @@ function groupsOf(names: ReadonlySet<string>): string[] {
 }
 
 function describeAudience(aud: unknown): string {
-  if (typeof aud === 'string') return aud
+  if (typeof aud === 'string') return withoutSecrets(aud)
   return aud === undefined ? 'no audience' : 'a list of audiences'
 }

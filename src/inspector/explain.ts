@@ -3,6 +3,7 @@
 import { failure } from '../core/errors.ts'
 import { hostName } from '../core/host.ts'
 import { isWebUrl } from '../core/schemas.ts'
+import { withoutSecrets } from '../core/secrets.ts'
 import { readClaims } from '../core/token.ts'
 import { acceptsAudience } from '../gate/audience.ts'
 import { readCredential } from '../gate/credential.ts'
@@ -124,7 +125,8 @@ function linesFor(
     return { sidemint: listLine('invoker', [], 'allUsers'), gcloud: bindingLine(service, 'allUsers', place) }
   }
   if (code === 'AUDIENCE_WRONG' && typeof aud === 'string') {
-    return { sidemint: listLine('audience', wants.audiences, aud), gcloud: audienceLine(service, aud, place) }
+    const wanted = withoutSecrets(aud)
+    return { sidemint: listLine('audience', wants.audiences, wanted), gcloud: audienceLine(service, wanted, place) }
   }
   if (code === 'ISSUER_NOT_TRUSTED' && typeof iss === 'string' && isWebUrl(iss)) {
     return { sidemint: listLine('trust', wants.trust, iss), gcloud: null }

@@ -1,5 +1,6 @@
 /** A text from outside as a row may keep it: short, and harmless where it is shown. */
 
+import { withoutSecrets } from '../core/secrets.ts'
 import { visible } from '../core/visible.ts'
 
 const TEXT_LIMIT = 1_000
@@ -8,7 +9,8 @@ const MOST_CLAIMS = 30
 
 /** Copies the part: in V8 a slice would keep the whole text in memory. */
 export function shown(text: string, limit = TEXT_LIMIT): string {
-  const cut = text.length > limit ? Buffer.from(`${text.slice(0, limit)}…`).toString() : text
+  const open = withoutSecrets(text)
+  const cut = open.length > limit ? Buffer.from(`${open.slice(0, limit)}…`).toString() : open
   return visible(cut)
 }
 

@@ -9,6 +9,7 @@
  * (its audience is missing) is not remembered.
  */
 
+import { shownRequest } from '../core/secrets.ts'
 import { cacheKey, type TokenRequest } from '../core/token.ts'
 import type { Answer } from '../http/wire.ts'
 import type { CachedToken } from '../mint/cache.ts'
@@ -17,6 +18,8 @@ import type { Question } from './tree.ts'
 export class Hit {
   readonly request: TokenRequest
   readonly key: string
+  /** The request as its events have it. */
+  readonly shown: TokenRequest
   readonly #question: Question
   #token: CachedToken | undefined
   #secondsLeft = 0
@@ -26,6 +29,7 @@ export class Hit {
     this.#question = question
     this.request = question.request
     this.key = cacheKey(question.request)
+    this.shown = shownRequest(question.request)
   }
 
   /**

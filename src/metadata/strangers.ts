@@ -3,6 +3,7 @@
 import { withFix } from '../core/errors.ts'
 import { createNotice, type Events } from '../core/events.ts'
 import { createOnce } from '../core/once.ts'
+import { shownAudience } from '../core/secrets.ts'
 import { type Caller, callerLabel } from '../identity/callers.ts'
 
 /** An audience may be as long as a URL; two that differ only after this many characters count as one. */
@@ -28,7 +29,7 @@ export function createStrangers(events: Events, now: () => number): Strangers {
 
   return {
     tell(caller, query) {
-      const audience = query.get('audience') ?? ''
+      const audience = shownAudience(query.get('audience') ?? '')
       if (caller.naming === undefined) tell(caller, audience)
       else void caller.naming.then(() => tell(caller, audience))
     },

@@ -4,6 +4,7 @@
  * formats" and "Query parameters".
  */
 
+import { shownAudience } from '../core/secrets.ts'
 import type { Inbound, Surface, Target } from '../http/target.ts'
 import { type Answer, createAnswer, forbidden, noServiceAccount, notFound, TYPES, WireError } from '../http/wire.ts'
 import { createHits, Hit } from './hits.ts'
@@ -126,7 +127,7 @@ const MOST_TOLD = 1_000
 function unread({ path, query }: Target): Asked {
   return path.endsWith('/token')
     ? { kind: 'access' }
-    : { kind: 'id', audience: (query.get('audience') ?? '').slice(0, MOST_TOLD) }
+    : { kind: 'id', audience: shownAudience(query.get('audience') ?? '').slice(0, MOST_TOLD) }
 }
 
 function isTokenPath(segments: readonly string[]): boolean {

@@ -6,6 +6,7 @@ import { asFailure, failure, SidemintError, withFix } from '../core/errors.ts'
 import type { Events, RequestEvent } from '../core/events.ts'
 import { createGlob } from '../core/glob.ts'
 import { GCLOUD_CLIENT_ID } from '../core/google.ts'
+import { shownAudience } from '../core/secrets.ts'
 import type { TokenRequest } from '../core/token.ts'
 import { type Answer, Dropped, WireError } from '../http/wire.ts'
 import { type Caller, callerLabel } from '../identity/callers.ts'
@@ -28,7 +29,7 @@ export interface TokenRequestOptions extends Pick<Settings, 'allowAudience'> {
   now: () => number
 }
 
-/** What was asked for; only in part where the query could not be read. */
+/** What was asked for, as events may have it; only in part where the query could not be read. */
 export type Asked = TokenRequest | { kind: 'id'; audience: string } | { kind: 'access' }
 
 export class TokenRequests {
@@ -44,13 +45,13 @@ export class TokenRequests {
   answer(from: IdentifiedCaller, identity: Identity, hit: Hit): Answer | Promise<Answer> {
     const startedAtMs = this.#options.now()
     const ordered = isGcloud(hit.request) ? undefined : this.#options.injected.next(hit.request)
-    if (ordered !== undefined) return this.#fail(from, hit.request, startedAtMs, ordered)
+    if (ordered !== undefined) return this.#fail(from, hit.shown, startedAtMs, ordered)
     let token: CachedToken | undefined
     try {
       this.#check(hit.request)
       token = identity.tokens.hit(hit.request, hit.key)
     } catch (thrown) {
-      return this.refuse(from, hit.request, startedAtMs, thrown)
+      return this.refuse(from, hit.shown, startedAtMs, thrown)
     }
     return token === undefined
       ? this.#mint(from, identity, hit, startedAtMs)
@@ -79,12 +80,12 @@ export class TokenRequests {
     if (isGcloud(request)) return
     if (request.kind === 'id' && !this.#isAllowed(request.audience)) {
       const allowed = this.#options.allowAudience.join(', ')
-      throw failure('AUDIENCE_NOT_ALLOWED', { audience: request.audience, allowed })
+      throw failure('AUDIENCE_NOT_ALLOWED', { audience: shownAudience(request.audience), allowed })
     }
   }
 
   #serve(from: IdentifiedCaller, identity: Identity, hit: Hit, startedAtMs: number, token: CachedToken): Answer {
-    this.#record(from, requestEvent(from, hit.request, startedAtMs, this.#options.now(), resultOf(token)))
+    this.#record(from, requestEvent(from, hit.shown, startedAtMs, this.#options.now(), resultOf(token)))
     return hit.answer(token, identity.tokens.leftMs)
   }
 
@@ -92,7 +93,7 @@ export class TokenRequests {
     try {
       return this.#serve(from, identity, hit, startedAtMs, await identity.tokens.mint(hit.request, hit.key))
     } catch (thrown) {
-      return this.refuse(from, hit.request, startedAtMs, thrown)
+      return this.refuse(from, hit.shown, startedAtMs, thrown)
     }
   }
 

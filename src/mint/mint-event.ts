@@ -2,6 +2,7 @@
 
 import { SidemintError } from '../core/errors.ts'
 import type { MintEvent } from '../core/events.ts'
+import { shownRequest } from '../core/secrets.ts'
 import type { Token, TokenRequest } from '../core/token.ts'
 
 /** `behind`: it ran behind an answer. Times are epoch ms. */
@@ -12,12 +13,13 @@ export function mintEvent(
   atMs: number,
   outcome: Token | SidemintError,
 ): MintEvent {
+  const shown = shownRequest(request)
   return {
     type: 'mint',
     at: atMs,
-    kind: request.kind,
-    audience: request.kind === 'id' ? request.audience : '',
-    scopes: request.kind === 'access' ? request.scopes : [],
+    kind: shown.kind,
+    audience: shown.kind === 'id' ? shown.audience : '',
+    scopes: shown.kind === 'access' ? shown.scopes : [],
     identity: request.principal ?? '',
     behind,
     tookMs: atMs - startedAtMs,

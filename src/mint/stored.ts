@@ -1,5 +1,6 @@
 /** What the cache keeps of a token, and how it serves it. */
 
+import { shownAudience } from '../core/secrets.ts'
 import { readCacheKey, type Token } from '../core/token.ts'
 import type { Life } from './freshness.ts'
 
@@ -40,5 +41,7 @@ export function serve(entry: Entry, served: 'hit' | 'stale'): CachedToken {
 }
 
 export function describeStored(key: string, { ageMs, leftMs }: Life): StoredToken {
-  return { ...readCacheKey(key), ageMs, leftMs }
+  const { kind, principal, wanted } = readCacheKey(key)
+  const asked = kind === 'id' ? [wanted] : wanted.split(' ')
+  return { kind, principal, wanted: asked.map(shownAudience).join(' '), ageMs, leftMs }
 }

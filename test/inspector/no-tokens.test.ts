@@ -3,13 +3,15 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
+import { readClaims } from '../../src/core/token.ts'
 import { serving } from '../commands/run.ts'
 import { BILLING, scratch, startService } from '../gate/process.ts'
-import { ask, DEFAULT_ACCOUNT } from '../http-client.ts'
+import { ask, DEFAULT_ACCOUNT, V1 } from '../http-client.ts'
 import { openEvents } from './event-source.ts'
 
 const AUDIENCE = 'http://ledger:8080'
 const SECRET = 'correct-horse-battery'
+const CANARY = 'canary-of-an-audience'
 const QUERY = 'canary-of-a-query'
 const SHOWN = ['', 'requests?all=true', 'grants', 'state', 'openapi.json', 'metrics', 'ready', 'health']
 
@@ -36,7 +38,22 @@ test('page, data, stream, metrics and log hold no token, no signature, no query 
   })
   const { token: expired } = (await issued.json()) as { token: string }
   const broken = `${good.slice(0, -8)}AAAAAAAA`
-  const sent = [good, other, access, expired, broken, `${good} ${other}`]
+  const misplaced: string[] = []
+  for (const audience of [
+    good,
+    `Bearer ${other}`,
+    `ya29.${CANARY}`,
+    `https://ann:${CANARY}@ledger/entries`,
+    `https://ledger/entries?key=${CANARY}`,
+  ]) {
+    const { status, body } = await ask(url, `${DEFAULT_ACCOUNT}/identity?${new URLSearchParams({ audience })}`)
+    t.is(status, 200)
+    t.is(readClaims(body)?.aud, audience, 'the token itself is as asked')
+    if (!audience.includes('?')) misplaced.push(body)
+    await ask(url, `${DEFAULT_ACCOUNT}/token?${new URLSearchParams({ scopes: audience })}`)
+    await ask(url, `${V1}/instance/service-accounts/nobody@x.example/identity?${new URLSearchParams({ audience })}`)
+  }
+  const sent = [good, other, access, expired, broken, `${good} ${other}`, ...misplaced]
   let explained = ''
   for (const token of sent) {
     const Authorization = `Bearer ${token}`
@@ -54,8 +71,11 @@ test('page, data, stream, metrics and log hold no token, no signature, no query 
   }
   for (const place of ['requests?all=true', 'stream', 'log']) t.true(all[place]?.includes('/entries'), place)
   const secrets = [good, other, expired, broken].flatMap((token) => token.split('.').slice(1))
+  for (const place of ['requests?all=true', 'state', 'log'])
+    t.true(all[place]?.includes('https://***@ledger/entries'), place)
   for (const [place, text] of Object.entries(all)) {
-    for (const secret of [...secrets, access, access.slice(-20), QUERY, SECRET]) t.false(text.includes(secret), place)
+    for (const secret of [...secrets, access, access.slice(-20), QUERY, SECRET, CANARY])
+      t.false(text.includes(secret), place)
     t.notRegex(text, /[\w-]{10,}\.[\w-]{20,}\.[\w-]{20,}/, place)
   }
 })

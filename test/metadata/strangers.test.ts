@@ -44,6 +44,13 @@ for (const key of ['default/?recursive=true', 'default/email', 'default/', 'x@y.
   })
 }
 
+test('a secret in the place of the audience is not told', async (t) => {
+  const { get, notices } = await serve(t)
+  t.is(await get(`default/identity?audience=${encodeURIComponent('https://ann:canary@a.example/?key=canary')}`), 404)
+  t.regex(notices()[0] ?? '', /asked for a token for https:\/\/\*\*\*@a\.example\/\?\*\*\*/)
+  t.notRegex(notices()[0] ?? '', /canary/)
+})
+
 test('each audience that it asked for is told, once', async (t) => {
   const { get, notices } = await serve(t)
   for (const audience of ['https://a.example', 'https://b.example', 'https://a.example']) {

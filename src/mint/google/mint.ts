@@ -4,6 +4,7 @@
  */
 
 import { failure } from '../../core/errors.ts'
+import { shownAudience } from '../../core/secrets.ts'
 import type { Token, TokenRequest } from '../../core/token.ts'
 import { type Credential, isPersonal, rootOf } from '../adc.ts'
 import { type Bounds, OutOfTime } from '../bounded.ts'
@@ -157,7 +158,7 @@ function onTopOf(source: SourceCredential, speaker: Exclude<Speaker, { own: true
 /** A user's login cannot choose an audience: `aud` is always its client id (docs/minting.md, "What each credential can mint"). */
 function refuseUser({ kind }: RootCredential, request: TokenRequest): void {
   if (request.kind === 'access') throw failure('USER_TOKENS_NOT_ALLOWED', {})
-  if (kind === 'user') throw failure('USER_TOKEN_AUDIENCE', { audience: shortened(request.audience) })
+  if (kind === 'user') throw failure('USER_TOKEN_AUDIENCE', { audience: shortened(shownAudience(request.audience)) })
 }
 
 /** An audience may have thousands of characters, and the fix has to fit behind it. */

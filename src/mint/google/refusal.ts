@@ -1,6 +1,7 @@
 /** A refusal of Google's, in words that can be shown (docs/minting.md, "Refusals"). */
 
 import { parseJson } from '../../core/json.ts'
+import { withoutSecrets } from '../../core/secrets.ts'
 
 /** A refusal that does not pass by itself. Keeps its words alone, in one of the two forms of Google's hosts. */
 export class Refusal extends Error {
@@ -53,8 +54,6 @@ function asObject(value: unknown): Record<string, unknown> | undefined {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
 }
 
-/** Tokens and secrets of Google's, and JWTs. */
-const SECRETS = /\b(?:eyJ[\w-]+(?:\.[\w-]*)*|ya29\.[\w.~+/=-]+|1\/\/[\w-]+|GOCSPX-[\w-]+)/g
 /** Long words, and before them the one that an administrator looks for. */
 const LONG = /(vpcServiceControlsUniqueIdentifier:\s?[\w-]{1,100})|[\w.~+/=:@?&%-]{40,}/g
 const NAMES =
@@ -62,10 +61,7 @@ const NAMES =
 
 /** Words from outside, on one line and without long words that could be a token. */
 export function plain(words: string): string {
-  return words
-    .replace(/[\s\p{C}]+/gu, ' ')
-    .trim()
-    .replace(SECRETS, '...')
+  return withoutSecrets(words.replace(/[\s\p{C}]+/gu, ' ').trim(), '...')
     .replace(LONG, (run, id?: string) => id ?? (NAMES.test(run) ? run.replace(/[\w~+%-]{40,}/g, '...') : '...'))
     .slice(0, 300)
     .replace(/(?<!\.)\.$/, '')
