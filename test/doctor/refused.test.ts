@@ -1,9 +1,18 @@
 import test, { type ExecutionContext } from 'ava'
 import { settle } from '../../src/config/layers.ts'
+import type { Settings } from '../../src/config/settings.ts'
 import { createEvents, type Events, type GateEvent } from '../../src/core/events.ts'
 import { askRunning } from '../../src/doctor/running.ts'
 import { startServer } from '../../src/server.ts'
 import { ask } from '../http-client.ts'
+
+type GateSettings = Partial<Settings['gates'][number]>
+
+const BILLING: GateSettings = {
+  host: 'billing',
+  upstream: 'http://billing-app:9090',
+  audience: ['http://billing:8080'],
+}
 
 const CALL: Omit<GateEvent, 'at'> = {
   type: 'gate',
@@ -20,11 +29,12 @@ const CALL: Omit<GateEvent, 'at'> = {
   tookMs: 1,
 }
 
-async function start(t: ExecutionContext) {
+async function start(t: ExecutionContext, gates: GateSettings[] = []) {
   const events = createEvents()
   const server = await startServer({
-    settings: settle({ options: { port: 0, source: 'local', project: 'acme-dev' } }),
+    settings: settle({ options: { port: 0, gatePort: 0, source: 'local', project: 'acme-dev', gates } }),
     env: {},
+    frontGates: true,
     events,
   })
   t.teardown(() => server.close())
@@ -74,5 +84,32 @@ test('a refusal is no finding once the same caller was admitted there, or other 
   t.deepEqual(
     found.map(({ what }) => what.split(' ')[0]),
     ['elsewhere', 'broken'],
+  )
+})
+
+test('a call that was admitted and answered 502 is a finding with the upstream, until the service answers', async (t) => {
+  const { server, events, appliedAt } = await start(t, [BILLING])
+  const at = Date.parse('2100-01-01T10:20:30Z')
+  const failed = { ...ADMITTED, host: 'billing', upstreamStatus: 502 }
+  record(events, appliedAt - 10, { ...failed, path: '/before' })
+  record(
+    events,
+    at,
+    { ...failed, caller: 'mended' },
+    { ...failed, caller: 'mended', upstreamStatus: 200 },
+    { ...failed, decision: 'report', code: 'TOKEN_MISSING', caller: 'reported' },
+    { ...failed, upstreamStatus: 200 },
+    failed,
+  )
+  const found = (await askRunning(server.url))?.calls ?? []
+  t.deepEqual(
+    found.map(({ status, what }) => `${status} ${what}`),
+    ['web', 'reported'].map(
+      (caller) => `warn ${caller} -> billing GET /17 was let in, and answered 502 once, at 2100-01-01T10:20:30Z`,
+    ),
+  )
+  t.regex(
+    found[0]?.fix ?? '',
+    /^see whether billing answers at http:\/\/billing-app:9090, its gate's `upstream:`; see why at http:\S+\/_sidemint\/#hop-[0-9a-f]{8}$/,
   )
 })
