@@ -204,6 +204,11 @@ async function explain(path: string, code: string): Promise<Error> {
 async function explainRights(path: string, code: string): Promise<Error> {
   const owner = await ownerOf(dirname(path))
   const me = process.getuid?.()
+  const ownerOfFile = (await lstat(path).catch(() => undefined))?.uid ?? me
+  if (owner === me && ownerOfFile !== me) {
+    const reason = `it belongs to the user ${ownerOfFile}, and this is ${me} (${code})`
+    return unusable(path, reason, `chown ${me} ${path}, or remove it`)
+  }
   const reason =
     owner === me
       ? `its directory may not be written to (${code})`

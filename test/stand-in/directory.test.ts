@@ -340,6 +340,10 @@ mounting('a disk that is full, a directory that is read-only or of another user:
     nobodyIn('777', `${own} && chmod 555 ${root}/shown`),
     /^STAND_IN_UNUSABLE .*its directory may not be written to \(EACCES\) \| chmod u\+rwx \S+shown$/m,
   )
+  t.regex(
+    nobodyIn('777', `${own} && touch ${root}/shown/bundle.pem && chmod 600 ${root}/shown/bundle.pem`),
+    /^STAND_IN_UNUSABLE .*bundle\.pem: it belongs to the user 0, and this is 65534 \(EACCES\) \| chown 65534 \S+bundle\.pem, or remove it$/m,
+  )
 })
 
 test('a port that is taken is an error that names the setting', async (t) => {
