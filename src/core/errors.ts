@@ -342,7 +342,7 @@ export const CATALOGUE = {
   TOKEN_MISSING: {
     status: 403,
     what: 'the request carries no ID token ({found})',
-    fix: 'send `Authorization: Bearer TOKEN`; `sidemint token --audience {audience} --format full` prints one',
+    fix: 'send `Authorization: Bearer TOKEN`; `sidemint token --audience {audience} --format full{server}` prints one',
   },
   TOKENS_SEVERAL: {
     status: 401,

@@ -13,9 +13,10 @@ export interface BearerToken {
 /**
  * `rawHeaders`: Node's alternating names and values, where two headers of one name are still two. Beside
  * X-Serverless-Authorization, Authorization is not read and belongs to the service (docs/gate.md, "Headers and the
- * signature"). Throws TOKEN_MISSING or TOKENS_SEVERAL.
+ * signature"). `audience` and `server`: what a token is for and who prints one; none: the commands' own default. Throws
+ * TOKEN_MISSING or TOKENS_SEVERAL.
  */
-export function readCredential(rawHeaders: readonly string[], audience: string): BearerToken {
+export function readCredential(rawHeaders: readonly string[], audience = '', server?: string): BearerToken {
   const serverless = valuesOf(rawHeaders, 'x-serverless-authorization')
   const header = serverless.length > 0 ? 'x-serverless-authorization' : 'authorization'
   const values = serverless.length > 0 ? serverless : valuesOf(rawHeaders, 'authorization')
@@ -23,7 +24,8 @@ export function readCredential(rawHeaders: readonly string[], audience: string):
   const [scheme = '', ...tokens] = (values[0] ?? '').split(/[\s,]+/).filter((word) => word !== '')
   const token = tokens[0]
   if (scheme.toLowerCase() !== 'bearer' || token === undefined) {
-    throw failure('TOKEN_MISSING', { found: found(header, values[0], scheme), audience })
+    const asked = server === undefined ? '' : ` --server ${server}`
+    throw failure('TOKEN_MISSING', { found: found(header, values[0], scheme), audience, server: asked })
   }
   if (tokens.length > 1) throw failure('TOKENS_SEVERAL', { header })
   return { header, scheme, token }

@@ -12,6 +12,8 @@ import type { Spelling } from './origin.ts'
 import type { Claims, Verified, Verifier } from './verifier.ts'
 
 export interface Rules {
+  /** The server that prints tokens for this gate; absent: the one that commands ask by default. */
+  server?: string | undefined
   audiences: readonly string[]
   gcloudAudiences: boolean
   /**
@@ -65,7 +67,7 @@ export async function decide(
   const decision: Decision = { isPublic: invokers.everyone, audience: '', principal: '' }
   if (decision.isPublic) return decision
   try {
-    decision.credential = readCredential(rawHeaders, rules.audiences[0] ?? '')
+    decision.credential = readCredential(rawHeaders, rules.audiences[0], rules.server)
     const verified = await verifier.verify(decision.credential.token, rules.spell('trust'))
     const { claims, fp } = verified
     decision.said = { claims, fp }

@@ -1,5 +1,6 @@
 /** The gates of a metadata server. */
 
+import { DEFAULT_URL } from '../core/host.ts'
 import type { Doors } from '../http/ports.ts'
 import type { GatesOptions } from './hosts.ts'
 import type { Judge, JudgesOptions } from './judge.ts'
@@ -30,7 +31,9 @@ export async function createFront(url: string, options: FrontOptions): Promise<F
   if (gates.length === 0) return { judges: [], doors: new Map() }
   // Imported here because they bring libraries that a server without gates does not need.
   const [{ createJudges }, { createGateDoors }] = await Promise.all([import('./judge.ts'), import('./server.ts')])
-  const judges = await createJudges(gates, { ...shared, own, place, fetched, readFile })
+  // In a container the server's own URL is not the one by which the host reaches it, and its issuer is another.
+  const server = own?.issuer === url && url !== DEFAULT_URL ? url : undefined
+  const judges = await createJudges(gates, { ...shared, own, place, server, fetched, readFile })
   const listening = { host: settings.host, port: settings.gatePort, setting: '--gate-port' }
   return { judges, doors: createGateDoors(judges, listening, shared) }
 }

@@ -35,6 +35,8 @@ export interface JudgesOptions {
   readFile?: ReadFile | undefined
   /** Where the services run in production, for lines to copy. */
   place?: Place
+  /** The server that prints tokens for these gates. Default: the one that commands ask by default. */
+  server?: string | undefined
 }
 
 interface Parts {
@@ -42,15 +44,24 @@ interface Parts {
   now: () => number
   own: OwnIssuer | undefined
   place: Place
+  server: string | undefined
   verifierFor: (trust: readonly string[]) => Verifier
   readPolicy: ((path: string, setting: string) => PolicyFile) | undefined
 }
 
 /** Throws SETTINGS_INVALID with everything that is wrong with the gates' policies. */
 export async function createJudges(list: readonly GateOptions[], options: JudgesOptions): Promise<Judge[]> {
-  const { events, now = Date.now, own, fetched = new Map(), readFile = takeSnapshot().read, place = {} } = options
+  const {
+    events,
+    now = Date.now,
+    own,
+    fetched = new Map(),
+    readFile = takeSnapshot().read,
+    place = {},
+    server,
+  } = options
   const readPolicy = await policyReader(list, readFile)
-  const parts = { events, now, own, place, verifierFor: createVerifiers({ now, own, fetched }), readPolicy }
+  const parts = { events, now, own, place, server, verifierFor: createVerifiers({ now, own, fetched }), readPolicy }
   const problems: string[] = []
   const judges = list.flatMap((gate) => {
     try {
@@ -103,7 +114,7 @@ function judgeFor(gate: GateOptions, parts: Parts): Judge {
   }
 }
 
-function rulesOf(gate: GateOptions, { own, place }: Parts): Rules {
+function rulesOf(gate: GateOptions, { own, place, server }: Parts): Rules {
   const { audiences, gcloudAudiences, subjects, trust, invokers, host } = gate
   const subjectsOf = trust[0] ?? ''
   const accounts = new Map(own?.accounts.map((email) => [accountId(email), email]))
@@ -111,6 +122,7 @@ function rulesOf(gate: GateOptions, { own, place }: Parts): Rules {
   const line = (setting: 'invoker' | 'subject', before: readonly string[], added: string) =>
     host === undefined ? `--${setting}=${shellWord(added)}` : listLine(setting, before, added)
   return {
+    server,
     audiences,
     gcloudAudiences,
     subjectsOf,

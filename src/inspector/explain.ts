@@ -79,7 +79,7 @@ const nameOf = ({ gate }: Judge): string => gate.host ?? gate.audiences[0] ?? 't
 /** What the request's token says, verified or not; undefined where the request has no token, or several. */
 export function claimsOf(rawHeaders: readonly string[]): Record<string, unknown> | undefined {
   try {
-    const claims = readClaims(readCredential(rawHeaders, '').token)
+    const claims = readClaims(readCredential(rawHeaders).token)
     return typeof claims === 'object' && claims !== null ? claims : undefined
   } catch {
     return undefined

@@ -108,6 +108,22 @@ test('its own token without an email is known by its account, and the refusal na
   t.like(hops, [{ account: ORDERS }])
 })
 
+test('a refusal for want of a token names the server whose tokens are taken, where commands would ask another', async (t) => {
+  const { url, front, logged, records } = await serve(t, settingsWith([billing('http://127.0.0.1:1')]))
+  t.is((await ask(front, '/', to('billing'))).status, 403)
+  await logged('gate', 1)
+  const reason = String(records().find(({ event }) => event === 'gate')?.reason)
+  t.true(reason.includes(`\`sidemint token --audience ${AUDIENCE} --format full --server ${url}\` prints one`), reason)
+  const asOthers = await serve(t, settingsWith([billing('http://127.0.0.1:1')]), [
+    '--issuer',
+    'http://metadata.google.internal',
+  ])
+  t.is((await ask(asOthers.front, '/', to('billing'))).status, 403)
+  await asOthers.logged('gate', 1)
+  const there = String(asOthers.records().find(({ event }) => event === 'gate')?.reason)
+  t.true(there.includes(`\`sidemint token --audience ${AUDIENCE} --format full\` prints one`), there)
+})
+
 test('in mode report the log says that the call was let through, why it would have been refused, and what the service did', async (t) => {
   const config = settingsWith([billing('http://127.0.0.1:1', { mode: 'report', invoker: ['user:ann@acme.com'] })])
   const { front, token, logged, records } = await serve(t, config)

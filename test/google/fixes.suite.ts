@@ -286,7 +286,7 @@ const AT_THE_GATE: [code: string, invoker: string, audience: string | undefined,
     ORDERS,
     undefined,
     async (fix, headers) => {
-      const command = part(fix, /sidemint token --audience \S+ --format full(?=` prints one)/)
+      const command = part(fix, /sidemint token --audience \S+ --format full(?: --server \S+)?(?=` prints one)/)
       const { stdout } = await runCli([...command.split(' ').slice(1), '--server', serverUrl])
       headers.push('Authorization', `Bearer ${stdout.trim()}`)
       return command
