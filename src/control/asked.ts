@@ -44,7 +44,10 @@ export const ISSUE = v.pipe(
       ),
     ),
   }),
-  v.check(({ audience, user }) => (audience === undefined) !== (user === undefined), 'must have an audience or a user'),
+  v.check(
+    ({ audience, user }) => (audience === undefined) !== (user === undefined),
+    'must have an audience or a user, and not both',
+  ),
   v.check(
     ({ user, serviceAccount }) => user === undefined || serviceAccount === undefined,
     'has a user and an account',

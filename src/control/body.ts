@@ -13,7 +13,9 @@ const MOST_BYTES = 64 * 1024
 export async function readOrder<S extends v.GenericSchema>(req: IncomingMessage, schema: S): Promise<v.InferOutput<S>> {
   const text = await readBody(req, MOST_BYTES)
   if (text === undefined) throw wrong(`it has more than ${MOST_BYTES / 1024} kB`)
-  const data = text.trim() === '' ? {} : parseJson(text)
+  // This takes off a byte order mark too, which PowerShell writes.
+  const trimmed = text.trim()
+  const data = trimmed === '' ? {} : parseJson(trimmed)
   if (data === undefined) throw wrong('it is not JSON')
   return checkOrder(schema, data, 'the body', wrong)
 }

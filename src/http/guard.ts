@@ -33,7 +33,7 @@ export interface GuardOptions {
 export interface Guard {
   /** Answers Google's paths and what is refused, at once or later. False: the routes have to. */
   takes(req: IncomingMessage, res: ServerResponse): boolean
-  /** Answers what was thrown. */
+  /** Answers what was thrown in a route. */
   fail(req: IncomingMessage, res: ServerResponse, thrown: unknown): void
 }
 
@@ -41,12 +41,12 @@ export function createGuard({ metadata, allowHost, events, now }: GuardOptions):
   const notice = createNotice(events, now)
   const refuse = createRefusal(allowHost, notice)
 
-  function fail(req: IncomingMessage, res: ServerResponse, thrown: unknown): void {
+  function fail(req: IncomingMessage, res: ServerResponse, thrown: unknown, type: string): void {
     if (thrown instanceof Dropped) return void req.socket.destroy()
     if (!(thrown instanceof WireError || thrown instanceof SidemintError)) {
       notice('error', 'INTERNAL', describeFault(thrown))
     }
-    if (!res.headersSent) writeAnswer(res, answerTo(thrown))
+    if (!res.headersSent) writeAnswer(res, answerTo(thrown, type))
   }
 
   return {
@@ -57,14 +57,14 @@ export function createGuard({ metadata, allowHost, events, now }: GuardOptions):
         const answer = isRead(req.method) ? metadata(inbound) : undefined
         if (answer === undefined) return false
         if (answer instanceof Promise) {
-          answer.then((ready) => writeAnswer(res, ready)).catch((thrown: unknown) => fail(req, res, thrown))
+          answer.then((ready) => writeAnswer(res, ready)).catch((thrown: unknown) => fail(req, res, thrown, TYPES.html))
         } else writeAnswer(res, answer)
       } catch (thrown) {
-        fail(req, res, thrown)
+        fail(req, res, thrown, TYPES.html)
       }
       return true
     },
-    fail,
+    fail: (req, res, thrown) => fail(req, res, thrown, TYPES.json),
   }
 }
 
@@ -94,11 +94,11 @@ function createRefusal(allowHost: readonly string[], notice: Notice) {
   }
 }
 
-/** In Google's words where Google's server has the failure, else in ours. */
-function answerTo(thrown: unknown): Answer {
+/** In Google's words where Google's server has the failure, else in ours: in JSON, which Google's tree sends as text/html. */
+function answerTo(thrown: unknown, type: string): Answer {
   if (thrown instanceof WireError) return thrown.answer
   const error = asFailure(thrown)
-  return createAnswer(error.status, TYPES.html, errorBody(error))
+  return createAnswer(error.status, type, errorBody(error))
 }
 
 /** The second is the deprecated form, which boto still sends (docs/wire.md, "Required header"). */

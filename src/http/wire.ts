@@ -57,7 +57,7 @@ export class WireError extends Error {
   }
 }
 
-/** Thrown where a test ordered that the connection ends in place of an answer. */
+/** Thrown where the connection ends in place of an answer: a test has ordered that, or the caller has left. */
 export class Dropped extends Error {
   override readonly name = 'Dropped'
 }

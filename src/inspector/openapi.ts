@@ -10,10 +10,9 @@ const query = (name: string, description: string, schema: object) => ({ name, in
 
 const refused = (description: string) => ({
   description,
-  content: { 'text/html': { schema: ref('Error') } },
+  ...json(ref('Error')),
 })
 
-/** Errors are JSON under Google's Content-Type for short errors. */
 const ORDER_ERRORS = {
   400: refused(
     'CONTROL_BODY_INVALID: the body cannot be used; LOCAL_SOURCE_ONLY: this server does not sign tokens; KEY_FILE_UNREADABLE: the new key cannot be written.',

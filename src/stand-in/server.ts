@@ -11,6 +11,7 @@ import { peerAddress } from '../core/host.ts'
 import { createOnce } from '../core/once.ts'
 import { type Asked, createHostsApp, type JsonAnswer } from '../http/hosts.ts'
 import { type Listener, listen } from '../http/listener.ts'
+import { Dropped } from '../http/wire.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { SigningKeys } from '../issuer/keys.ts'
 import type { CachedSource } from '../mint/cache.ts'
@@ -114,7 +115,8 @@ const LONGEST_PATH = 200
 function refuse({ host, method, path }: Asked, thrown: unknown, notice: Notice): JsonAnswer {
   if (thrown instanceof GoogleError) return thrown.answer
   if (thrown !== undefined) {
-    if (!(thrown instanceof SidemintError)) notice('error', 'INTERNAL', describeFault(thrown))
+    if (!(thrown instanceof SidemintError || thrown instanceof Dropped))
+      notice('error', 'INTERNAL', describeFault(thrown))
     const error = asFailure(thrown)
     return apiError(error.status, `${error.code}: ${withFix(error)}`).answer
   }

@@ -20,6 +20,7 @@ test('another secret, or none, is 401 and orders nothing', async (t) => {
       const { status, headers, text } = await order(path, {}, { headers: { Authorization } })
       t.is(status, 401, `${path} ${Authorization}`)
       t.is(headers.get('www-authenticate'), 'Bearer')
+      t.is(headers.get('content-type'), 'application/json')
       t.is(JSON.parse(text).error, 'CONTROL_SECRET_WRONG')
       t.false(text.includes(SECRET))
     }
@@ -141,7 +142,7 @@ test('a body that cannot be used is 400 with its reason, and orders nothing', as
     ['control/fail-next', `{"audience":"${'x'.repeat(70_000)}"}`, /more than 64 kB/],
     ['control/fail-next', ' '.repeat(2_000_000), /more than 64 kB/],
     ['control/issue', {}, /an audience or a user/],
-    ['control/issue', { audience: 'a', user: 'ann@acme.example' }, /an audience or a user/],
+    ['control/issue', { audience: 'a', user: 'ann@acme.example' }, /an audience or a user, and not both/],
     ['control/issue', { user: 'ann' }, /user must be an email/],
     ['control/issue', { audience: 'a', claims: [] }, /claims/],
     ['control/issue', `{"audience":"a","claims":${nested(101)}}`, /claims must be .* at most 100 levels deep/],
@@ -158,4 +159,10 @@ test('a body that cannot be used is 400 with its reason, and orders nothing', as
     t.regex(error_description, reason)
   }
   t.is((await identity('https://a.example')).status, 200)
+})
+
+test('a body may begin with a byte order mark, as PowerShell writes one', async (t) => {
+  const { order, identity } = await startControlled(t)
+  t.is((await order('control/fail-next', '\ufeff{"status":403}')).status, 200)
+  t.is((await identity('https://a.example')).status, 403)
 })
