@@ -4,6 +4,7 @@ import { readErrorBody } from '../core/errors.ts'
 import { readClaims } from '../core/token.ts'
 import { type Finding, fail, ok } from './finding.ts'
 import { AUDIENCE } from './mints.ts'
+import { findPast } from './past.ts'
 import { findRefused } from './refused.ts'
 
 /** On this host and in this stack a server answers at once. Not for mints, which may take ten seconds. */
@@ -15,7 +16,7 @@ const V1 = '/computeMetadata/v1'
 
 export interface Running {
   findings: Finding[]
-  /** The calls that it refused last: what follows from the faults that other checks find. */
+  /** What is wrong with the calls that it saw: what follows from the faults that other checks find. */
   calls: Finding[]
   /** It gave a token. */
   gives: boolean
@@ -42,7 +43,10 @@ export async function askRunning(url: string): Promise<Running | undefined> {
     const told = failures.filter((finding, at) => failures.findIndex((each) => each?.code === finding?.code) === at)
     return {
       findings: [known, ...(token?.status === 'ok' ? [token] : []), ...told].filter((finding) => finding !== undefined),
-      calls: requests === undefined || state === undefined ? [] : findRefused(url, requests, state),
+      calls:
+        requests === undefined || state === undefined
+          ? []
+          : [...findRefused(url, requests, state), ...findPast(requests, state)],
       gives: token?.status === 'ok',
     }
   } catch (error) {
