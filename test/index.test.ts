@@ -194,8 +194,8 @@ test('an order that cannot be used is an error with a code, which names what is 
     t.regex(error?.message ?? '', said)
   }
   const issue: [order: unknown, said: RegExp][] = [
-    [{}, /issueToken .*must have an audience or a user$/],
-    [undefined, /must have an audience or a user$/],
+    [{}, /issueToken .*must have an audience or a user, and not both$/],
+    [undefined, /must have an audience or a user, and not both$/],
     [{ audience: 'a', expiresIn: 60 }, /expiresIn unknown key/],
     [{ audience: 'a', serviceAccount: 'nobody' }, /serviceAccount must be an email/],
     [{ audience: 'a', user: 'ann@acme.example' }, /must have an audience or a user/],
