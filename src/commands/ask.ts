@@ -1,6 +1,7 @@
 /** Asks a metadata server, for the commands. */
 
 import { failure, readErrorBody } from '../core/errors.ts'
+import { parseJson } from '../core/json.ts'
 import { misuse } from './arguments.ts'
 
 /**
@@ -26,13 +27,27 @@ export interface JsonOptions {
   misused?: Readonly<Record<string, string>>
 }
 
+/** Why a server that answers is not ours. */
+export const OTHER = 'something else listens there'
+
+/** The answer with all of its body. Throws NO_SERVER where either does not come. */
+export async function readAnswer(url: string, asked: Promise<Response>): Promise<{ response: Response; body: string }> {
+  try {
+    const response = await asked
+    return { response, body: await response.text() }
+  } catch (error) {
+    throw failure('NO_SERVER', { url, reason: reasonOf(error) })
+  }
+}
+
 /** The data that the named server answers with. Throws NO_SERVER, SERVER_REFUSED, and SETTINGS_INVALID for a code of `misused`. */
 export async function askJson<T>(server: string, path: string, { headers, unsaid, misused }: JsonOptions): Promise<T> {
-  const response = await ask(server, path, headers).catch((error: unknown) => {
-    throw failure('NO_SERVER', { url: server, reason: reasonOf(error) })
-  })
-  const body = await response.text()
-  if (response.ok) return JSON.parse(body) as T
+  const { response, body } = await readAnswer(server, ask(server, path, headers))
+  if (response.ok) {
+    const data = isMetadataServer(response) ? parseJson(body) : undefined
+    if (data === undefined) throw failure('NO_SERVER', { url: server, reason: OTHER })
+    return data as T
+  }
   const refusal = readErrorBody(body)
   const argument = misused?.[refusal?.code ?? '']
   if (refusal !== undefined && argument !== undefined) throw misuse(`${argument}: ${refusal.message}`)

@@ -1,8 +1,9 @@
 /** `sidemint grants`: the invoker grants that the calls through a server's gates needed. */
 
-import { quoted } from '../core/schemas.ts'
+import { plainly, quoted } from '../core/schemas.ts'
 import type { Place } from '../gate/lines.ts'
 import { GRANT_FORMATS, type Needed } from '../inspector/grant-text.ts'
+import type { GatesState } from '../inspector/rows.ts'
 import { type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
 import { askJson } from './ask.ts'
 import type { Io } from './command.ts'
@@ -33,8 +34,9 @@ export async function run(argv: readonly string[], { env, stdout, stderr }: Io):
   if (format === undefined) throw misuse(`--format: must be gcloud, terraform or sidemint, not ${quoted(name)}`)
   const only = typeof service === 'string' ? service : undefined
   const { grants, forgotten, most, ...place } = await askJson<Grants>(settings.server, '/_sidemint/grants', {
-    unsaid: 'it is not a sidemint that has gates',
+    unsaid: UNSAID,
   })
+  if (only !== undefined) await demandService(settings.server, only)
   const needed = grants.filter((grant) => only === undefined || grant.service === only)
   if (forgotten > 0) stderr.write(`sidemint: ${forgotten} grants were dropped: a server keeps the last ${most}\n`)
   if (needed.length === 0) stderr.write(NONE)
@@ -48,8 +50,20 @@ export async function run(argv: readonly string[], { env, stdout, stderr }: Io):
   return missing.length > 0 ? 1 : 0
 }
 
+/** Throws SETTINGS_INVALID where no gate has the host: nothing would ever be missing there. */
+async function demandService(server: string, service: string): Promise<void> {
+  const { gates } = await askJson<GatesState>(server, '/_sidemint/state', { unsaid: UNSAID })
+  const hosts = gates.map(({ host }) => host)
+  if (hosts.includes(null) || hosts.includes(service)) return
+  throw misuse(
+    `--service: no gate of ${server} has the host ${plainly(service)}; they have ${hosts.join(', ') || 'none'}`,
+  )
+}
+
 const NONE =
   'sidemint: no call through a gate of this server has needed a grant yet. Fix: run your tests, then ask again\n'
+
+const UNSAID = 'it is not a sidemint that has gates'
 
 const asLine = ({ service, member }: Needed) => `${service} ${member}\n`
 

@@ -15,7 +15,7 @@ import { createSigningKeys } from '../issuer/keys.ts'
 import { createLocalSource } from '../issuer/local.ts'
 import { chooseSource } from '../mint/choose.ts'
 import { type Arguments, type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
-import { ask, isMetadataServer, order, reasonOf } from './ask.ts'
+import { ask, isMetadataServer, OTHER, order, readAnswer, reasonOf } from './ask.ts'
 import type { Io } from './command.ts'
 import { endOf, findTokenFile, keepTokenFile, writeTokenFile } from './token-file.ts'
 
@@ -165,7 +165,7 @@ async function findServer({ settings, given }: Arguments, { env }: Io): Promise<
 /** Undefined where a metadata server answers. */
 async function whyNoServer(url: string): Promise<string | undefined> {
   try {
-    return isMetadataServer(await ask(url, '/')) ? undefined : 'something else listens there'
+    return isMetadataServer(await ask(url, '/')) ? undefined : OTHER
   } catch (error) {
     return reasonOf(error)
   }
@@ -182,11 +182,8 @@ async function askServer(wanted: ForAudience, settings: Settings, namesAccount: 
  * failures in Google's words.
  */
 async function read(url: string, asked: Promise<Response>, unsaid: string): Promise<string> {
-  const { ok, status, body } = await asked
-    .then(async (response) => ({ ok: response.ok, status: response.status, body: await response.text() }))
-    .catch((error: unknown) => {
-      throw failure('NO_SERVER', { url, reason: reasonOf(error) })
-    })
+  const { response, body } = await readAnswer(url, asked)
+  const { ok, status } = response
   if (ok) return body
   const refusal = readErrorBody(body)
   const reason = refusal === undefined ? unsaid : `${refusal.code}: ${refusal.message}`

@@ -206,3 +206,41 @@ test('where nothing was called, or nothing answers, that is said', async (t) => 
     /SERVER_REFUSED: .*404: it is not a sidemint/,
   )
 })
+
+for (const command of ['grants', 'explain']) {
+  test(`${command}: what answers and is not a sidemint is named so`, async (t) => {
+    const bodies = ['<html>hello</html>', '{"x":1}', '[]', 'null']
+    for (const body of bodies) {
+      const other = createServer((_, res) => void res.writeHead(200, { 'Content-Type': 'application/json' }).end(body))
+      const port = await listen(other)
+      t.teardown(() => void other.close())
+      const { code, out, err } = await run([command, `--server=http://127.0.0.1:${port}`], {}, 'a.b.c')
+      t.deepEqual([code, out], [1, ''])
+      t.regex(err, /NO_SERVER: no metadata server answers at http:\S+ \(something else listens there\)/, body)
+    }
+    const cutOff = createServer((_, res) => {
+      res.writeHead(200, { 'Metadata-Flavor': 'Google', 'Content-Length': 20 }).write('{')
+      setImmediate(() => res.destroy())
+    })
+    const port = await listen(cutOff)
+    t.teardown(() => void cutOff.close())
+    const { code, err } = await run([command, `--server=http://127.0.0.1:${port}`], {}, 'a.b.c')
+    t.is(code, 1)
+    t.regex(err, /NO_SERVER: no metadata server answers at http:\S+ \(UND_ERR_SOCKET\)/)
+  })
+}
+
+test('--service that no gate has is misuse: a check of it would always be green', async (t) => {
+  const server = await serverBefore(t, ['orders', 'billing'])
+  await call(server.port, { from: 'web', to: 'billing' })
+  await server.called(1)
+  const policy = fileWith('bindings: []\n')
+  for (const argv of [['--service=billng', '--check', policy], ['--service=billng']]) {
+    const { code, out, err } = await run(['grants', '--server', server.url, ...argv])
+    t.deepEqual([code, out], [2, ''])
+    t.regex(err, /--service: no gate of http:\S+ has the host billng; they have orders, billing/)
+  }
+  const { code, err } = await run(['grants', '--server', server.url, '--service=orders', '--check', policy])
+  t.is(code, 0)
+  t.regex(err, /has needed a grant yet/)
+})
