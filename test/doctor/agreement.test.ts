@@ -306,6 +306,26 @@ test('settings beside the compose file that nobody mounts are a failure, and so 
   t.is(found.length, 1)
 })
 
+test('a variable that does not go together with the mounted settings is a failure: that sidemint would not start', async (t) => {
+  const settings = SETTINGS.replace(
+    'identities:',
+    'identities:\n  - serviceAccount: default@acme-dev.iam.gserviceaccount.com',
+  )
+  t.deepEqual(await faults(t, stack(settings, STACK)), [])
+  const environment = `environment: { SIDEMINT_IMPERSONATE_SERVICE_ACCOUNT: "${ORDERS}" }`
+  const found = await faults(
+    t,
+    stack(settings, STACK.replace('sidemint\n    ports', `sidemint\n    ${environment}\n    ports`)),
+  )
+  t.is(found.length, 1, JSON.stringify(found))
+  t.like(found[0], { check: 'compose:sidemint', status: 'fail', code: 'SETTINGS_INVALID' })
+  t.regex(found[0]?.what ?? '', /--impersonate-service-account .*default identity/)
+})
+
+test("where nothing is published, as with real tokens, an identity's port need not be either", async (t) => {
+  t.deepEqual(await faults(t, stack(SETTINGS, STACK.replace('["127.0.0.1:16926:16926"]', '[]'))), [])
+})
+
 test('settings are found where a flag or a variable names them, in the nearest mount', async (t) => {
   for (const how of [
     'command: [serve, --config, /c/s.yaml]',

@@ -69,10 +69,13 @@ function hosts({ identities }: Settings, { check, sidemints, services }: Parties
   )
 }
 
-/** An identity's port is for a service outside of the stack, as in the IDE. */
+/**
+ * An identity's port is for a service outside of the stack, as in the IDE. Where nothing is published, this host's programs
+ * are to get no token, as with real ones (docs/credentials.md).
+ */
 function ports({ identities }: Settings, { check, servers }: Parties): Finding[] {
   const published = servers.flatMap(({ ports }) => ports.map(({ target }) => target))
-  if (servers.length === 0 || servers.some(({ networkMode }) => networkMode !== '')) return []
+  if (published.length === 0 || servers.some(({ networkMode }) => networkMode !== '')) return []
   return identities.flatMap(({ port = 0 }, index) =>
     port === 0 || published.some((target) => isInRange(port, target))
       ? []

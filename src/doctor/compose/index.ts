@@ -74,7 +74,7 @@ function lint(
             ),
           ]
         : []),
-    ...[...servers, ...gates].flatMap(lintVariables),
+    ...[...servers, ...gates].flatMap((service) => lintVariables(service, mounted.get(service)?.settings)),
     ...servers.flatMap((server) => lintServer(server, project, mounted.get(server)?.settings)),
     ...clients.flatMap((client) => lintClient(client, stack)),
     ...(unread === undefined ? [] : [ok('clients', unread)]),

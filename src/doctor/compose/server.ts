@@ -1,7 +1,7 @@
 /** Checks a service that is a sidemint. */
 
 import { basename } from 'node:path'
-import { settle } from '../../config/layers.ts'
+import { checkTogether, invalid, settleLayers } from '../../config/layers.ts'
 import type { Settings } from '../../config/settings.ts'
 import { INHERITED } from '../../config/standard.ts'
 import { asFailure } from '../../core/errors.ts'
@@ -14,12 +14,17 @@ import { hasVariable } from './shapes.ts'
 const REPLACED_FILES = /^(application_default_credentials\.json|sidemint\.ya?ml)$/
 const LOGIN = /(^|\/)gcloud\/?$|(^|\/)application_default_credentials\.json$/
 
-/** What is wrong with its `SIDEMINT_*` variables: it would not start. A value that a variable gives cannot be known here. */
-export function lintVariables({ name, environment }: Service): Finding[] {
+/**
+ * What is wrong with its `SIDEMINT_*` variables, by themselves or together with the file that it reads: it would not start.
+ * A value that a variable gives cannot be known here.
+ */
+export function lintVariables({ name, environment }: Service, file?: Settings): Finding[] {
   const own = Object.entries(environment).filter(([name, value]) => /^SIDEMINT_/.test(name) && !hasVariable(value))
   try {
-    settle({ env: Object.fromEntries(own) })
-    return []
+    const { settings, chosen } = settleLayers({ env: Object.fromEntries(own) }, [], {})
+    const over = Object.entries(settings).filter(([setting]) => chosen.has(setting))
+    const problems = file === undefined ? [] : checkTogether({ ...file, ...Object.fromEntries(over) })
+    return problems.length === 0 ? [] : [failed(`compose:${name}`, asFailure(invalid(problems)))]
   } catch (error) {
     return [failed(`compose:${name}`, asFailure(error))]
   }
