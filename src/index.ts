@@ -1,7 +1,7 @@
 /** The library: a metadata server inside a test suite. */
 
 import { rmSync } from 'node:fs'
-import { settle } from './config/layers.ts'
+import { invalid, settle } from './config/layers.ts'
 import { issueOptions, readFailNext, readIssue } from './control/asked.ts'
 import { createClientEnv } from './env/client.ts'
 import { makeTemporaryDirectory } from './env/directory.ts'
@@ -190,6 +190,8 @@ export interface Sidemint {
  * variables or files. Several may run at once. Throws an error with a `code` for settings that are wrong.
  */
 export async function startSidemint(options: StartOptions = {}): Promise<Sidemint> {
+  if (Object(options) !== options || Array.isArray(options))
+    throw invalid(['the options must be an object of settings'])
   const { now, ...chosen } = options
   const problems = now === undefined || typeof now === 'function' ? [] : ['now: must be a function: () => epochMs']
   const settings = settle({ options: chosen }, problems, { taker: 'library' })

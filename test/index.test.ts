@@ -41,6 +41,15 @@ test('several servers at once have their own port, key, account and requests', a
   await Promise.all(servers.map((server) => server.close()))
 })
 
+test('options that are not an object are an error that says so', async (t) => {
+  for (const options of ['local', null, ['a']]) {
+    await t.throwsAsync(startSidemint(options as unknown as StartOptions), {
+      code: 'SETTINGS_INVALID',
+      message: 'the options must be an object of settings',
+    })
+  }
+})
+
 test('after close nothing listens, open connections end, and closing again is the same', async (t) => {
   const metadata = await start()
   const port = Number(new URL(metadata.url).port)

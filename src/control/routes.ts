@@ -22,12 +22,14 @@ const NOTHING = objectOf({})
 
 export function createControl({ orders, secret, defaultAccount }: ControlOptions): Routes {
   return (router) => {
+    const known: string[] = []
     const order = <S extends v.GenericSchema>(
       method: 'post' | 'delete',
       path: string,
       schema: S,
       obey: (body: v.InferOutput<S>) => object | Promise<object>,
-    ) =>
+    ) => {
+      known.push(`${method.toUpperCase()} /_sidemint/${path}`)
       router[method](`/_sidemint/${path}`, async (ctx) => {
         if (secret === undefined) throw notFound(ctx.state.inbound.target.text)
         if (!isBearer(ctx.get('Authorization'), secret)) {
@@ -38,6 +40,7 @@ export function createControl({ orders, secret, defaultAccount }: ControlOptions
         ctx.set('Cache-Control', 'no-store')
         ctx.body = await obey(body)
       })
+    }
 
     order('post', 'control/fail-next', FAIL_NEXT, (asked) => {
       orders.failNext(asked)
@@ -52,6 +55,12 @@ export function createControl({ orders, secret, defaultAccount }: ControlOptions
     order('delete', 'requests', NOTHING, () => {
       orders.clearRequests()
       return {}
+    })
+    router.all('/_sidemint/control/:name', (ctx, next) => {
+      // Whoever has no secret reads here what every other unknown path says.
+      if (secret === undefined || !isBearer(ctx.get('Authorization'), secret)) return next()
+      const { method, path } = ctx
+      throw failure('ORDER_UNKNOWN', { method, path, known: known.join(', ') })
     })
   }
 }

@@ -114,6 +114,11 @@ export const CATALOGUE = {
     what: 'the control API was asked without its secret, or with another one',
     fix: 'send `Authorization: Bearer SECRET`, the SIDEMINT_CONTROL_SECRET that the server was started with',
   },
+  ORDER_UNKNOWN: {
+    status: 404,
+    what: 'nothing can be ordered by {method} {path}',
+    fix: 'send one of {known}',
+  },
   ORDER_INVALID: {
     status: 400,
     what: '{name} cannot use what it was given: {reason}',

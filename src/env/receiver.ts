@@ -31,12 +31,13 @@ depends_on:
   sidemint: { condition: service_healthy }
 volumes:
   - stand-in:${RECEIVER_DIRECTORY}:ro
+networks: [default, metadata] # metadata: where sidemint has the address ${METADATA_ADDRESS}, as the README's stack calls it
 environment: # the line of its language; the others do no harm. PHP: curl.cainfo=${RECEIVER_DIRECTORY}/${STAND_IN_FILES.bundle} in php.ini
 ${variables.join('\n')}
-extra_hosts: # where sidemint has the address ${METADATA_ADDRESS}, on a network of both
+extra_hosts:
 ${KEY_HOSTS.map((host) => `  - ${host}:${METADATA_ADDRESS}`).join('\n')}
 
-# Where sidemint has no fixed address: without extra_hosts, on a network for sidemint and its receivers alone.
+# Where sidemint has no fixed address: without extra_hosts, and in place of metadata a network for sidemint and its receivers alone.
 # Whoever else is on it would find sidemint under these names too. In the service of sidemint:
 networks:
   default: {}

@@ -42,6 +42,8 @@ function freeLabel(text: string, taken: Set<string>): string {
   }
 }
 
+const MERGE = "# Each entry's `invoker:` goes into the entry of that host in your own `gates:`.\n"
+
 /** Entries of `gates:`, with nothing but these two keys of each. */
 function sidemint(needed: readonly Needed[]): string {
   const services = [...new Set(needed.map(({ service }) => service))]
@@ -49,5 +51,5 @@ function sidemint(needed: readonly Needed[]): string {
     const members = needed.filter((one) => one.service === service).map(({ member }) => `      - ${yamlText(member)}\n`)
     return `  - host: ${yamlText(service)}\n    invoker:\n${members.join('')}`
   })
-  return entries.length === 0 ? '' : `gates:\n${entries.join('')}`
+  return entries.length === 0 ? '' : `${MERGE}gates:\n${entries.join('')}`
 }

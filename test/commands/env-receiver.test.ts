@@ -9,6 +9,7 @@ test('env --receiver prints the entries of a receiver as YAML, for both stacks',
   const [fixed = '', portable = ''] = out.split('\n\n')
   t.deepEqual(parse(fixed), {
     depends_on: { sidemint: { condition: 'service_healthy' } },
+    networks: ['default', 'metadata'],
     volumes: ['stand-in:/etc/sidemint-stand-in:ro'],
     environment: {
       NODE_EXTRA_CA_CERTS: '/etc/sidemint-stand-in/certificate.pem',

@@ -136,7 +136,9 @@ test('the same grants for Terraform and for sidemint.yaml; --service has those o
   member   = "serviceAccount:${accountOf('web')}"
 `,
   )
-  t.deepEqual(parse((await grants('--format=sidemint', '--service=orders')).out), {
+  const { out } = await grants('--format=sidemint', '--service=orders')
+  t.regex(out, /^# Each entry's `invoker:` goes into the entry of that host in your own `gates:`\.\n/)
+  t.deepEqual(parse(out), {
     gates: [{ host: 'orders', invoker: ['web', 'a.b', 'a-b'].map((name) => `serviceAccount:${accountOf(name)}`) }],
   })
   t.regex((await grants('--service=billing.internal')).out, /^gcloud \S+ \S+ \S+ SERVICE .* # billing\.internal\n$/)
@@ -159,7 +161,7 @@ test('--check: a missing grant is exit code 1, one that was never used a note', 
   t.is(missing.code, 1)
   t.regex(
     missing.out,
-    /^missing in \S+:\ngates:\n {2}- host: orders\n.*web@.*\nnever used in this run:\norders domain:acme\.com\n$/s,
+    /^missing in \S+:\n# [^\n]*\ngates:\n {2}- host: orders\n.*web@.*\nnever used in this run:\norders domain:acme\.com\n$/s,
   )
 
   const gate = { upstream: 'http://127.0.0.1:1', audience: ['http://a'] }

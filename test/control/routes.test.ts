@@ -30,6 +30,20 @@ test('another secret, or none, is 401 and orders nothing', async (t) => {
   t.is((await ask(server.url, '/_sidemint/control/reset')).status, 404, 'nothing to read there')
 })
 
+test('what cannot be ordered is 404 and names what can, for who has the secret', async (t) => {
+  const { order } = await startControlled(t)
+  const asked = [await order('control/fial-next', {}), await order('control/reset', undefined, { method: 'GET' })]
+  for (const { status, text } of asked) {
+    t.is(status, 404)
+    t.is(JSON.parse(text).error, 'ORDER_UNKNOWN')
+    for (const path of ORDERS) t.true(text.includes(`POST /_sidemint/${path}`), text)
+  }
+  t.regex(asked[0]?.text ?? '', /POST \/_sidemint\/control\/fial-next/)
+  const stranger = await order('control/fial-next', {}, { headers: { Authorization: 'Bearer no' } })
+  t.is(stranger.status, 405)
+  t.false(stranger.text.includes('rotate'))
+})
+
 test('fail-next lets token requests fail', async (t) => {
   const { order, identity } = await startControlled(t)
   const { status, text } = await order('control/fail-next', { status: 403, times: 2, audience: 'https://a*' })
