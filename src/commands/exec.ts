@@ -36,7 +36,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const identities = parsed.settings.identities.map((each) => (each.port === undefined ? each : { ...each, port: 0 }))
   const settings = { ...parsed.settings, identities, port: given.has('port') ? parsed.settings.port : 0 }
   const [command, ...parameters] = rest
-  if (command === undefined) throw misuse('name the command after `--`: sidemint exec -- pytest')
+  if (!command) throw misuse('name the command after `--`: sidemint exec -- pytest')
   const { events, log } = createLoggedEvents(settings, io)
   const controlSecret = createControlSecret()
   const emptyDirectory = makeTemporaryDirectory(env)

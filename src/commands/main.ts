@@ -3,10 +3,10 @@
 import { asFailure, type SidemintError, withFix } from '../core/errors.ts'
 import type { Command, Io } from './command.ts'
 
-/** 0 is success; 1 a failure; 2 misuse; 127, as in a shell, a command that is not found. */
+/** 0 is success; 1 a failure; 2 misuse; as in a shell, 126 a command that cannot be run, 127 one that is not found. */
 const FAILED = 1
 const MISUSED = 2
-const NOT_FOUND = 127
+const NOT_RUN: Readonly<Record<string, number>> = { EACCES: 126, ENOENT: 127 }
 
 export const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }> = {
   serve: { summary: 'run the metadata server (the default)', load: () => import('./serve.ts') },
@@ -63,9 +63,8 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
 
 function exitCodeOf({ code, cause }: SidemintError): number {
   if (code === 'SETTINGS_INVALID') return MISUSED
-  return code === 'COMMAND_NOT_RUN' && (cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT'
-    ? NOT_FOUND
-    : FAILED
+  const { code: reason = '' } = (code === 'COMMAND_NOT_RUN' && (cause as NodeJS.ErrnoException)) || {}
+  return NOT_RUN[reason] ?? FAILED
 }
 
 function overview(): string {

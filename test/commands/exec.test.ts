@@ -57,9 +57,12 @@ test('exec says in one line that a command cannot be run, and no command is misu
   const unknown = await run(['exec', '--', 'no-such-command-of-ours'])
   t.is(unknown.code, 127, 'as in a shell')
   t.regex(unknown.err, /\nsidemint: COMMAND_NOT_RUN: cannot run no-such-command-of-ours: ENOENT\. Fix: [^\n]+\n$/)
-  t.is((await run(['exec', '--', scratch])).code, 1, 'a directory is there, and cannot be run')
+  t.is((await run(['exec', '--', scratch])).code, 126, 'a directory is there, and cannot be run')
   t.is((await run(['exec'])).code, 2)
   t.is((await run(['exec', '--'])).code, 2)
+  const empty = await run(['exec', '--', ''])
+  t.is(empty.code, 2, 'an empty variable')
+  t.regex(empty.err, /name the command after `--`/)
 })
 
 test('exec says which variable to change where it cannot make its directory, and curl too', async (t) => {

@@ -148,9 +148,29 @@ const FAULTS: [fault: string, stdin: () => string | Promise<string>, firstLine: 
     /TOKEN_INVALID \(401\): .*its algorithm is "none", not RS256/,
   ],
   ['Bearer undefined', () => 'Bearer undefined', /TOKEN_INVALID \(401\): .*it is the word "undefined"/],
-  ['garbage', () => '\u202e <script>é\u0000', /(TOKEN_INVALID|TOKENS_SEVERAL) \(401\)/],
+  ['garbage', () => '\u202e<script>é\u0000', /TOKEN_INVALID \(401\)/],
   ['two tokens', () => `${good()}\n${good()}`, /TOKENS_SEVERAL \(401\): the request carries several tokens/],
 ]
+
+const OTHERS: [what: string, stdin: () => string, said: RegExp][] = [
+  [
+    'an error answer',
+    () => '{"error":"invalid_request","error_description":"Service account not enabled on this instance"}',
+    /JSON without a token, such as an error/,
+  ],
+  ['an answer with the token in a field', () => `{"id_token":"${good()}"}`, /take the token out of its field id_token/],
+  ['an HTML page', () => '<html><title>404 Not Found</title>\n<p>no such path', /other text, such as an error/],
+  ['an error of ours', () => 'sidemint: NO_SERVER: no metadata server answers at http://a:1', /other text, such as an/],
+  ['a curl line', () => 'curl: (7) Failed to connect to 127.0.0.1 port 16925', /other text, such as an error/],
+]
+for (const [what, stdin, said] of OTHERS) {
+  test(`${what} in the place of a token is named so, and not quoted`, async (t) => {
+    const { code, out, err } = await run(['explain', '--config', config], {}, stdin())
+    t.deepEqual([code, out], [2, ''])
+    t.regex(err, said)
+    for (const word of stdin().split(/\W+/)) if (word.length > 20) t.false(err.includes(word), word)
+  })
+}
 
 async function explained(
   t: ExecutionContext,
