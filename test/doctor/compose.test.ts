@@ -255,6 +255,32 @@ test('a file that Compose refuses fails with the command that says why, never wi
   t.false(JSON.stringify(found).includes('hunter2'))
 })
 
+test("what Compose says of a name is told in its words, unless the name is a variable's value", async (t) => {
+  const of = async (said: string, plain: string) => {
+    const docker = `case "$*" in *--no-interpolate) ${plain} ;; *) echo '${said}: invalid compose project' >&2; exit 15 ;; esac`
+    const [found, ...others] = await check([join(DIRECTORY, 'order.yml')], { PATH: tools(t, { docker }) })
+    t.deepEqual(others, [])
+    t.like(found, { status: 'fail', code: 'COMPOSE_FILE_UNUSABLE' })
+    return found
+  }
+  const literal = `echo '{ "source": "stand-in", "depends_on": { "zz": {} } }'`
+  for (const [said, plain] of [
+    ['service "a" refers to undefined volume stand-in', literal],
+    ['service "a" depends on undefined service "zz"', literal],
+    ['service "a" has neither an image nor a build context specified', 'exit 15'],
+    ['services.a Additional property volums is not allowed', 'exit 15'],
+  ] as const) {
+    const found = await of(said, plain)
+    t.true(found?.what.endsWith(`\`docker compose config\` says: ${said}`), found?.what)
+    t.regex(found?.fix ?? '', /^correct that, until `docker compose -f \S+order\.yml config --quiet` ends with 0$/)
+  }
+  for (const plain of [literal, 'exit 15']) {
+    const found = await of('service "a" refers to undefined volume hunter2', plain)
+    t.regex(found?.what ?? '', /which says more, ends with 15$/)
+    t.notRegex(JSON.stringify(found), /hunter2/)
+  }
+})
+
 test.serial('a folder without a stack is said to have none, with Compose and without', async (t) => {
   inFolder(t, {})
   const docker = 'echo "no configuration file provided: not found" >&2; exit 14'

@@ -6,6 +6,7 @@ import { failure } from '../../core/errors.ts'
 import { type Finding, fail, ok, warn } from '../finding.ts'
 import { readRegular, refuseOther } from '../regular.ts'
 import { askCompose, type Reply } from './ask.ts'
+import { complaintIn } from './complaint.ts'
 import { asData, asList, type Data, hasVariable } from './shapes.ts'
 
 export const CHECK = 'compose'
@@ -71,7 +72,7 @@ function hasNoFile({ stderr }: Refusal): boolean {
 /** A required variable may be set where the stack runs, so the rest of the file is read without it. */
 async function readDespite(refusal: Refusal, files: readonly string[], env: NodeJS.ProcessEnv): Promise<Stack> {
   const missing = /required variable (\w+) is missing a value/.exec(refusal.stderr)?.[1]
-  if (missing === undefined) throw await refused(refusal, files)
+  if (missing === undefined) throw await refused(refusal, files, env)
   const finding = fail(
     CHECK,
     `the stack requires the variable ${missing}, which is not set; the rest is read without variables`,
@@ -80,16 +81,21 @@ async function readDespite(refusal: Refusal, files: readonly string[], env: Node
   const reply = await askCompose(files, env, ['--no-interpolate'])
   if (reply.kind === 'answer') return answered(reply.text, files, [finding])
   const stack = await readPlainly(files, env, `\`${refusal.tool} config\` cannot leave variables as they are`)
-  if (stack === undefined) throw await refused(refusal, files)
+  if (stack === undefined) throw await refused(refusal, files, env)
   return { ...stack, findings: [finding, ...stack.findings] }
 }
 
-/** Compose's message may quote a value of the file, so the error names the command that prints it. */
-async function refused({ tool, exitCode }: Refusal, files: readonly string[]): Promise<Error> {
+/** Compose's message may quote a value of the file: then the error names the command that prints it. */
+async function refused(refusal: Refusal, files: readonly string[], env: NodeJS.ProcessEnv): Promise<Error> {
   for (const path of files) await parse(path, await readRegular(path))
-  const given = files.map((file) => `-f ${file} `).join('')
-  const reason = `\`${tool} ${given}config --quiet\`, which says more, ends with ${exitCode}`
-  return failure('COMPOSE_FILE_UNUSABLE', { path: nameOf(files), reason })
+  const { tool, exitCode, stderr } = refusal
+  const check = `\`${tool} ${files.map((file) => `-f ${file} `).join('')}config --quiet\``
+  const path = nameOf(files)
+  const said = await complaintIn(stderr, files, env)
+  if (said === undefined)
+    return failure('COMPOSE_FILE_UNUSABLE', { path, reason: `${check}, which says more, ends with ${exitCode}` })
+  const fix = `correct that, until ${check} ends with 0`
+  return failure('COMPOSE_FILE_UNUSABLE', { path, reason: `\`${tool} config\` says: ${said}` }, { fix })
 }
 
 async function answered(text: string, files: readonly string[], findings: Finding[]): Promise<Stack> {
