@@ -1,4 +1,4 @@
-/** The lines that let a refused call in, for the page and for `sidemint doctor`. */
+/** The lines that let a refused call in, for the page. */
 
 import { audienceLine, bindingLine, listLine, memberFor, type Place, serviceName, yamlText } from '../gate/lines.ts'
 import type { Check, Hop } from './rows.ts'
