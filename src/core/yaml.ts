@@ -33,9 +33,9 @@ function parseFast(text: string): { data: unknown } | undefined {
 
 function parseSlowly(text: string): { data: unknown } | { problems: string[] } {
   const document = parseDocument(text, { intAsBigInt: true, merge: true, prettyErrors: true })
-  if (document.errors.length > 0)
-    // The first line ends with a colon where the others show the place.
-    return { problems: document.errors.map(({ message }) => message.replace(/:?\n.*$/s, '')) }
+  const [first] = document.errors
+  // The others follow from it as a rule. Its first line ends with a colon where the next ones show the place.
+  if (first !== undefined) return { problems: [first.message.replace(/:?\n.*$/s, '')] }
   try {
     if (weigh(document.contents, new Map()) > MOST_VALUES) throw new RangeError('more values than anybody means')
     // The library's own limit counts aliases, not what they expand to.

@@ -62,9 +62,15 @@ async function readStart(stream: Readable): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-/** JSON, or base64 of it in either alphabet and with line breaks; also in quotes, which env files keep. */
+/** Base64 of JSON begins with none of these, and has no dot. */
+const PATH = /^([/~.]|[A-Za-z]:\\)\S|^[^\s{"]+\.json$/
+const CONTENT_FIX =
+  "put that file's content there, or name it in GOOGLE_APPLICATION_CREDENTIALS and unset SIDEMINT_CREDENTIALS"
+
+/** Throws CREDENTIALS_MALFORMED for a path. JSON, or base64 of it in either alphabet and with line breaks; also in quotes, which env files keep. */
 function decodeContent(content: string): Buffer {
   const bare = unquoted(content.trim())
+  if (PATH.test(bare)) throw malformed('SIDEMINT_CREDENTIALS', 'it looks like the path of a file', CONTENT_FIX)
   return /^[{["]/.test(bare) ? Buffer.from(bare) : Buffer.from(bare, 'base64')
 }
 
@@ -78,7 +84,11 @@ async function explain(error: NodeJS.ErrnoException, place: AdcPlace, path: stri
     case 'ENAMETOOLONG':
     case 'ELOOP':
       return odd === undefined
-        ? failure('CREDENTIALS_MISSING', { path, why: place.why }, place.isGcloudFile ? {} : { fix: loginFix(place) })
+        ? failure(
+            'CREDENTIALS_MISSING',
+            { path, why: place.why },
+            place.isGcloudFile ? {} : { fix: `look at the spelling of that path; or ${loginFix(place)}` },
+          )
         : failure('CREDENTIALS_MISSING', { path, why: `${place.why}; the path ${odd}` }, { fix: PATH_FIX })
     case 'EISDIR':
       return malformed(

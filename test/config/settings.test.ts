@@ -593,6 +593,15 @@ test('identities may have as many free ports as they like, but a port of their o
   })
 })
 
+test('of text that is not YAML the first problem is said: the others follow from it', async (t) => {
+  const path = await file(
+    'source: local\ngates\n  - host: billing\n    upstream: http://billing:8080\n    audience: [http://billing:8080]\n',
+  )
+  const found = await problems(['--config', path])
+  t.is(found.length, 1, found.join('\n'))
+  t.regex(found[0] ?? '', /at line 2, column 1/)
+})
+
 test('a list of an identity that is not a list is said as that', async (t) => {
   const path = await file('identities: [{ serviceAccount: a@x.example, callers: orders }]')
   t.deepEqual(await problems(['--config', path]), [`${path}: identities[0].callers: must be a list, not "orders"`])

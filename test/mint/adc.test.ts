@@ -110,7 +110,10 @@ test('a file that is not there names where it was looked for', async (t) => {
   const error = await failureOf(t, readFrom('/nowhere/adc.json'))
   t.like(error, { code: 'CREDENTIALS_MISSING', status: 403 })
   t.is(error.message, 'no Google credentials at /nowhere/adc.json (GOOGLE_APPLICATION_CREDENTIALS names it)')
-  t.regex(error.fix, /^gcloud auth application-default login writes another file than .*: unset that, or copy/)
+  t.regex(
+    error.fix,
+    /^look at the spelling of that path; or gcloud auth application-default login writes another file than .*: unset that, or copy/,
+  )
   const gcloud = await failureOf(t, readAdc(locateAdc({ CLOUDSDK_CONFIG: '/nowhere' })))
   t.regex(gcloud.fix, /^gcloud auth application-default login on the host \(not gcloud auth login\)/)
   const mounted = await failureOf(t, readFrom(`/nowhere/${FILE}`))
@@ -198,6 +201,24 @@ test('SIDEMINT_CREDENTIALS holds the content, JSON or base64 of it, and goes bef
   const error = await failureOf(t, readAdc(locateAdc({ SIDEMINT_CREDENTIALS: json.slice(0, 100) })))
   t.is(error.message, 'SIDEMINT_CREDENTIALS does not hold Google credentials: it is not JSON, or only half written')
   t.is(error.fix, 'put the content of a credential file into SIDEMINT_CREDENTIALS, or what `base64 -w0` makes of it')
+})
+
+test('a path in SIDEMINT_CREDENTIALS is said as that, and not shown', async (t) => {
+  for (const path of [
+    '/home/ann/S3CRET.json',
+    '~/S3CRET',
+    './S3CRET',
+    'keys/S3CRET.json',
+    'C:\\keys\\S3CRET',
+    '"/S3CRET"',
+  ]) {
+    const error = await failureOf(t, readAdc(locateAdc({ SIDEMINT_CREDENTIALS: path })))
+    t.is(error.message, 'SIDEMINT_CREDENTIALS does not hold Google credentials: it looks like the path of a file')
+    t.is(
+      error.fix,
+      "put that file's content there, or name it in GOOGLE_APPLICATION_CREDENTIALS and unset SIDEMINT_CREDENTIALS",
+    )
+  }
 })
 
 const ENCODED = JSON.stringify(KEY)
