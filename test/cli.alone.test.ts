@@ -163,6 +163,7 @@ test('exec hands signals on, and a command that a signal ended is 128 and its nu
   for (const [signal, code] of [
     ['SIGTERM', 143],
     ['SIGHUP', 129],
+    ['SIGQUIT', 131],
   ] as const) {
     const started = start(['exec', '--', process.execPath, '-e', 'console.log("up"); setTimeout(() => {}, 60_000)'])
     await until(() => started.out().includes('up'))

@@ -13,7 +13,7 @@ export function execute(command: string, parameters: readonly string[], env: Nod
   return new Promise((resolve, reject) => {
     const child = spawn(command, [...parameters], { env: childEnv(env), stdio: 'inherit' })
     const forward = (signal: NodeJS.Signals) => child.kill(signal)
-    const signals = ['SIGTERM', 'SIGHUP'] as const
+    const signals = ['SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
     for (const signal of signals) process.on(signal, forward)
     // A terminal sends Ctrl-C to the whole process group: the command gets it too, and decides what to do.
     const ignore = () => {}

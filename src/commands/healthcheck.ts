@@ -51,16 +51,18 @@ export async function run(argv: readonly string[], { env, stderr }: Io): Promise
 /** Undefined where the path answers 200. */
 function whyUnhealthy(host: string, port: string, path: string): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const request = get({ host, port, path, timeout: TIMEOUT_MS }, (response) => {
+    const signal = AbortSignal.timeout(TIMEOUT_MS)
+    const failed = (error: NodeJS.ErrnoException) =>
+      resolve(signal.aborted ? 'no answer in time' : (error.code ?? error.message))
+    const request = get({ host, port, path, signal }, (response) => {
       let body = ''
       response.setEncoding('utf8').on('data', (chunk) => {
         body += chunk
       })
-      response.on('end', () =>
-        resolve(response.statusCode === 200 ? undefined : body.trim() || `${response.statusCode}`),
-      )
+      response
+        .on('error', failed)
+        .on('end', () => resolve(response.statusCode === 200 ? undefined : body.trim() || `${response.statusCode}`))
     })
-    request.on('timeout', () => request.destroy(new Error('no answer in time')))
-    request.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
+    request.on('error', failed)
   })
 }

@@ -41,10 +41,10 @@ export function hostOf(req: IncomingMessage): string {
 
 /**
  * Splits a URL in the request line (RFC 9112 §3.2.2): its authority replaces the Host header, and the service gets its
- * path.
+ * path. A user before the host is left out: it may come with a password, and no service reads it.
  */
 export function takeOrigin(req: IncomingMessage): void {
-  const [, authority, rest] = /^https?:\/\/([^/?#]*)(.*)$/i.exec(req.url ?? '') ?? []
+  const [, authority, rest] = /^https?:\/\/(?:[^/?#]*@)?([^/?#]*)(.*)$/i.exec(req.url ?? '') ?? []
   if (authority === undefined) return
   req.headers.host = authority
   req.url = `${rest?.startsWith('/') ? '' : '/'}${rest}`

@@ -76,8 +76,8 @@ function createRefusal(allowHost: readonly string[], notice: Notice) {
   return ({ headers, method }: IncomingMessage, { target, host }: Inbound): void => {
     if (!target.isPath && target.text !== '*') throw badRequest('the request target must be a path or an http URL')
     if (!knows(host)) {
-      const text = `refused Host ${JSON.stringify(host)}`
-      notice('warn', 'HOST_REFUSED', `${text}. Fix: --allow-host ${hostName(host) || 'NAME'}`)
+      const text = `refused Host ${JSON.stringify(host.replace(/^.*@/, '***@'))}`
+      notice('warn', 'HOST_REFUSED', `${text}. Fix: --allow-host ${hostName(host.replace(/^.*@/, '')) || 'NAME'}`)
       throw forbidden(target.path)
     }
     if (headers[MARKER] !== undefined) throw failure('SELF_LOOP', {})

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { createServer } from 'node:http'
 import net, { type AddressInfo } from 'node:net'
 import test from 'ava'
 import { startSidemint } from '../../src/index.ts'
@@ -50,6 +51,23 @@ test('healthcheck waits no longer than 2 s for an answer', async (t) => {
   t.teardown(() => silent.close())
   await once(silent, 'listening')
   const { port } = silent.address() as AddressInfo
+  const { code, err } = await run(['healthcheck', `--port=${port}`])
+  t.is(code, 1)
+  t.regex(err, /no answer in time\n$/)
+})
+
+test('healthcheck waits no longer for the end of an answer that never ends', async (t) => {
+  const dribbling = createServer((_, res) => {
+    res.writeHead(200)
+    const timer = setInterval(() => res.write('x'), 50)
+    res.on('close', () => clearInterval(timer))
+  }).listen(0, '127.0.0.1')
+  t.teardown(() => {
+    dribbling.close()
+    dribbling.closeAllConnections()
+  })
+  await once(dribbling, 'listening')
+  const { port } = dribbling.address() as AddressInfo
   const { code, err } = await run(['healthcheck', `--port=${port}`])
   t.is(code, 1)
   t.regex(err, /no answer in time\n$/)

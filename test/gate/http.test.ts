@@ -27,10 +27,12 @@ test('a URL in the request line chooses the gate by its authority and reaches th
     ['http://ledger:8080/a?b=c', '/a?b=c'],
     ['HTTP://ledger', '/'],
     ['http://ledger?x', '/?x'],
+    ['http://ann:canary@ledger/a', '/a'],
   ]) {
     await sendRaw(port, `GET ${target} HTTP/1.1\r\nHost: other\r\nConnection: close\r\n\r\n`)
     t.true(heads.at(-1)?.startsWith(`GET ${path} HTTP/1.1\r\n`), heads.at(-1))
     t.regex(heads.at(-1) ?? '', /\r\nhost: ledger(:8080)?\r\n/)
+    t.notRegex(heads.at(-1) ?? '', /canary/)
   }
   t.is(other.reached.length, 0)
 })
