@@ -392,7 +392,7 @@ export const CATALOGUE = {
   NOT_AN_INVOKER: {
     status: 403,
     what: '{principal} may not invoke this service',
-    fix: 'where it may call, write `{here}` in {setting}; in production `{production}`{hint}',
+    fix: 'where it may call, write `{here}` {where}; in production `{production}`{hint}',
   },
   HOST_UNKNOWN: {
     status: 404,

@@ -24,6 +24,8 @@ export interface Rules {
   /** The entry of `trust` that `subject:` is for: another issuer may give the same subject to somebody else. */
   subjectsOf: string
   spell: Spelling
+  /** Where a setting's whole line is written. */
+  lineOf: Spelling
   /** The lines that let a member invoke the service: here and in production. */
   grant(member: string): Required<Lines>
   /** The line that says whose a subject is, with EMAIL in the email's place. */
@@ -126,17 +128,17 @@ function notAnInvoker(
   { claims, trusted }: Verified,
   { email }: Principal,
   lines: Lines | undefined,
-  { spell, nameSubject, subjectsOf }: Rules,
+  { spell, lineOf, nameSubject, subjectsOf }: Rules,
   invokers: Invokers,
 ): SidemintError {
   const { here = '', production } = lines ?? {}
-  const sayWhose = `\`${nameSubject(claims.sub)}\` in ${spell('subject')}`
+  const sayWhose = `\`${nameSubject(claims.sub)}\` ${lineOf('subject')}`
   const mayBeNamed = isNameless(claims, email) && trusted === subjectsOf
   const fix = lines === undefined ? UNVERIFIED : `say whose it is: write ${sayWhose}`
   const values = {
     principal: describe(email ?? claims.sub, claims, email, invokers),
     here,
-    setting: spell('invoker'),
+    where: lineOf('invoker'),
     production: production ?? '',
     hint: `${groupHint(invokers, spell('group'))}${mayBeNamed ? `; if no sidemint signed it, write ${sayWhose}` : ''}`,
   }

@@ -7,7 +7,7 @@ import { accountId } from '../issuer/account-id.ts'
 import { type Decision, decide, type Rules } from './decision.ts'
 import { bindingLine, listLine, type Place, shellWord } from './lines.ts'
 import type { GateOptions } from './options.ts'
-import { spellingOf } from './origin.ts'
+import { lineOf, spellingOf } from './origin.ts'
 import type { OwnIssuer } from './own-issuer.ts'
 import { createPolicy } from './policy.ts'
 import type { PolicyFile } from './policy-file.ts'
@@ -131,6 +131,7 @@ function rulesOf(gate: GateOptions, { own, place, server }: Parts): Rules {
       return listed ?? (trusted === own?.issuer ? accounts.get(sub) : undefined)
     },
     spell: spellingOf(gate),
+    lineOf: lineOf(gate),
     grant: (member) => ({
       here: line('invoker', invokers, member),
       production: bindingLine(host ?? '', member, place),

@@ -14,6 +14,14 @@ export function spellingOf({ host, shared = [] }: Pick<GateOptions, 'host' | 'sh
   }
 }
 
+/** Where a gate's setting is written as a whole line. */
+export function lineOf({ host, shared = [] }: Pick<GateOptions, 'host' | 'shared'>): Spelling {
+  return (name) => {
+    if (host === undefined) return 'on the command line'
+    return shared.includes(name) ? 'beside `gates:`' : `in the entry of ${host} under \`gates:\``
+  }
+}
+
 interface WithPolicy {
   policy?: string | undefined
 }

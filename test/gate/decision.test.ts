@@ -13,6 +13,7 @@ async function refusalOf(sub: string, trusted: string, claims: Record<string, un
     gcloudAudiences: true,
     emailOf: (subject, issuer) => (subject === STRANGER && issuer === 'google' ? BILLING : undefined),
     subjectsOf: 'google',
+    lineOf: () => 'on the command line',
     spell: (name) => `--${name}`,
     grant: (member) => ({ here: `--invoker=${member}`, production: `gcloud … ${member}` }),
     nameSubject: (subject) => `--subject=${subject}=EMAIL`,
@@ -36,15 +37,18 @@ test('a subject counts for the issuer that gives it', async (t) => {
 
 test('a setting is advised only where it can help', async (t) => {
   const google = await refusalOf('113', 'google')
-  t.is(google?.fix, 'say whose it is: write `--subject=113=EMAIL` in --subject')
+  t.is(google?.fix, 'say whose it is: write `--subject=113=EMAIL` on the command line')
   const local = await refusalOf(STRANGER, LOCAL)
   t.notRegex(local?.fix ?? '', /subject/, 'it counts for the first issuer alone')
   t.regex(
     local?.fix ?? '',
-    /`--invoker=serviceAccount:EMAIL` in --invoker; in production `gcloud … serviceAccount:EMAIL`/,
+    /`--invoker=serviceAccount:EMAIL` on the command line; in production `gcloud … serviceAccount:EMAIL`/,
   )
   const known = await refusalOf('113', 'google', { email: 'ann@acme.com', email_verified: true })
-  t.regex(known?.fix ?? '', /`--invoker=user:ann@acme\.com` in --invoker; in production `gcloud … user:ann@acme\.com`/)
+  t.regex(
+    known?.fix ?? '',
+    /`--invoker=user:ann@acme\.com` on the command line; in production `gcloud … user:ann@acme\.com`/,
+  )
   const unverified = await refusalOf('113', 'google', { email: 'ann@acme.com', email_verified: false })
   t.is(unverified?.fix, 'ask for a token with an email that its issuer has verified (email_verified: true)')
 })

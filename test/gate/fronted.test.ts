@@ -95,7 +95,9 @@ test('its own token without an email is known by its account, and the refusal na
   t.like(refused, { code: 'NOT_AN_INVOKER', principal: ORDERS })
   const reason = String(refused?.reason)
   t.true(
-    reason.includes(`\`invoker: [user:ann@acme.com, serviceAccount:${ORDERS}]\` in \`invoker:\` of billing`),
+    reason.includes(
+      `\`invoker: [user:ann@acme.com, serviceAccount:${ORDERS}]\` in the entry of billing under \`gates:\``,
+    ),
     reason,
   )
   t.true(

@@ -105,8 +105,8 @@ test('the fix is in the words of the place where the setting was written', async
   }
   const fixes = [...flags.decisions(), ...file.decisions()].map(({ reason }) => reason.replace(/.*Fix: /, ''))
   t.deepEqual(
-    fixes.map((fix) => fix.match(/(--\w+|`\w+:`.*`gates:`)/)?.[1]),
-    ['--invoker', '--trust', '`invoker:` of ledger under `gates:`', '`trust:` of ledger under `gates:`'],
+    fixes.map((fix) => fix.match(/(--\w+|in the entry.*`gates:`|`\w+:`.*`gates:`)/)?.[1]),
+    ['--invoker', '--trust', 'in the entry of ledger under `gates:`', '`trust:` of ledger under `gates:`'],
   )
 })
 
@@ -116,10 +116,10 @@ test('a line that says whose a subject is can be typed where the setting was wri
   const flags = await startGate(t, { subjects })
   const file = await startGate(t, { host: 'ledger', subjects })
   for (const { send } of [flags, file]) await send(nameless)
-  t.regex(flags.decisions()[0]?.reason ?? '', /write `--subject=113=EMAIL` in --subject$/)
+  t.regex(flags.decisions()[0]?.reason ?? '', /write `--subject=113=EMAIL` on the command line$/)
   t.regex(
     file.decisions()[0]?.reason ?? '',
-    /write `subject: \["112=ann@acme\.com", "113=EMAIL"\]` in `subject:` of ledger under `gates:`$/,
+    /write `subject: \["112=ann@acme\.com", "113=EMAIL"\]` in the entry of ledger under `gates:`$/,
   )
 })
 
