@@ -20,7 +20,8 @@ const SHAPE: CommandShape = {
   name: 'exec',
   usage: 'exec [flags] -- COMMAND',
   summary: `Runs the command with a metadata server of its own, and ends with its exit code. Tests need no
-credentials: tokens are signed here, unless --source, SIDEMINT_SOURCE or the file's \`source\` names another source.`,
+credentials: tokens are signed here, unless --source, SIDEMINT_SOURCE or the file's \`source\` names another source.
+It gets SIGTERM, SIGHUP and SIGQUIT when exec does. A terminal sends Ctrl-C to both, so exec does not hand SIGINT on.`,
   flags: {},
   takes: 'a command',
 }
