@@ -25,8 +25,7 @@ let google: FakeGoogle
 
 test.before(async () => {
   google = await startFakeGoogle({ universes: [UNIVERSE] })
-  google.applyEnv()
-  process.env.GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES = '1'
+  google.trust()
   const { principal } = await google.workloadProvider()
   google.grant(principal('workload'), 'roles/iam.workloadIdentityUser', TARGET)
 })
@@ -202,6 +201,8 @@ const REFUSED: Row[] = [
 /** What the command says where it mints with this path in the variable. */
 async function mint(t: ExecutionContext, path: string) {
   const outcome = await run(['token', '--source', 'google', '--audience', AUDIENCE, '--format', 'full'], {
+    ...google.env,
+    GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES: '1',
     GOOGLE_APPLICATION_CREDENTIALS: path,
   })
   for (const secret of [...google.secrets, 'S3CR3TVALUE']) t.false(outcome.err.includes(secret))
@@ -262,7 +263,12 @@ const PATHS: [written: (path: string) => string, code: string, said: string, fix
   [(path) => `${path} `, 'CREDENTIALS_MISSING', 'the path begins or ends with a space', PATH_FIX],
   [(path) => `${path}\n`, 'CREDENTIALS_NOT_A_PATH', 'a line break', 'put the content into SIDEMINT_CREDENTIALS'],
   [(path) => join(path, '..'), 'CREDENTIALS_MALFORMED', 'it is a directory', 'name the file in it'],
-  [() => '/no/such/key.json', 'CREDENTIALS_MISSING', 'GOOGLE_APPLICATION_CREDENTIALS names it', ANOTHER_FILE],
+  [
+    () => '/no/such/key.json',
+    'CREDENTIALS_MISSING',
+    'GOOGLE_APPLICATION_CREDENTIALS names it',
+    `look at the spelling of that path; or ${ANOTHER_FILE}`,
+  ],
 ]
 for (const [written, code, said, fix] of PATHS) {
   test.serial(`a variable of ${JSON.stringify(written('/key.json'))} is ${code}`, async (t) => {
