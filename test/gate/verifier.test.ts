@@ -372,17 +372,19 @@ test('an issuer may redirect within its own origin, and nowhere else', async (t)
   issuer.redirect = (path) => (path === '/oauth2/v3/certs' ? '/moved' : undefined)
   await t.notThrowsAsync(verifier.verify(token))
   t.true(issuer.asked.includes('/moved'))
-  for (const [location, reason] of [
-    [`${other.url}/oauth2/v3/certs`, /redirects to another host/],
-    ['http://[', /redirects to another host/],
-    ['/.well-known/openid-configuration', /redirects more than 3 times/],
+  for (const [location, reason, steps] of [
+    [`${other.url}/oauth2/v3/certs`, /redirects to another host/, 1],
+    ['http://[', /redirects to another host/, 1],
+    ['/.well-known/openid-configuration', /redirects more than 3 times/, 4],
   ] as const) {
     issuer.redirect = () => location
     time.ms += 5_000
+    const before = issuer.asked.length
     const unknown = issuer.sign(CLAIMS, { header: { kid: 'new' } })
     const refused = await refusal(verifier, unknown)
     t.is(refused.code, 'KEYS_UNAVAILABLE')
     t.regex(refused.message, reason)
+    t.is(issuer.asked.length - before, steps)
   }
   t.deepEqual(other.asked, [])
 })
@@ -395,6 +397,8 @@ test('garbage from an issuer is a reason, whatever it is', async (t) => {
     ['HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{', /ECONNRESET/],
     ['HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n', /HPE_|ECONNRESET/],
     [`HTTP/1.1 200 OK\r\n\r\n${'['.repeat(900_000)}`, /did not answer JSON/],
+    ['HTTP/1.1 200 OK\r\nLocation: /elsewhere\r\nContent-Length: 1\r\n\r\n[', /did not answer JSON/],
+    ['HTTP/1.1 404 Not Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n', /answered 404/],
     ['', /ECONNRESET/],
   ]
   for (const [bytes, reason] of rows) {

@@ -403,9 +403,9 @@ test.serial('a file that may not be read names uid, mode and owner, and the line
     t.is(error.fix, `run as its owner, in compose: user: "${owner}" (do not chmod the file)`)
   }
   writeFileSync(path, JSON.stringify(USER))
-  chmodSync(path, 0o200)
+  chmodSync(path, 0o201)
   chmodSync(dirname(path), 0o755)
-  await see('its owner', '0200')
+  await see('its owner', '0201')
   chmodSync(dirname(path), 0o600)
   await see("its directory's owner", '0600')
   chmodSync(dirname(path), 0o700)
