@@ -8,3 +8,26 @@ export function createRandom(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
 }
+
+/** What a fuzz puts into JSON and YAML: what their readers take for more than text, and a member that means everybody. */
+export const PIECES: readonly string[] = [
+  '',
+  '\0',
+  '\uFEFF',
+  ': ',
+  '- ',
+  '{',
+  ']',
+  '"',
+  '&a *a',
+  '*a',
+  '<<: *b',
+  '!!js x',
+  '__proto__:',
+  '1e999',
+  'null',
+  '\t',
+  '\n',
+  '~',
+  'allUsers',
+]

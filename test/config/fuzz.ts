@@ -7,7 +7,7 @@ import { settle } from '../../src/config/layers.ts'
 import { SidemintError } from '../../src/core/errors.ts'
 import { parseYaml } from '../../src/core/yaml.ts'
 import { parseAdc } from '../../src/mint/adc.ts'
-import { createRandom } from '../random.ts'
+import { createRandom, PIECES } from '../random.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const SETTINGS = globSync('{examples,test}/**/sidemint.yaml', { cwd: ROOT, exclude: ['**/node_modules/**'] })
@@ -23,26 +23,6 @@ const CREDENTIALS = [
   },
   { type: 'external_account', audience: '//a', subject_token_type: 't', credential_source: { file: '/a' } },
 ].map((one) => JSON.stringify(one, undefined, 1))
-const PIECES = [
-  '',
-  '\0',
-  '\uFEFF',
-  ': ',
-  '- ',
-  '{',
-  ']',
-  '"',
-  '&a *a',
-  '<<: *b',
-  '!!js x',
-  '__proto__:',
-  '1e999',
-  'null',
-  '\t',
-  '\n',
-  '~',
-]
-
 /** Reads `cases` changed files of each kind. */
 export function fuzzFiles(t: ExecutionContext, seed: number, cases: number): void {
   const random = createRandom(seed)

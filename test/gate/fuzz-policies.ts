@@ -8,7 +8,7 @@ import { stringify } from 'yaml'
 import { asFailure, SidemintError } from '../../src/core/errors.ts'
 import { createInvokers, type Invokers } from '../../src/gate/members.ts'
 import { readPolicyFile } from '../../src/gate/policy-file.ts'
-import { createRandom } from '../random.ts'
+import { createRandom, PIECES } from '../random.ts'
 
 const INVOKING = [
   ...['run.invoker', 'run.servicesInvoker', 'run.developer', 'run.admin', 'run.sourceDeveloper'],
@@ -54,26 +54,6 @@ interface Binding {
   /** Whom it admits; undefined: the file is refused for it. */
   admits: Admits | undefined
 }
-
-const PIECES = [
-  '',
-  '\0',
-  '\uFEFF',
-  ': ',
-  '- ',
-  '{',
-  ']',
-  '"',
-  '&a *a',
-  '*a',
-  '<<: *b',
-  '!!js x',
-  '\t',
-  '\n',
-  '~',
-  'allUsers',
-  '__proto__:',
-]
 
 /** Reads `cases` policies in each form, and as many that were damaged. */
 export function fuzzPolicies(t: ExecutionContext, seed: number, cases: number): void {
