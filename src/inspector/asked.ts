@@ -14,10 +14,13 @@ interface AskedRow extends Asked, Versioned {
   key: string
 }
 
+/** Rows by caller and then by another name: a key of both would be made at every hit. */
+type Index = Map<string, Map<string, AskedRow[]>>
+
 export class AskedTable {
   readonly rows: Table<AskedRow>
-  /** The rows by caller and then by subject: a key of both would be made at every hit. */
-  #index = new Map<string, Map<string, AskedRow[]>>()
+  #bySubject: Index = new Map()
+  #byKey: Index = new Map()
 
   constructor(versions: Versions) {
     this.rows = new Table(versions, (kept) => this.#reindex(kept))
@@ -37,40 +40,42 @@ export class AskedTable {
 
   /** When the caller last got an ID token for one of the audiences; undefined where it never did. */
   lastAt(caller: string, audiences: readonly string[]): number | undefined {
-    const keys = new Set(audiences.map(audienceKey))
-    let lastAt: number | undefined
-    for (const rows of this.#index.get(caller)?.values() ?? []) {
-      for (const row of rows) {
-        const isOne = keys.has(row.key) && row.kind === 'id' && row.status === 200
-        if (isOne) lastAt = Math.max(lastAt ?? 0, row.lastAt)
-      }
-    }
-    return lastAt
+    const byKey = this.#byKey.get(caller)
+    const got = audiences
+      .flatMap((audience) => byKey?.get(audienceKey(audience)) ?? [])
+      .filter(({ kind, status }) => kind === 'id' && status === 200)
+    return got.length === 0 ? undefined : Math.max(...got.map((row) => row.lastAt))
   }
 
   #find(event: RequestEvent, subject: string): AskedRow {
-    const known = this.#index
+    const known = this.#bySubject
       .get(event.caller)
       ?.get(subject)
       ?.find((row) => belongsTo(row, event))
     if (known !== undefined) return known
     const row = this.rows.add((id) => newRow(id, event, subject))
-    this.#enter(event.caller, row)
+    this.#enter(row)
     return row
   }
 
-  #enter(caller: string, row: AskedRow): void {
-    const bySubject = this.#index.get(caller) ?? new Map<string, AskedRow[]>()
-    this.#index.set(caller, bySubject)
-    const rows = bySubject.get(row.subject)
-    if (rows === undefined) bySubject.set(row.subject, [row])
-    else rows.push(row)
+  #enter(row: AskedRow): void {
+    enter(this.#bySubject, row.subject, row)
+    enter(this.#byKey, row.key, row)
   }
 
   #reindex(kept: readonly AskedRow[]): void {
-    this.#index = new Map()
-    for (const row of kept) this.#enter(row.caller, row)
+    this.#bySubject = new Map()
+    this.#byKey = new Map()
+    for (const row of kept) this.#enter(row)
   }
+}
+
+function enter(index: Index, name: string, row: AskedRow): void {
+  const byName = index.get(row.caller) ?? new Map<string, AskedRow[]>()
+  index.set(row.caller, byName)
+  const rows = byName.get(name)
+  if (rows === undefined) byName.set(name, [row])
+  else rows.push(row)
 }
 
 function subjectOf({ kind, audience, scopes }: RequestEvent): string {
