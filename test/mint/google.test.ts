@@ -2,9 +2,9 @@ import { inspect } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { errorBody, SidemintError } from '../../src/core/errors.ts'
 import { readClaims, type TokenRequest, type TokenSource } from '../../src/core/token.ts'
-import { createGoogleSource } from '../../src/mint/google.ts'
 import { type FakeGoogle, startFakeGoogle } from '../google/start.ts'
 import { ANN, AUDIENCE, CI, CREATOR, FIRST, MIDDLE, ORDERS, SECOND } from './google/rows.ts'
+import { type SourceOptions, sourceFrom } from './google/source.ts'
 
 /** No principal: the credential itself. */
 const OWN = undefined
@@ -20,24 +20,7 @@ test.before(async () => {
 
 test.after.always(() => google.close())
 
-interface Options {
-  env?: NodeJS.ProcessEnv
-  delegates?: readonly string[]
-  allowUserTokens?: boolean
-  now?: () => number
-}
-
-function sourceOf(adc: object, { env = {}, delegates = [], allowUserTokens = false, now = Date.now }: Options = {}) {
-  const path = google.write(`adc-${crypto.randomUUID()}.json`, JSON.stringify(adc))
-  return createGoogleSource({
-    env: { ...google.env, GOOGLE_APPLICATION_CREDENTIALS: path, ...env },
-    delegatesOf: () => delegates,
-    allowUserTokens,
-    onDate: () => {},
-    now,
-    bounds: { attemptMs: 20_000, totalMs: 40_000, retryDelaysMs: [5, 10] },
-  })
-}
+const sourceOf = (adc: object, options?: SourceOptions) => sourceFrom(google, adc, options)
 
 const idToken = (
   principal: string | undefined = OWN,

@@ -7,6 +7,7 @@ import { createMetadataSource } from '../../../src/mint/metadata-server.ts'
 import type { Fault } from '../../google/faults.ts'
 import { type FakeGoogle, startFakeGoogle } from '../../google/start.ts'
 import { ANN, AUDIENCE, CREATOR, ORDERS } from './rows.ts'
+import { sourceFrom } from './source.ts'
 
 const ID = { kind: 'id', principal: ORDERS, audience: AUDIENCE, format: 'full' } as const
 const ACCESS: TokenRequest = { kind: 'access', principal: ORDERS, scopes: [] }
@@ -26,14 +27,7 @@ test.after.always(() => google.close())
 
 const options = { delegatesOf: () => [], onDate: () => {}, now: Date.now, bounds: BOUNDS }
 
-function sourceOf(adc: object) {
-  const path = google.write(`adc-${crypto.randomUUID()}.json`, JSON.stringify(adc))
-  return createGoogleSource({
-    ...options,
-    env: { ...google.env, GOOGLE_APPLICATION_CREDENTIALS: path },
-    allowUserTokens: false,
-  })
-}
+const sourceOf = (adc: object) => sourceFrom(google, adc)
 
 async function failureOf(t: ExecutionContext, minting: Promise<unknown>): Promise<SidemintError> {
   return (await t.throwsAsync(minting, { instanceOf: SidemintError })) as SidemintError

@@ -1,10 +1,10 @@
 import test, { type ExecutionContext } from 'ava'
 import { SidemintError } from '../../../src/core/errors.ts'
 import type { TokenRequest } from '../../../src/core/token.ts'
-import { createGoogleSource } from '../../../src/mint/google.ts'
 import { apiError, errorInfo } from '../../google/answers.ts'
 import { type FakeGoogle, startFakeGoogle } from '../../google/start.ts'
 import { ANN, AUDIENCE, CREATOR, ORDERS } from './rows.ts'
+import { sourceFrom } from './source.ts'
 
 const REQUEST: TokenRequest = { kind: 'id', principal: ORDERS, audience: AUDIENCE, format: 'full' }
 const IAM = 'iamcredentials.googleapis.com'
@@ -21,19 +21,7 @@ test.before(async () => {
 
 test.after.always(() => google.close())
 
-function sourceOf(adc: object) {
-  return createGoogleSource({
-    env: {
-      ...google.env,
-      GOOGLE_APPLICATION_CREDENTIALS: google.write(`${crypto.randomUUID()}.json`, JSON.stringify(adc)),
-    },
-    delegatesOf: () => [],
-    allowUserTokens: false,
-    onDate: () => {},
-    now: Date.now,
-    bounds: { attemptMs: 20_000, totalMs: 40_000, retryDelaysMs: [5, 10] },
-  })
-}
+const sourceOf = (adc: object) => sourceFrom(google, adc)
 
 /** What a mint with these credentials says while that host refuses with these words. */
 async function saidOf(t: ExecutionContext, host: string, status: number, body: object, adc: object) {

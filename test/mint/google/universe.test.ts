@@ -2,11 +2,11 @@ import test, { type ExecutionContext } from 'ava'
 import { settle } from '../../../src/config/layers.ts'
 import { SidemintError } from '../../../src/core/errors.ts'
 import { readClaims, type TokenRequest } from '../../../src/core/token.ts'
-import { createGoogleSource } from '../../../src/mint/google.ts'
 import { startServer } from '../../../src/server.ts'
 import { type FakeGoogle, startFakeGoogle } from '../../google/start.ts'
 import { ask } from '../../http-client.ts'
 import { AUDIENCE, CREATOR } from './rows.ts'
+import { type SourceOptions, sourceFrom } from './source.ts'
 
 const UNIVERSE = 'example-universe.goog'
 const ORDERS = 'orders@acme-dev.eu0.iam.gserviceaccount.com'
@@ -21,17 +21,7 @@ test.before(async () => {
 
 test.after.always(() => google.close())
 
-function sourceOf(adc: object, { env = {}, delegates = [] as string[], allowUserTokens = false } = {}) {
-  const path = google.write(`adc-${crypto.randomUUID()}.json`, JSON.stringify(adc))
-  return createGoogleSource({
-    env: { ...google.env, GOOGLE_APPLICATION_CREDENTIALS: path, ...env },
-    delegatesOf: () => delegates,
-    allowUserTokens,
-    onDate: () => {},
-    now: Date.now,
-    bounds: { attemptMs: 20_000, totalMs: 40_000, retryDelaysMs: [5, 10] },
-  })
-}
+const sourceOf = (adc: object, options?: SourceOptions) => sourceFrom(google, adc, options)
 
 const idToken = (principal: string) => ({ kind: 'id', principal, audience: AUDIENCE, format: 'full' }) as const
 const accessToken = (principal: string | undefined) => ({ kind: 'access', principal, scopes: [] }) as const
