@@ -148,8 +148,7 @@ function notAnInvoker(
 const UNVERIFIED = 'ask for a token with an email that its issuer has verified (email_verified: true)'
 
 function describe(principal: string, claims: Claims, email: string | undefined, { unknownGroups }: Invokers): string {
-  if (email === undefined && claims.email === undefined)
-    return `the subject ${principal}, whose token has no email (format=full asks for it),`
+  if (isNameless(claims, email)) return `the subject ${principal}, whose token has no email (format=full asks for it),`
   if (email === undefined)
     return `${principal}, whose email ${String(claims.email).slice(0, LONGEST_EMAIL)} is not verified,`
   return unknownGroups.size === 0
