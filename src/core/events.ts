@@ -78,6 +78,8 @@ export interface GateEvent {
   principal: string
   /** What was wrong and its fix; empty on `allow`. */
   reason: string
+  /** What would let the token's account in; absent where it may call, or where nothing here would. */
+  lines?: Lines
   tookMs: number
   /** What a token must have here; absent where no gate has the host. */
   wants?: GateWants
@@ -85,6 +87,14 @@ export interface GateEvent {
   fp?: string
   /** What that token says, verified or not; absent where it says nothing that can be read. */
   claims?: Readonly<Record<string, unknown>> | undefined
+}
+
+/** Lines to copy. */
+export interface Lines {
+  /** For the settings, here. */
+  here: string
+  /** For a shell, in production; absent where production has nothing to change. */
+  production?: string
 }
 
 /** What a gate asks of a token. */

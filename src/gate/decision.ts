@@ -2,6 +2,7 @@
 
 import { isEmail, LONGEST_EMAIL } from '../core/accounts.ts'
 import { asFailure, failure, type SidemintError } from '../core/errors.ts'
+import type { Lines } from '../core/events.ts'
 import { withoutSecrets } from '../core/secrets.ts'
 import { acceptsAudience, isCallUrl } from './audience.ts'
 import { type BearerToken, readCredential } from './credential.ts'
@@ -46,14 +47,6 @@ export interface Decision {
   principal: string
   /** What would let its account in; absent where it may call, or where nothing here would. */
   lines?: Lines
-}
-
-/** Lines to copy. */
-export interface Lines {
-  /** For the settings, here. */
-  here: string
-  /** For a shell, in production; absent where production has nothing to change. */
-  production?: string
 }
 
 /**

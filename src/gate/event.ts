@@ -19,6 +19,7 @@ export interface Outcome {
   /** Of the verified token; empty where there is none. */
   audience: string
   principal: string
+  lines?: Decision['lines']
   /** The service's status; undefined where it was not asked, or the caller left before. */
   upstreamStatus?: number | undefined
   tookMs: number
@@ -31,7 +32,7 @@ export interface Outcome {
 
 /** `at` in epoch ms. */
 export function gateEvent(req: IncomingMessage, at: number, outcome: Outcome): GateEvent {
-  const { caller, refusal, enforced, isPublic, audience, principal, upstreamStatus, tookMs, wants } = outcome
+  const { caller, refusal, enforced, isPublic, audience, principal, lines, upstreamStatus, tookMs, wants } = outcome
   return {
     type: 'gate',
     at,
@@ -46,6 +47,7 @@ export function gateEvent(req: IncomingMessage, at: number, outcome: Outcome): G
     audience,
     principal,
     reason: refusal === undefined ? '' : withFix(refusal),
+    ...(lines === undefined ? {} : { lines }),
     tookMs,
     ...(wants === undefined ? {} : { wants }),
     ...whatItSays(outcome),

@@ -1,6 +1,6 @@
 /** Calls between services, equal ones in one row, and the arrows that sum them up. */
 
-import type { GateEvent } from '../core/events.ts'
+import type { GateEvent, Lines } from '../core/events.ts'
 import { hopAddress, hopKey, statusOf } from '../core/hop.ts'
 import { checksOf, failedAt } from './checks.ts'
 import type { Arrow, Hop, TokenOrigin } from './rows.ts'
@@ -58,7 +58,7 @@ export function addArrow(arrows: KeyedTable<ArrowRow>, event: GateEvent): void {
 }
 
 function newHop(id: number, key: string, event: GateEvent): HopRow {
-  const { at, caller, host, method, path, decision, code, reason, principal, audience, wants } = event
+  const { at, caller, host, method, path, decision, code, reason, lines, principal, audience, wants } = event
   return {
     id,
     address: hopAddress(event),
@@ -75,6 +75,7 @@ function newHop(id: number, key: string, event: GateEvent): HopRow {
     status: statusOf(event),
     code,
     reason: shown(reason),
+    lines: lines && shownLines(lines),
     failed: failedAt(event),
     account: shown(principal),
     audience: shown(audience),
@@ -85,4 +86,8 @@ function newHop(id: number, key: string, event: GateEvent): HopRow {
     token: undefined,
     askedAt: undefined,
   }
+}
+
+function shownLines({ here, production }: Lines): Lines {
+  return { here: shown(here), ...(production === undefined ? {} : { production: shown(production) }) }
 }

@@ -1,6 +1,6 @@
 /** The shapes of what is kept and shown. Times are epoch ms. No row holds a token, a signature or a query string. */
 
-import type { GateWants } from '../core/events.ts'
+import type { GateWants, Lines } from '../core/events.ts'
 
 interface Folded {
   /** The same for as long as the row is kept. */
@@ -31,6 +31,8 @@ export interface Hop extends Folded {
   reason: string
   /** The first check that failed. */
   failed?: Step | undefined
+  /** What would let the account in; absent where nothing would, and where the call is not refused for its account. */
+  lines?: Lines | undefined
   /** Email or subject of the verified token. */
   account: string
   /** The verified token's audience. */

@@ -43,6 +43,7 @@ const HOP = object(
     code: text,
     reason: text,
     'failed?': { enum: ['token', 'iss', 'exp', 'aud', 'email'] },
+    'lines?': object({ here: text, 'production?': text }, 'What would let the account in.'),
     account: text,
     audience: text,
     'wants?': WANTS,

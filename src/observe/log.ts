@@ -176,7 +176,7 @@ function describeGate(event: GateEvent, shownAt: string): Line {
   return {
     text: `${asked} ${outcome}${as} ${code}${answered}${why}${place.text}`,
     fields() {
-      const { type, at: _at, wants: _wants, claims: _claims, ...others } = event
+      const { type, at: _at, lines: _lines, wants: _wants, claims: _claims, ...others } = event
       return {
         event: type,
         ...others,

@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { Line } from './copy.tsx'
-import { createNames, type Entry, type Filter, keeps } from './entries.ts'
+import { type Entry, type Filter, keeps } from './entries.ts'
 import { Opened } from './opened.tsx'
 import { hashOf, type Place } from './place.ts'
 import type { Data } from './store.ts'
@@ -21,7 +21,6 @@ interface Props {
 export function HopsView({ data, entries, place, now }: Props) {
   const { held, fresh, hold, release, catchUp } = useHeld(entries)
   const [most, setMost] = useState(SHOWN)
-  const names = createNames(data.state)
   const kept = held.filter((entry) => keeps(place.filter, entry) || entry.address === place.row)
   const at = kept.findIndex(({ address }) => address === place.row)
   const shown = kept.slice(0, Math.max(most, at + 1))
@@ -51,7 +50,7 @@ export function HopsView({ data, entries, place, now }: Props) {
       <ol class="hops">
         {shown.map((entry) => (
           <Row key={entry.address} entry={entry} place={place} now={now}>
-            <Opened entry={live(entries, entry)} state={data.state} names={names} now={now} />
+            <Opened entry={live(entries, entry)} now={now} />
           </Row>
         ))}
       </ol>

@@ -1,14 +1,13 @@
 /** Who calls whom, as a picture. */
 
 import { useLayoutEffect, useRef, useState } from 'preact/hooks'
-import { identityLine } from '../inspector/fixes.ts'
 import { Line } from './copy.tsx'
 import { isServer } from './entries.ts'
 import type { Call, Service } from './graph.ts'
 import { type Box, HEAD, type Layout, layOut, ROW } from './layout.ts'
 import { hashOf } from './place.ts'
 import type { Data } from './store.ts'
-import { ago, counted } from './words.ts'
+import { ago, counted, identityLine } from './words.ts'
 
 interface Props {
   data: Data

@@ -1,20 +1,18 @@
 /** A row, opened: what the token says, what the gate wants, and what to do. */
 
+import type { Lines } from '../core/events.ts'
 import type { Check, Hop } from '../inspector/rows.ts'
 import { shownValue } from '../inspector/shown-value.ts'
 import { CopyButton, Line } from './copy.tsx'
-import type { Entry, Names } from './entries.ts'
-import type { State } from './store.ts'
-import { ago, askedFor, asText, clock, failedStep, fixesOf, wanted } from './words.ts'
+import type { Entry } from './entries.ts'
+import { ago, askedFor, asText, clock, failedStep, wanted } from './words.ts'
 
 interface Props {
   entry: Entry
-  state: State | undefined
-  names: Names
   now: number
 }
 
-export function Opened({ entry, state, names, now }: Props) {
+export function Opened({ entry, now }: Props) {
   const { address, at, lastAt, count, hop, asked } = entry
   const reason = hop?.reason || asked?.reason || ''
   return (
@@ -26,7 +24,7 @@ export function Opened({ entry, state, names, now }: Props) {
       {reason !== '' && <p class="reason">{reason}</p>}
       {hop !== undefined && <HopDetails entry={entry} hop={hop} now={now} />}
       {asked !== undefined && asked.hits > 0 && <p>{asked.hits} of them from the cache.</p>}
-      {entry.refused && hop !== undefined && <Fixes entry={entry} state={state} names={names} />}
+      {hop?.lines !== undefined && <ToCopy {...hop.lines} />}
       <p class="row-actions">
         <a href={`#${address}`}>#{address}</a> <CopyButton word="copy row" text={asText(entry)} label="as text" />
       </p>
@@ -102,14 +100,17 @@ function Checks({ hop }: { hop: Hop }) {
   )
 }
 
-function Fixes({ entry, state, names }: { entry: Entry; state: State | undefined; names: Names }) {
-  const { settings, production } = fixesOf(entry, state, names)
+function ToCopy({ here, production }: Lines) {
   return (
     <>
-      <h3>To let it in, in sidemint.yaml</h3>
-      <Line text={settings} label="the line for sidemint.yaml" />
-      <h3>and in production</h3>
-      <Line text={production} label="the command for production" />
+      <h3>To let the account in, here</h3>
+      <Line text={here} label="the line for the settings" />
+      {production !== undefined && (
+        <>
+          <h3>and in production</h3>
+          <Line text={production} label="the command for production" />
+        </>
+      )}
     </>
   )
 }

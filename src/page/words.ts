@@ -1,9 +1,9 @@
 /** What happened and what to do about it, in words and in lines to copy. */
 
 import { GOOGLE_ISSUER, METADATA_VARIABLES } from '../core/google.ts'
-import { type Fixes, fixesFor } from '../inspector/fixes.ts'
+import { serviceName, yamlText } from '../gate/lines.ts'
 import type { Check, Hop, Step } from '../inspector/rows.ts'
-import type { Entry, Names } from './entries.ts'
+import type { Entry } from './entries.ts'
 import { isServer } from './entries.ts'
 import type { Data, State } from './store.ts'
 
@@ -80,20 +80,10 @@ export function askedFor({ caller, service, hop }: Entry, now: number): string {
   return `${caller} last got a token for ${audiences} ${ago(hop.askedAt, now)}, at ${clock(hop.askedAt)}`
 }
 
-/** The lines that let the caller in: here, and in production. */
-export function fixesOf({ caller, service, hop }: Entry, state: State | undefined, names: Names): Fixes {
-  const place = isServer(state) ? state : {}
-  const call = {
-    account: '',
-    token: undefined,
-    failed: undefined,
-    checks: [],
-    wants: undefined,
-    ...hop,
-    caller,
-    service,
-  }
-  return fixesFor(call, place, (name) => names.identity(name)?.email ?? undefined)
+/** The entry of sidemint.yaml that gives a caller an account. */
+export function identityLine(caller: string, project = 'PROJECT'): string {
+  const account = `${serviceName(caller)}@${project}.iam.gserviceaccount.com`
+  return `- { serviceAccount: ${yamlText(account)}, callers: [${yamlText(caller)}] } # under identities:`
 }
 
 /** A row as text. */

@@ -75,3 +75,59 @@ test('a server that fronts its gates has both halves of a call in one row', asyn
   t.is(source, 'local')
   t.like(gates, [{ host: 'ledger', upstream, audiences: [AUDIENCE] }])
 })
+
+test('every refusal has the fix of the log in its row, and lines to copy where it is about who may invoke', async (t) => {
+  const { url: upstream } = await startService(t)
+  const config = join(scratch, 'every-refusal.yaml')
+  const gate = { host: 'ledger', upstream, audience: [AUDIENCE], invoker: ['user:ann@acme.com'] }
+  writeFileSync(config, JSON.stringify({ gates: [gate], trust: [metadata.issuer] }))
+  const flags = ['--source=local', '--port=0', '--gate-port=0', '--config', config]
+  const server = await serving<{ event: string; url: string; gateUrls: string[] }>(t, ['serve', ...flags])
+  const { url, gateUrls } = server.banner
+  const token = (claims: Record<string, unknown> = {}, audience = AUDIENCE) => metadata.issueToken({ audience, claims })
+  const call = async (authorization: string, { host = 'ledger', method = 'GET' } = {}) =>
+    ask(gateUrls[0] ?? '', '/', {
+      method,
+      headers: { Host: host, ...(authorization && { Authorization: authorization }) },
+    })
+  const good = await token()
+  const codes = {
+    TOKEN_MISSING: () => call(''),
+    TOKENS_SEVERAL: () => call('Bearer a, Bearer b'),
+    TOKEN_INVALID: () => call('Bearer abc'),
+    ISSUER_NOT_TRUSTED: async () => call(`Bearer ${await token({ iss: 'https://elsewhere.example' })}`),
+    TOKEN_EXPIRED: async () => call(`Bearer ${await token({ exp: 1 })}`),
+    AUDIENCE_WRONG: async () => call(`Bearer ${await token({}, 'http://other')}`),
+    NOT_AN_INVOKER: () => call(`Bearer ${good}`),
+    HOST_UNKNOWN: () => call(`Bearer ${good}`, { host: 'ledgr' }),
+    METHOD_UNSUPPORTED: () => call(`Bearer ${good}`, { method: 'TRACE' }),
+  }
+  for (const refused of Object.values(codes)) await refused()
+  await call(`Bearer ${await token({ email_verified: false })}`)
+  const { hops, ...others } = JSON.parse((await ask(url, '/_sidemint/requests')).body)
+  t.is(compare('Requests', { hops, ...others }), 'fits')
+  t.deepEqual(
+    hops.map(({ code }: { code: string }) => code),
+    [...Object.keys(codes), 'NOT_AN_INVOKER'],
+  )
+  await server.logged('gate', hops.length)
+  const logged = server.records().filter(({ event }) => event === 'gate')
+  for (const [at, { reason }] of hops.entries()) {
+    t.is(reason, logged[at]?.reason)
+    t.regex(reason, /\. Fix: ./)
+  }
+  t.deepEqual(
+    hops.map(({ lines }: { lines?: object }) => lines),
+    [
+      ...Array(6).fill(undefined),
+      {
+        here: `invoker: [user:ann@acme.com, serviceAccount:${BILLING}]`,
+        production: `gcloud run services add-iam-policy-binding ledger --member=serviceAccount:${BILLING} --role=roles/run.invoker --region=REGION --project=PROJECT`,
+      },
+      undefined,
+      undefined,
+      undefined,
+    ],
+    'an unverified email is not mended by a grant',
+  )
+})

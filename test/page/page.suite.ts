@@ -44,7 +44,7 @@ test.serial(
     t.regex(text, /claim.*iss.*exp.*aud.*email/s)
     const lines = await opened.locator('.line code').allTextContents()
     t.deepEqual(lines, [
-      'invoker: [serviceAccount:billing@acme-dev.iam.gserviceaccount.com, serviceAccount:web@acme-dev.iam.gserviceaccount.com] # the gate of ledger',
+      'invoker: [serviceAccount:billing@acme-dev.iam.gserviceaccount.com, serviceAccount:web@acme-dev.iam.gserviceaccount.com]',
       'gcloud run services add-iam-policy-binding ledger --member=serviceAccount:web@acme-dev.iam.gserviceaccount.com --role=roles/run.invoker --region=REGION --project=acme-dev',
     ])
     const address = new URL(page.url()).hash
@@ -53,6 +53,15 @@ test.serial(
     await page.locator('.opened').waitFor()
     t.regex((await page.locator('.opened').textContent()) ?? '', /NOT_AN_INVOKER|invoker/)
     t.false((await page.content()).includes('secret'))
+
+    for (const [code, fix] of [
+      ['TOKEN_MISSING', 'Fix: send `Authorization: Bearer TOKEN`'],
+      ['AUDIENCE_WRONG', 'Fix: ask for a token with an audience of this service'],
+    ] as const) {
+      await row(page, code).locator('> a').click()
+      await opened.getByText(fix).waitFor()
+      t.is(await opened.locator('.line').count(), 0, code)
+    }
     t.deepEqual(complaints, [])
   },
 )

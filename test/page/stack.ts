@@ -117,6 +117,10 @@ const MISSING = {
 const NO_INVOKER = {
   code: 'NOT_AN_INVOKER',
   reason: 'the account may not call this service. Fix: add it to `invoker:` of this gate',
+  lines: {
+    here: `invoker: [${['billing', 'operator', 'web', 'orders'].map(member).join(', ')}]`,
+    production: `gcloud run services add-iam-policy-binding ledger --member=${member('web')} --role=roles/run.invoker`,
+  },
 } as const
 
 function wantsOf(host: string, calls: Calls) {
