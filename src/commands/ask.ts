@@ -21,6 +21,8 @@ export function ask(server: string, path: string, more?: Headers): Promise<Respo
 
 export interface JsonOptions {
   headers?: Headers
+  /** A field that the answer has. */
+  field: string
   /** Why the server refuses, where it does not say so itself. */
   unsaid: string
   /** Codes for which an argument is to blame, each with that argument. */
@@ -41,14 +43,20 @@ export async function readAnswer(url: string, asked: Promise<Response>): Promise
 }
 
 /** The data that the named server answers with. Throws NO_SERVER, SERVER_REFUSED, and SETTINGS_INVALID for a code of `misused`. */
-export async function askJson<T>(server: string, path: string, { headers, unsaid, misused }: JsonOptions): Promise<T> {
+export async function askJson<T>(
+  server: string,
+  path: string,
+  { headers, field, unsaid, misused }: JsonOptions,
+): Promise<T> {
   const { response, body } = await readAnswer(server, ask(server, path, headers))
+  const refusal = response.ok ? undefined : readErrorBody(body)
+  if (!isMetadataServer(response) && refusal === undefined) throw failure('NO_SERVER', { url: server, reason: OTHER })
   if (response.ok) {
-    const data = isMetadataServer(response) ? parseJson(body) : undefined
-    if (data === undefined) throw failure('NO_SERVER', { url: server, reason: OTHER })
+    const data = parseJson(body)
+    if (typeof data !== 'object' || data === null || !(field in data))
+      throw failure('NO_SERVER', { url: server, reason: OTHER })
     return data as T
   }
-  const refusal = readErrorBody(body)
   const argument = misused?.[refusal?.code ?? '']
   if (refusal !== undefined && argument !== undefined) throw misuse(`${argument}: ${refusal.message}`)
   const values = { url: server, status: String(response.status), reason: refusal?.message ?? unsaid }

@@ -77,6 +77,7 @@ async function askServer(rawHeaders: readonly string[], { server, audience }: Se
   for (let at = 0; at < rawHeaders.length; at += 2) headers.append(rawHeaders[at] ?? '', rawHeaders[at + 1] ?? '')
   return askJson(server, `/_sidemint/explain${query}`, {
     headers,
+    field: 'decision',
     unsaid: 'it has no gates to ask',
     misused: { GATE_UNKNOWN: '--audience' },
   })

@@ -34,6 +34,7 @@ export async function run(argv: readonly string[], { env, stdout, stderr }: Io):
   if (format === undefined) throw misuse(`--format: must be gcloud, terraform or sidemint, not ${quoted(name)}`)
   const only = typeof service === 'string' ? service : undefined
   const { grants, forgotten, most, ...place } = await askJson<Grants>(settings.server, '/_sidemint/grants', {
+    field: 'grants',
     unsaid: UNSAID,
   })
   if (only !== undefined) await demandService(settings.server, only)
@@ -52,7 +53,7 @@ export async function run(argv: readonly string[], { env, stdout, stderr }: Io):
 
 /** Throws SETTINGS_INVALID where no gate has the host: nothing would ever be missing there. */
 async function demandService(server: string, service: string): Promise<void> {
-  const { gates } = await askJson<GatesState>(server, '/_sidemint/state', { unsaid: UNSAID })
+  const { gates } = await askJson<GatesState>(server, '/_sidemint/state', { field: 'gates', unsaid: UNSAID })
   const hosts = gates.map(({ host }) => host)
   if (hosts.includes(null) || hosts.includes(service)) return
   throw misuse(

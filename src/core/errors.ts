@@ -366,7 +366,7 @@ export const CATALOGUE = {
   },
   ISSUER_NOT_TRUSTED: {
     status: 401,
-    what: 'the token comes from {issuer}, which this gate does not trust',
+    what: 'the token comes from {issuer}, which this gate does not trust{difference}',
     fix: 'use a token of {trusted}, or add the issuer to {setting}',
   },
   KEY_UNKNOWN: {

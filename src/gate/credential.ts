@@ -1,6 +1,7 @@
 /** Finds the token of a request as Cloud Run's front end does, and makes what the service gets of it. */
 
-import { failure } from '../core/errors.ts'
+import { failure, type SidemintError } from '../core/errors.ts'
+import { isEmptyVariable, noToken } from './not-a-token.ts'
 
 export type Strip = 'both' | 'serverless-only' | 'never'
 
@@ -14,7 +15,7 @@ export interface BearerToken {
  * `rawHeaders`: Node's alternating names and values, where two headers of one name are still two. Beside
  * X-Serverless-Authorization, Authorization is not read and belongs to the service (docs/gate.md, "Headers and the
  * signature"). `audience` and `server`: what a token is for and who prints one; none: the commands' own default. Throws
- * TOKEN_MISSING or TOKENS_SEVERAL.
+ * TOKEN_MISSING, TOKENS_SEVERAL or TOKEN_INVALID.
  */
 export function readCredential(rawHeaders: readonly string[], audience = '', server?: string): BearerToken {
   const serverless = valuesOf(rawHeaders, 'x-serverless-authorization')
@@ -27,7 +28,7 @@ export function readCredential(rawHeaders: readonly string[], audience = '', ser
     const asked = server === undefined ? '' : ` --server ${server}`
     throw failure('TOKEN_MISSING', { found: found(header, values[0], scheme), audience, server: asked })
   }
-  if (tokens.length > 1) throw failure('TOKENS_SEVERAL', { header })
+  if (tokens.length > 1) throw severalWords(tokens, header)
   return { header, scheme, token }
 }
 
@@ -50,9 +51,20 @@ function valuesOf(rawHeaders: readonly string[], name: string): string[] {
   return values
 }
 
+/** Programs and people make one token of several words more often than they send two. */
+function severalWords(words: readonly string[], header: string): SidemintError {
+  const text = words.join(' ')
+  if (isEmptyVariable(text)) return failure('TOKEN_INVALID', { reason: noToken(text) })
+  return /^bearer$/i.test(words[0] ?? '')
+    ? failure('TOKEN_INVALID', { reason: 'the word Bearer stands before it twice' })
+    : failure('TOKENS_SEVERAL', { header })
+}
+
 /** Only well-known schemes are shown: any other first word may be the credential itself. */
 function found(header: string, value: string | undefined, scheme: string): string {
   if (value === undefined) return 'no Authorization header'
   if (/^(basic|digest|negotiate)$/i.test(scheme)) return `${header} has the scheme ${scheme}`
-  return `${header} holds no Bearer token`
+  return scheme.startsWith('eyJ')
+    ? `${header} holds a token without Bearer before it`
+    : `${header} holds no Bearer token`
 }

@@ -4,6 +4,7 @@ import { isEmail, LONGEST_EMAIL } from '../core/accounts.ts'
 import { asFailure, failure, type SidemintError } from '../core/errors.ts'
 import type { Lines } from '../core/events.ts'
 import { withoutSecrets } from '../core/secrets.ts'
+import { adviseOn } from '../observe/audience-lint.ts'
 import { acceptsAudience, isCallUrl } from './audience.ts'
 import { type BearerToken, readCredential } from './credential.ts'
 import { describeDifference } from './likeness.ts'
@@ -72,7 +73,7 @@ export async function decide(
     if (!acceptsAudience(claims.aud, rules.audiences, rules.gcloudAudiences)) {
       const hint = isCallUrl(decision.audience) ? CALL_URL_HINT : ''
       const { audience } = decision
-      const difference = describeDifference(audience, rules.audiences)
+      const difference = differenceOf(audience, claims.aud, rules)
       throw failure('AUDIENCE_WRONG', { audience, difference, audiences: rules.audiences.join(', '), hint })
     }
     if (!admits(invokers, principal)) {
@@ -129,7 +130,7 @@ function notAnInvoker(
   const mayBeNamed = isNameless(claims, email) && trusted === subjectsOf
   const fix = lines === undefined ? UNVERIFIED : `say whose it is: write ${sayWhose}`
   const values = {
-    principal: describe(email ?? claims.sub, claims, email, invokers),
+    principal: describe(claims, email, invokers),
     here,
     where: lineOf('invoker'),
     production: production ?? '',
@@ -140,13 +141,20 @@ function notAnInvoker(
 
 const UNVERIFIED = 'ask for a token with an email that its issuer has verified (email_verified: true)'
 
-function describe(principal: string, claims: Claims, email: string | undefined, { unknownGroups }: Invokers): string {
-  if (isNameless(claims, email)) return `the subject ${principal}, whose token has no email (format=full asks for it),`
-  if (email === undefined)
-    return `${principal}, whose email ${String(claims.email).slice(0, LONGEST_EMAIL)} is not verified,`
+function describe(claims: Claims, email: string | undefined, { unknownGroups }: Invokers): string {
+  if (isNameless(claims, email)) return `the subject ${claims.sub}, whose token has no email (format=full asks for it),`
+  if (email === undefined || email === '') return `${claims.sub}, whose email ${whyNoEmail(claims)},`
   return unknownGroups.size === 0
-    ? principal
-    : `${principal}, which is not known to be in ${groupsOf(unknownGroups).join(' or ')},`
+    ? email
+    : `${email}, which is not known to be in ${groupsOf(unknownGroups).join(' or ')},`
+}
+
+/** Why the email of a token does not count. */
+function whyNoEmail({ email, email_verified: verified }: Claims): string {
+  if (email === '') return 'is empty'
+  if (typeof email !== 'string') return 'is not a text'
+  const why = verified === undefined ? 'it has no email_verified' : `its email_verified is ${JSON.stringify(verified)}`
+  return `${email.slice(0, LONGEST_EMAIL)} is not verified${verified === false ? '' : ` (${why.slice(0, 200)})`}`
 }
 
 function groupHint({ unknownGroups }: Invokers, setting: string): string {
@@ -159,6 +167,14 @@ function groupsOf(names: ReadonlySet<string>): string[] {
 }
 
 function describeAudience(aud: unknown): string {
+  if (aud === '') return 'an empty audience'
   if (typeof aud === 'string') return withoutSecrets(aud)
-  return aud === undefined ? 'no audience' : 'a list of audiences'
+  if (Array.isArray(aud)) return 'a list of audiences'
+  return aud === undefined ? 'no audience' : 'an audience that is not a text'
+}
+
+/** How it differs from the service's, or why nobody can have meant it; empty where neither is known. */
+function differenceOf(audience: string, aud: unknown, { audiences }: Rules): string {
+  const why = describeDifference(audience, audiences) ?? (typeof aud === 'string' ? adviseOn(aud, true) : undefined)
+  return why === undefined ? '' : `, which ${why}`
 }

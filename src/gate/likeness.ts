@@ -15,28 +15,42 @@ export function nearest(aud: string, audiences: readonly string[]): string | und
   return cut.get(closestMatch(aud.slice(0, MOST_COMPARED), [...cut.keys()]) ?? '')
 }
 
-/** Empty where they differ in more than one way, or where nothing is near. */
-export function describeDifference(aud: string, audiences: readonly string[]): string {
+/** What it is beside the nearest one; undefined where they differ in more than one way, or where nothing is near. */
+export function describeDifference(aud: string, audiences: readonly string[]): string | undefined {
   const own = nearest(aud, audiences)
-  const how = own === undefined ? undefined : difference(aud, own)
-  return how === undefined ? '' : `, which is ${shown(own ?? '')} ${how}`
+  const how = own === undefined ? undefined : (inText(aud, own) ?? difference(URL.parse(aud), URL.parse(own)))
+  return how && `is ${shown(own ?? '')} ${how}`
 }
 
-function difference(aud: string, own: string): string | undefined {
-  const [mine, theirs] = [URL.parse(aud), URL.parse(own)]
+function inText(aud: string, own: string): string | undefined {
   if (aud === `${own}/`) return 'with a slash at its end'
   if (own === `${aud}/`) return 'without the slash at its end'
   if (aud.trim() === own) return 'with a space around it'
+  if (aud.replace(/^(["'`])(.*)\1$/, '$2') === own) return 'with quotes around it'
   if (aud.toLowerCase() === own.toLowerCase()) return 'in other upper and lower case'
   if (own.replace(/^https?:\/\//, '') === aud) return `without ${own.slice(0, own.length - aud.length)} before it`
+  if (aud === encodeURIComponent(own)) return 'percent-encoded'
+  return aud === URL.parse(own)?.hostname ? 'by its host alone' : undefined
+}
+
+function difference(mine: URL | null, theirs: URL | null): string | undefined {
   if (mine === null || theirs === null) return undefined
   if (mine.host === theirs.host && mine.protocol !== theirs.protocol) {
     return `with ${shown(mine.protocol.slice(0, -1))} in place of ${theirs.protocol.slice(0, -1)}`
   }
-  if (mine.origin === theirs.origin) return `with another path (${shown(mine.pathname)})`
+  if (mine.origin === theirs.origin) return within(mine, theirs)
+  if (mine.hostname === `${theirs.hostname}.`) return 'with a dot after its host'
   if (mine.hostname === theirs.hostname) return `with another port (${mine.port || 'none'})`
   if (!isSameService(mine, theirs)) return undefined
   return isHashed(mine) === isHashed(theirs) ? ELSEWHERE : `by its other URL, or ${ELSEWHERE}`
+}
+
+/** Two URLs of one origin. */
+function within(mine: URL, theirs: URL): string {
+  if (mine.username !== theirs.username || mine.password !== theirs.password) return 'with a user before its host'
+  if (mine.pathname !== theirs.pathname) return `with another path (${shown(mine.pathname)})`
+  if (mine.search !== theirs.search) return theirs.search === '' ? 'with a query after it' : 'with another query'
+  return theirs.hash === '' ? 'with a fragment after it' : 'with another fragment'
 }
 
 /**

@@ -8,11 +8,12 @@ import jsonwebtoken, { type VerifyOptions } from 'jsonwebtoken'
 import { failure } from '../core/errors.ts'
 import { GOOGLE_ISSUER } from '../core/google.ts'
 import { fingerprint } from '../core/token.ts'
-import { LOCAL_ACCESS_TOKEN } from '../issuer/access-token.ts'
 import { LOCAL_KID } from '../issuer/key.ts'
 import { REMOVED } from './credential.ts'
 import { createRemoteKeys, discoverKeysUrl, type IssuerKeys } from './jwks.ts'
 import { createKnownTokens, nameOf, type Signed } from './known.ts'
+import { describeDifference } from './likeness.ts'
+import { whyNotJwt } from './not-a-token.ts'
 import { type OwnIssuer, ownKeys } from './own-issuer.ts'
 
 /** The issuers that `google` stands for (docs/gate.md, "Verifying"). */
@@ -74,7 +75,9 @@ export function createVerifier({ trust, own, now = Date.now, fetched = new Map()
     if (GOOGLE_ISSUERS.includes(iss) && LOCAL_KID.test(kid)) return localSigner(local, kid, iss, setting)
     const issuer = issuers.get(iss)
     if (issuer) return issuer
-    throw failure('ISSUER_NOT_TRUSTED', { issuer: quote(iss), trusted: trust.join(' or '), setting })
+    const likeness = describeDifference(iss, trust)
+    const difference = likeness === undefined ? '' : `: it ${likeness}`
+    throw failure('ISSUER_NOT_TRUSTED', { issuer: quote(iss), difference, trusted: trust.join(' or '), setting })
   }
 
   const known = createKnownTokens()
@@ -86,7 +89,7 @@ export function createVerifier({ trust, own, now = Date.now, fetched = new Map()
     if (before !== undefined && (await keyOf(keys, kid, iss)) === before.key) return { ...before, trusted }
     known.delete(name)
     const signed = await readSigned(token, (failed) => keyOf(keys, kid, iss, failed))
-    if (!signed) throw failure('TOKEN_INVALID', { reason: `its signature is not by the key that ${iss} publishes` })
+    if (!signed) throw failure('TOKEN_INVALID', { reason: whyUnsigned(token, iss) })
     const found = { kid, iss, ...signed, fp: fingerprint(token) }
     known.add(name, found)
     return { ...found, trusted }
@@ -175,12 +178,13 @@ function readHead(token: string): { kid: string; iss: string } {
     decoded = jsonwebtoken.decode(token, { complete: true })
   } catch {}
   if (!decoded || typeof decoded.payload !== 'object' || decoded.payload === null) {
-    throw failure('TOKEN_INVALID', { reason: whatElse(token) })
+    throw failure('TOKEN_INVALID', { reason: whyNotJwt(token) })
   }
   if (token.endsWith(REMOVED)) throw failure('TOKEN_INVALID', { reason: WITHOUT_SIGNATURE })
   const { alg, kid, crit } = decoded.header
   // RFC 7515 §4.1.11: whoever does not know what it names must refuse the token, and we know nothing that it can name.
   if (crit !== undefined) throw failure('TOKEN_INVALID', { reason: 'its header asks for extensions (crit)' })
+  if (alg === undefined) throw failure('TOKEN_INVALID', { reason: 'its header names no algorithm (alg)' })
   if (alg !== 'RS256') throw failure('TOKEN_INVALID', { reason: `its algorithm is ${quote(alg)}, not RS256` })
   if (typeof kid !== 'string') throw failure('TOKEN_INVALID', { reason: 'its header names no key (kid)' })
   const { iss } = decoded.payload
@@ -188,25 +192,20 @@ function readHead(token: string): { kid: string; iss: string } {
   return { kid, iss }
 }
 
-const WITHOUT_SIGNATURE =
-  'its signature has been removed, as a service behind Cloud Run or a gate receives it, and so it cannot be sent on'
-
-/** What came in place of a JWT. */
-function whatElse(token: string): string {
-  if (['ya29.', `${LOCAL_ACCESS_TOKEN}.`].some((start) => token.startsWith(start))) return 'it is an access token'
-  // RFC 7516 §3.1: five parts, where a signed token has three.
-  if (/^[\w-]+(?:\.[\w-]*){4}$/.test(token)) return 'it is encrypted (a JWE), and an ID token is only signed'
-  return EMPTY_VARIABLE.test(token) ? `it is the word ${quote(token)}, so the caller had no token` : 'it is not a JWT'
+/** RFC 7518 §3.3: a key has at least 2048 bits, so its signature at least 342 characters. */
+function whyUnsigned(token: string, iss: string): string {
+  const { length } = token.slice(token.lastIndexOf('.') + 1)
+  return length < 342 ? 'its signature is cut off' : `its signature is not by the key that ${iss} publishes`
 }
 
-/** What languages and shells write for a variable that holds nothing, or for one that was not filled in. */
-const EMPTY_VARIABLE = /^(undefined|null|none|nil|nan|false|true|\[object|\$\{?[a-z_]\w*\}?|<[a-z_ -]+>)$/i
+const WITHOUT_SIGNATURE =
+  'its signature has been removed, as a service behind Cloud Run or a gate receives it, and so it cannot be sent on'
 
 function checkClaims(claims: Record<string, unknown>, nowSeconds: number): Claims {
   const { exp, iat, nbf = iat, sub } = claims
   if (typeof sub !== 'string') throw failure('TOKEN_INVALID', { reason: 'it has no subject (sub)' })
-  if (typeof exp !== 'number' || typeof iat !== 'number' || typeof nbf !== 'number') {
-    throw failure('TOKEN_INVALID', { reason: 'its times (exp, iat, nbf) are not numbers' })
+  if (!isSeconds(exp) || !isSeconds(iat) || !isSeconds(nbf)) {
+    throw failure('TOKEN_INVALID', { reason: whyNoTime(claims) })
   }
   if (nowSeconds > exp + SKEW_SECONDS)
     throw failure('TOKEN_EXPIRED', { reason: `it expired ${nowSeconds - exp} s ago` })
@@ -215,6 +214,17 @@ function checkClaims(claims: Record<string, unknown>, nowSeconds: number): Claim
     throw failure('TOKEN_EXPIRED', { reason: `it becomes valid in ${begins - nowSeconds} s` })
   }
   return claims as unknown as Claims
+}
+
+/** RFC 7519 §2, NumericDate. What now is in milliseconds would be a time of the year 58,000 in seconds. */
+const isSeconds = (time: unknown): time is number => typeof time === 'number' && time < 1e11
+
+function whyNoTime(claims: Record<string, unknown>): string {
+  const name = ['exp', 'iat', 'nbf'].find((one) => !isSeconds(claims[one])) ?? ''
+  const time = claims[name]
+  if (time === undefined) return `it has no ${name}`
+  if (typeof time === 'number') return `its ${name} is in milliseconds, not in seconds`
+  return `its ${name} is ${JSON.stringify(time).slice(0, 200)}, not a number`
 }
 
 /** Text from an unverified token, safe in a log line. */

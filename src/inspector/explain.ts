@@ -92,13 +92,15 @@ function chooseJudge(judges: readonly Judge[], named: string | undefined, aud: u
   const closed = judges.filter(({ gate }) => !gate.invokers.includes('allUsers'))
   const takes = closed.find(({ gate }) => acceptsAudience(aud, gate.audiences, false))
   const audiences = closed.flatMap(({ gate }) => gate.audiences)
-  const like = typeof aud === 'string' ? nearest(aud, audiences) : undefined
+  // A person's token is for every service.
+  const isForAll = acceptsAudience(aud, [], true)
+  const like = typeof aud === 'string' && !isForAll ? nearest(aud, audiences) : undefined
   const near = closed.find(({ gate }) => like !== undefined && gate.audiences.includes(like))
   return takes ?? near ?? closed[0] ?? (judges[0] as Judge)
 }
 
 function namedJudge(judges: readonly Judge[], named = ''): Judge {
-  const host = hostName(URL.parse(named)?.host ?? named)
+  const host = hostName(isWebUrl(named) ? (URL.parse(named)?.host ?? '') : named)
   const found =
     judges.find(({ gate }) => acceptsAudience(named, gate.audiences, false)) ??
     judges.find(({ gate }) => gate.host === host)

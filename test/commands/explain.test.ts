@@ -1,5 +1,8 @@
 import { createHmac, randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import type { Explanation } from '../../src/inspector/explain.ts'
@@ -150,6 +153,136 @@ const FAULTS: [fault: string, stdin: () => string | Promise<string>, firstLine: 
   ['Bearer undefined', () => 'Bearer undefined', /TOKEN_INVALID \(401\): .*it is the word "undefined"/],
   ['garbage', () => '\u202e<script>é\u0000', /TOKEN_INVALID \(401\)/],
   ['two tokens', () => `${good()}\n${good()}`, /TOKENS_SEVERAL \(401\): the request carries several tokens/],
+  ['a token without its signature', () => cut(good()), /TOKEN_INVALID .*it has 2 parts, where a JWT has 3$/],
+  ['a token that was cut', () => good().slice(0, -20), /TOKEN_INVALID .*its signature is cut off$/],
+  ['a JWT that has more parts', () => `${good()}.x`, /TOKEN_INVALID .*it has 4 parts, where a JWT has 3$/],
+  [
+    'base64 in place of base64url',
+    () => `${good()}==`,
+    /TOKEN_INVALID .*it is written in base64, where a JWT has base64url/,
+  ],
+  [
+    'what Python makes of bytes',
+    () => `Bearer b'${good()}'`,
+    /TOKEN_INVALID .*it is a JWT with other characters around it$/,
+  ],
+  [
+    'a payload that is not JSON',
+    () => good().replace(/\.[^.]+\./, '.bm9wZQ.'),
+    /TOKEN_INVALID .*it is not a JWT: .* not JSON$/,
+  ],
+  [
+    'no algorithm',
+    () => `${encoded({ kid: 'a' })}.${good().split('.')[1]}.a`,
+    /TOKEN_INVALID .*its header names no algorithm/,
+  ],
+  ['a refresh token', () => '1//0gAbCdEf', /TOKEN_INVALID .*it is a refresh token$/],
+  ['an API key', () => 'AIzaSyA123', /TOKEN_INVALID .*it is an API key$/],
+  ['Bearer twice', () => `Bearer Bearer ${good()}`, /TOKEN_INVALID .*Bearer stands before it twice$/],
+  [
+    'an object in place of a text',
+    () => 'Bearer [object Promise]',
+    /TOKEN_INVALID .*it is the word "\[object Promise\]"/,
+  ],
+  [
+    'no Bearer',
+    () => `Authorization: ${good()}`,
+    /TOKEN_MISSING .*authorization holds a token without Bearer before it\)$/,
+  ],
+  ['another scheme', () => `Token ${good()}`, /TOKEN_MISSING .*\(authorization holds no Bearer token\)$/],
+  [
+    'a request with its token in another header',
+    () => `GET / HTTP/1.1\nX-Goog-IAP-JWT-Assertion: ${good()}\nProxy-Authorization: Bearer ${good()}`,
+    /TOKEN_MISSING .*\(no Authorization header\)$/,
+  ],
+  [
+    'times in milliseconds',
+    () => good({ iat: Date.now() }),
+    /TOKEN_INVALID .*its iat is in milliseconds, not in seconds$/,
+  ],
+  [
+    'an end in milliseconds',
+    () => good({ exp: Date.now() }),
+    /TOKEN_INVALID .*its exp is in milliseconds, not in seconds$/,
+  ],
+  [
+    'an end that is a text',
+    () => good({ exp: '1795682440' }),
+    /TOKEN_INVALID .*its exp is "1795682440", not a number$/,
+  ],
+  ['no end', () => good({ exp: undefined }), /TOKEN_INVALID .*it has no exp$/],
+  [
+    'an audience that is a number',
+    () => good({ aud: 5 }),
+    /AUDIENCE_WRONG .*is meant for an audience that is not a text$/,
+  ],
+  ['an empty audience', () => good({ aud: '' }), /AUDIENCE_WRONG .*is meant for an empty audience$/],
+  [
+    'a variable that was empty',
+    () => good({ aud: 'undefined' }),
+    /AUDIENCE_WRONG .*meant for undefined, which holds undefined:/,
+  ],
+  [
+    'a variable that nobody filled in',
+    () => good({ aud: '$BILLING_URL' }),
+    /AUDIENCE_WRONG .*which holds a variable that nobody/,
+  ],
+  [
+    'quotes around the audience',
+    () => good({ aud: `"${BILLING}"` }),
+    /AUDIENCE_WRONG .*is http:\/\/billing:8080 with quotes around/,
+  ],
+  [
+    'a query',
+    () => good({ aud: `${BILLING}?a=1` }),
+    /AUDIENCE_WRONG .*is http:\/\/billing:8080 with a query after it$/,
+  ],
+  [
+    'a fragment',
+    () => good({ aud: `${BILLING}#a` }),
+    /AUDIENCE_WRONG .*is http:\/\/billing:8080 with a fragment after it$/,
+  ],
+  [
+    'a user',
+    () => good({ aud: 'http://a:b@billing:8080' }),
+    /AUDIENCE_WRONG .*is http:\/\/billing:8080 with a user before its host$/,
+  ],
+  [
+    'a dot after the host',
+    () => good({ aud: `${LEDGER}.` }),
+    /by ledger AUDIENCE_WRONG .*run\.app with a dot after its host$/,
+  ],
+  [
+    'the host alone',
+    () => good({ aud: 'billing' }),
+    /by billing AUDIENCE_WRONG .*is http:\/\/billing:8080 by its host alone$/,
+  ],
+  [
+    'percent signs',
+    () => good({ aud: encodeURIComponent(BILLING) }),
+    /AUDIENCE_WRONG .*is http:\/\/billing:8080 percent-encoded$/,
+  ],
+  [
+    'a slash after the issuer',
+    () => good({ iss: `${issuer.url}/` }),
+    /ISSUER_NOT_TRUSTED .*: it is http:\S+ with a slash at its end$/,
+  ],
+  [
+    'email_verified as a text',
+    () => good({ email_verified: 'true' }),
+    /NOT_AN_INVOKER .*whose email orders@\S+ is not verified \(its email_verified is "true"\), may not/,
+  ],
+  [
+    'email_verified left out',
+    () => good({ email_verified: undefined }),
+    /is not verified \(it has no email_verified\), may not/,
+  ],
+  [
+    'an email that is a list',
+    () => good({ email: [ORDERS] }),
+    /NOT_AN_INVOKER .*: \d{21}, whose email is not a text, may not/,
+  ],
+  ['an empty email', () => good({ email: '' }), /NOT_AN_INVOKER .*: \d{21}, whose email is empty, may not/],
 ]
 
 const OTHERS: [what: string, stdin: () => string, said: RegExp][] = [
@@ -159,6 +292,12 @@ const OTHERS: [what: string, stdin: () => string, said: RegExp][] = [
     /JSON without a token, such as an error/,
   ],
   ['an answer with the token in a field', () => `{"id_token":"${good()}"}`, /take the token out of its field id_token/],
+  [
+    'a token in any other field',
+    () => `{"data":[{"jwt":"${good()}"}]}`,
+    /take the token out of its field data\.0\.jwt/,
+  ],
+  ['a key file', () => '{"type":"service_account","private_key":"-----BEGIN PRIVATE KEY"}', /holds a credential file/],
   ['an HTML page', () => '<html><title>404 Not Found</title>\n<p>no such path', /other text, such as an error/],
   ['an error of ours', () => 'sidemint: NO_SERVER: no metadata server answers at http://a:1', /other text, such as an/],
   ['a curl line', () => 'curl: (7) Failed to connect to 127.0.0.1 port 16925', /other text, such as an error/],
@@ -311,6 +450,20 @@ test('a token is read however it was copied', async (t) => {
     `> authorization: Bearer ${token}\n> x: y`,
     `-H 'Authorization: Bearer ${token}'`,
     `X-Serverless-Authorization: Bearer ${token}\nAuthorization: Bearer other`,
+    `curl -H "Authorization: Bearer ${token}" http://billing:8080/a`,
+    `curl -H 'Authorization: Bearer other' -H 'X-Serverless-Authorization: Bearer ${token}' http://billing:8080/a`,
+    `  "headers": {\n    "authorization": "Bearer ${token}",\n  },`,
+    `id_token: ${token}`,
+    `export ID_TOKEN="${token}"`,
+    `'${token}',`,
+    `\`${token}\`;`,
+    `b'${token}'`,
+    `https://a.example/?id_token=${token}&x=1`,
+    `\u001b[32m${token}\u001b[0m\n`,
+    `${token}\u200b`,
+    `WARNING: This command is using service account impersonation.\n${token}`,
+    `$ sidemint token --audience x\n${token}\n$ `,
+    token.replace(/\./g, '. '),
   ]
   for (const way of ways) t.regex((await explained(t, ['--config', config], way)).first, /^admitted by billing/, way)
 })
@@ -368,6 +521,16 @@ test('--json prints the explanation as the API document describes it', async (t)
   t.deepEqual(explanation.gate, { host: 'billing', mode: 'enforce', audiences: [BILLING], others: ['ledger', 'shop'] })
 })
 
+test('a gate is found by its host and port too', async (t) => {
+  const { first } = await explained(t, ['--config', config, '--audience=billing:8080'], good())
+  t.regex(first, /^admitted by billing/)
+})
+
+test("a token of gcloud's own audience is for every gate, so the first one decides", async (t) => {
+  const person = good({ aud: '32555940559.apps.googleusercontent.com', email: 'ann@acme.com' })
+  t.regex((await explained(t, ['--config', config], person)).first, /^refused by ledger NOT_AN_INVOKER/)
+})
+
 test('misuse is exit code 2', async (t) => {
   const wrong: [argv: string[], stdin: string, said: RegExp][] = [
     [
@@ -384,6 +547,31 @@ test('misuse is exit code 2', async (t) => {
     t.is(code, 2, err)
     t.is(out, '')
     t.regex(err, said)
+  }
+})
+
+test('a program that is not sidemint is told from one', async (t) => {
+  const answers: [status: number, headers: Record<string, string>, body: string][] = [
+    [200, {}, '<html>'],
+    [404, {}, 'not found'],
+    [302, { Location: 'http://127.0.0.1:1/' }, ''],
+    [200, { 'Metadata-Flavor': 'Google' }, '"text"'],
+    [200, { 'Metadata-Flavor': 'Google' }, '{"a":1}'],
+  ]
+  for (const [status, headers, body] of answers) {
+    const other = createServer((_, res) => res.writeHead(status, headers).end(body)).listen(0, '127.0.0.1')
+    t.teardown(() => other.close())
+    await once(other, 'listening')
+    const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`
+    for (const command of ['explain', 'grants']) {
+      const { code, out, err } = await run([command, '--server', url], {}, good())
+      t.deepEqual([code, out], [1, ''], err)
+      t.regex(
+        err,
+        /NO_SERVER: no metadata server answers at \S+ \(something else listens there\)/,
+        `${command} ${body}`,
+      )
+    }
   }
 })
 
