@@ -89,6 +89,17 @@ export interface GateEvent {
   claims?: Readonly<Record<string, unknown>> | undefined
 }
 
+/** A service broke its answer off whose head had gone to the caller: the call's own event says only that it was answered. */
+export interface CutEvent {
+  type: 'cut'
+  at: number
+  call: GateEvent
+  /** Of the catalogue. */
+  code: string
+  /** Why, and its fix. */
+  reason: string
+}
+
 /** Lines to copy. */
 export interface Lines {
   /** For the settings, here. */
@@ -118,7 +129,7 @@ export interface NoticeEvent {
   text: string
 }
 
-export type SidemintEvent = RequestEvent | MintEvent | GateEvent | NoticeEvent
+export type SidemintEvent = RequestEvent | MintEvent | GateEvent | CutEvent | NoticeEvent
 
 export interface Events {
   record(event: SidemintEvent): void

@@ -12,7 +12,7 @@ import { prepareForService } from './headers.ts'
 import type { Judge } from './judge.ts'
 import { spellingOf } from './origin.ts'
 import { watchDifferences } from './unlike.ts'
-import { createUpstream } from './upstream.ts'
+import { createUpstream, whenCut } from './upstream.ts'
 
 export interface GateParts {
   judge: Judge
@@ -31,10 +31,9 @@ export function createGate(parts: GateParts): Gate {
   const { upstream: url, strip, mode } = gate
   const notice = createNotice(events, now)
   const watch = watchDifferences(now, (text) => notice('warn', 'UNLIKE_CLOUD_RUN', text))
-  const forward = createUpstream(url, (reason) => {
-    const error = failure('UPSTREAM_FAILED', { upstream: url, reason, setting: spellingOf(gate)('upstream') })
-    notice('warn', error.code, withFix(error))
-  })
+  const failed = (reason: string) =>
+    failure('UPSTREAM_FAILED', { upstream: url, reason, setting: spellingOf(gate)('upstream') })
+  const forward = createUpstream(url, (reason) => notice('warn', 'UPSTREAM_FAILED', withFix(failed(reason))))
 
   async function decideOn(req: IncomingMessage): Promise<Decision> {
     if (req.method !== 'TRACE') return judge.decide(req.rawHeaders)
@@ -58,6 +57,11 @@ export function createGate(parts: GateParts): Gate {
     }
     const enforced = mode === 'enforce'
     const outcome = { ...decision, caller: await named, enforced, upstreamStatus, tookMs, wants, credential }
-    events.record(gateEvent(req, now(), outcome))
+    const call = gateEvent(req, now(), outcome)
+    events.record(call)
+    whenCut(exchange.to, (why) => {
+      const error = failed(why)
+      events.record({ type: 'cut', at: now(), call, code: error.code, reason: withFix(error) })
+    })
   }
 }

@@ -29,7 +29,14 @@ const STATE = Symbol('state')
  */
 type Sink = Exchange['to'] & { [STATE]?: State }
 
-/** Calls `failed` with one line that says why a request was answered with 502 or broken off. */
+/** Calls `tell` with one line that says why an answer was broken off after its head, whether that has happened already or not. */
+export function whenCut({ [STATE]: state }: Sink, tell: (reason: string) => void): void {
+  if (state === undefined) return
+  if (state.cut === undefined) state.tell = tell
+  else tell(state.cut)
+}
+
+/** Calls `failed` with one line that says why a request was answered with 502. */
 export function createUpstream(url: string, failed: (reason: string) => void): Forward {
   const { target, agent, options } = connectionTo(new URL(url))
   const proxy = createProxyServer({ target, selfHandleResponse: true })
@@ -66,6 +73,9 @@ interface State {
   waits: boolean
   refused: boolean
   service?: IncomingMessage
+  /** Why the answer was broken off, and who wants to know it. */
+  cut?: string
+  tell?: (reason: string) => void
 }
 
 function createOpen(failed: (reason: string) => void): Open {
@@ -90,8 +100,13 @@ function createOpen(failed: (reason: string) => void): Open {
     fail(req, to, { code, message }) {
       const { [STATE]: state } = to
       if (state === undefined || to.destroyed || state.refused) return
-      failed(code ?? message)
-      if (!state.waits) return void to.destroy()
+      const reason = code ?? message
+      if (!state.waits) {
+        state.cut = reason
+        state.tell?.(reason)
+        return void to.destroy()
+      }
+      failed(reason)
       state.refused = true
       refuse({ req, to }, 502)
       settle(to, 502)

@@ -1,6 +1,6 @@
 /** Calls between services, equal ones in one row, and the arrows that sum them up. */
 
-import type { GateEvent, Lines } from '../core/events.ts'
+import type { CutEvent, GateEvent, Lines } from '../core/events.ts'
 import { hopAddress, hopKey, statusOf } from '../core/hop.ts'
 import { checksOf, failedAt } from './checks.ts'
 import type { Arrow, Hop, TokenOrigin } from './rows.ts'
@@ -28,6 +28,14 @@ export function addHop(hops: KeyedTable<HopRow>, event: GateEvent, { token, aske
     hop.claims = shownClaims(event.claims)
     hop.checks = checksOf(event)
   }
+  hops.rows.touch(hop)
+}
+
+/** A call that is not kept any more stays so. */
+export function addCut(hops: KeyedTable<HopRow>, { at, call, reason }: CutEvent): void {
+  const hop = hops.get(hopKey(call))
+  if (hop === undefined) return
+  hop.cut = { count: (hop.cut?.count ?? 0) + 1, lastAt: at, reason: shown(reason) }
   hops.rows.touch(hop)
 }
 
@@ -85,6 +93,7 @@ function newHop(id: number, key: string, event: GateEvent): HopRow {
     checks: [],
     token: undefined,
     askedAt: undefined,
+    cut: undefined,
   }
 }
 

@@ -11,7 +11,7 @@ import { createLast } from '../core/last.ts'
 import { fingerprint } from '../core/token.ts'
 import { AskedTable } from './asked.ts'
 import { addGrant, type GrantRow } from './grants.ts'
-import { type ArrowRow, addArrow, addHop, type HopRow } from './hops.ts'
+import { type ArrowRow, addArrow, addCut, addHop, type HopRow } from './hops.ts'
 import { Origins } from './origins.ts'
 import type { Arrow, Asked, Grant, Hop, RecordedRequest, TokenOrigin } from './rows.ts'
 import { KeyedTable } from './table.ts'
@@ -80,6 +80,7 @@ export class InspectorRecord {
     options.events.subscribe((event) => {
       if (event.type === 'request') this.#addRequest(event)
       else if (event.type === 'gate') this.#addCall(event)
+      else if (event.type === 'cut') addCut(this.#tables.hops, event)
       else if (event.type === 'notice') this.#notices += 1
     })
   }

@@ -45,6 +45,8 @@ export interface Hop extends Folded {
   checks: readonly Check[]
   /** Where the last token came from; absent where this server did not give it out. */
   token?: TokenOrigin | undefined
+  /** Answers of the service that broke off after their heads: how many, when the last one, and why. */
+  cut?: { count: number; lastAt: number; reason: string } | undefined
   /** When this caller last got a token for an audience that the gate accepts; absent where it never did. */
   askedAt?: number | undefined
 }

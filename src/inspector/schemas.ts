@@ -52,6 +52,7 @@ const HOP = object(
     checks: { type: 'array', items: CHECK },
     'token?': { ...ORIGIN, description: 'Who asked for the token first.' },
     'askedAt?': time,
+    'cut?': object({ count: whole, lastAt: time, reason: text }, 'Answers that broke off after their heads.'),
   },
   'Calls of one service to another that ended alike, as a gate saw them.',
 )

@@ -70,6 +70,10 @@ export class KeyedTable<R extends Keyed> {
     })
   }
 
+  get(key: string): R | undefined {
+    return this.#byKey.get(key)
+  }
+
   find(key: string, make: (id: number) => R): R {
     const known = this.#byKey.get(key)
     if (known !== undefined) return known

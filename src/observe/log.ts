@@ -4,9 +4,10 @@
  */
 
 import pino from 'pino'
-import type { GateEvent, MintEvent, RequestEvent, SidemintEvent } from '../core/events.ts'
-import { askedAddress, hopAddress } from '../core/hop.ts'
-import { visible } from '../core/visible.ts'
+import type { MintEvent, RequestEvent, SidemintEvent } from '../core/events.ts'
+import { askedAddress } from '../core/hop.ts'
+import { describeCut, describeGate } from './gate-line.ts'
+import { FIELD_LIMIT, type Line, NOWHERE, placeOf, printable, shortEmail } from './line.ts'
 
 export type Level = 'debug' | 'info' | 'warn' | 'error'
 
@@ -29,20 +30,9 @@ export interface LogOptions {
   now: () => number
 }
 
-interface Line {
-  text: string
-  /** Called only where the line is a JSON record. */
-  fields: () => object
-  /** Lines with the same key within `REPEAT_MS` are written once. */
-  repeat?: string
-}
-
 /** A failing service retries several times a second; one line in this time says as much. */
 const REPEAT_MS = 10_000
 const REPEATS_KEPT = 1_000
-/** Longer audiences are cut in a line; the JSON record has them up to FIELD_LIMIT. */
-const TEXT_LIMIT = 100
-const FIELD_LIMIT = 2_000
 
 const COLOURS: Record<Level, string> = { debug: '\x1b[2m', info: '', warn: '\x1b[33m', error: '\x1b[31m' }
 
@@ -106,6 +96,7 @@ function textWriter({ colour, write, now }: LogOptions): Put {
 /** Decided before a line is made: most events are hits, which are not logged at `info`. Undefined where another event reports the same. */
 function levelOf(event: SidemintEvent): Level | undefined {
   if (event.type === 'notice') return event.level
+  if (event.type === 'cut') return 'warn'
   if (event.type === 'gate') return event.decision === 'allow' ? 'info' : 'warn'
   if (event.type === 'mint') return event.behind ? (event.code === undefined ? 'info' : 'warn') : undefined
   const { result, first } = event
@@ -117,6 +108,7 @@ function describe(event: SidemintEvent, shownAt: string): Line {
   if (event.type === 'request') return describeRequest(event, shownAt)
   if (event.type === 'mint') return describeRefresh(event)
   if (event.type === 'gate') return describeGate(event, shownAt)
+  if (event.type === 'cut') return describeCut(event, shownAt)
   const { code, text, level } = event
   const line = { text: `${code}: ${printable(text, FIELD_LIMIT)}`, fields: () => ({ event: 'notice', code }) }
   // What repeats is a failure; each change of state is another one.
@@ -147,45 +139,6 @@ function describeRefresh(event: MintEvent): Line {
   const text = `refresh ${name(event)} ${subject(event)}${asWhom(event)} ${outcome({ ...event, result: failed ? 'error' : 'mint' })}`
   const line = { text, fields: () => ({ event: 'refresh', ...fields(event) }) }
   return failed ? { ...line, repeat: `refresh ${event.code} ${event.identity} ${subject(event)}` } : line
-}
-
-/** Where the page shows what a line is about. */
-interface Place {
-  text: string
-  field: { page?: string }
-}
-
-const NOWHERE: Place = { text: '', field: {} }
-
-function placeOf(address: string, shownAt: string): Place {
-  const page = `${shownAt}/_sidemint/#${address}`
-  return { text: `. See ${page}`, field: { page } }
-}
-
-const DECIDED = { allow: 'admitted', refuse: 'refused', report: 'let through, would be refused' }
-
-/** Every decision gets a line, so that they can be counted. */
-function describeGate(event: GateEvent, shownAt: string): Line {
-  const { decision, code, status, upstreamStatus, caller, host, method, path, audience, principal, reason } = event
-  const as = principal === '' ? '' : ` as ${shortEmail(principal)} for ${printable(audience)}`
-  const outcome = `${DECIDED[decision]}${status === undefined ? '' : ` ${status}`}`
-  const answered = upstreamStatus === undefined ? '' : `, answered ${upstreamStatus}`
-  const asked = `gate ${printable(caller)} -> ${printable(host)} ${printable(method)} ${printable(path, FIELD_LIMIT)}`
-  const why = reason === '' ? '' : `: ${printable(reason, FIELD_LIMIT)}`
-  const place = decision === 'allow' ? NOWHERE : placeOf(hopAddress(event), shownAt)
-  return {
-    text: `${asked} ${outcome}${as} ${code}${answered}${why}${place.text}`,
-    fields() {
-      const { type, at: _at, lines: _lines, wants: _wants, claims: _claims, ...others } = event
-      return {
-        event: type,
-        ...others,
-        audience: printable(audience, FIELD_LIMIT),
-        reason: printable(reason, FIELD_LIMIT),
-        ...place.field,
-      }
-    },
-  }
 }
 
 function fields(event: RequestEvent | (MintEvent & { result?: string })): object {
@@ -226,13 +179,4 @@ function outcome(event: Pick<RequestEvent, 'result' | 'code' | 'reason' | 'tookM
 /** Empty where the email is unknown: a user's credential file does not have it. */
 function asWhom({ identity }: { identity: string }): string {
   return identity === '' ? '' : ` as ${shortEmail(identity)}`
-}
-
-function shortEmail(email: string): string {
-  return printable(email).replace(/(?:\.iam)?\.gserviceaccount\.com$/, '')
-}
-
-/** A caller's text as a log line may contain it. */
-function printable(text: string, limit = TEXT_LIMIT): string {
-  return visible(text.length > limit ? `${text.slice(0, limit)}…` : text)
 }

@@ -27,7 +27,7 @@ export function createMetrics(events: Events): Metrics {
     if (event.type === 'request') requests.add(event.kind, event.result, event.status, code)
     else if (event.type === 'mint') mints.add(event.kind, code)
     else if (event.type === 'gate') decisions.add(event.decision, code)
-    else notices.add(event.level, code)
+    else notices.add(event.type === 'cut' ? 'warn' : event.level, code)
   }
   events.subscribe(count)
 

@@ -128,6 +128,7 @@ function Row({
         <bdi class="what">{cut(what)}</bdi>
         <span class="outcome">
           {status ?? 'left'} <bdi>{code}</bdi>
+          {hop?.cut !== undefined && ', broke off'}
         </span>
         <span class="times">
           {count > 1 && `×${count}, last `}

@@ -5,7 +5,7 @@ import type { Check, Hop } from '../inspector/rows.ts'
 import { shownValue } from '../inspector/shown-value.ts'
 import { CopyButton, Line } from './copy.tsx'
 import type { Entry } from './entries.ts'
-import { ago, askedFor, asText, clock, failedStep, wanted } from './words.ts'
+import { ago, askedFor, asText, clock, counted, failedStep, wanted } from './words.ts'
 
 interface Props {
   entry: Entry
@@ -33,9 +33,14 @@ export function Opened({ entry, now }: Props) {
 }
 
 function HopDetails({ entry, hop, now }: { entry: Entry; hop: Hop; now: number }) {
-  const { token, claims, checks } = hop
+  const { token, claims, checks, cut } = hop
   return (
     <>
+      {cut !== undefined && (
+        <p class="reason">
+          {counted(cut.count, 'answer')} broke off, the last one {ago(cut.lastAt, now)}: {cut.reason}
+        </p>
+      )}
       {hop.failed !== undefined && <p>First to fail: {failedStep(hop)}.</p>}
       {hop.code === 'PUBLIC' && <p>The service is public: no token is needed.</p>}
       <p>

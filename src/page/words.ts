@@ -89,7 +89,7 @@ export function identityLine(caller: string, project = 'PROJECT'): string {
 /** A row as text. */
 export function asText({ lastAt, count, caller, service, what, status, code, hop, asked }: Entry): string {
   const times = count === 1 ? '' : ` ×${count}`
-  const reason = hop?.reason || asked?.reason || ''
+  const reason = hop?.reason || hop?.cut?.reason || asked?.reason || ''
   const to = hop === undefined ? '' : ` → ${service}`
   const line = `${clock(lastAt)} ${caller}${to}  ${what}  ${status ?? ''} ${code}${times}`
   return reason === '' ? line : `${line}\n${reason}`

@@ -218,12 +218,3 @@ test('a page that waits for the end of an upload is not cut off by a second faul
   t.regex(await received, /^HTTP\/1\.1 502 [\s\S]*<\/html>\n$/)
   t.is(notices().length, 1)
 })
-
-test('an answer that ends before its length is broken off, and the log says so once', async (t) => {
-  const { ask, notices } = await before(t, 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf')
-  t.regex(await ask(), /^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nhalf$/)
-  t.deepEqual(
-    notices().map(({ code }) => code),
-    ['UPSTREAM_FAILED'],
-  )
-})

@@ -5,7 +5,7 @@ import http, { type IncomingMessage, type RequestListener } from 'node:http'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import test, { type ExecutionContext } from 'ava'
-import { createEvents, type GateEvent, type NoticeEvent } from '../../src/core/events.ts'
+import { type CutEvent, createEvents, type GateEvent, type NoticeEvent } from '../../src/core/events.ts'
 import { createGates, type GatesOptions } from '../../src/gate/hosts.ts'
 import { createJudges, type JudgesOptions } from '../../src/gate/judge.ts'
 import type { GateOptions } from '../../src/gate/options.ts'
@@ -123,6 +123,7 @@ export async function startGate(t: ExecutionContext, options: Partial<GateOption
     service,
     reached,
     decisions: () => seen.filter((event): event is GateEvent => event.type === 'gate'),
+    cuts: () => seen.filter((event): event is CutEvent => event.type === 'cut'),
     notices: () => seen.filter((event): event is NoticeEvent => event.type === 'notice'),
     send: (headers: readonly string[] = [], request: Request = {}) => send(port, headers, request),
   }

@@ -130,20 +130,52 @@ test('a dead service is 502 with its reason in the log, and an upload to it does
 })
 
 test('a service that breaks off breaks off for the caller too, and the gate lives on', async (t) => {
-  const { port, notices } = await startGate(t, {}, (req, res) => {
+  const { port } = await startGate(t, {}, (req, res) => {
     if (req.url === '/fine') return void res.end('fine')
     res.writeHead(200, { 'Content-Length': '1000' })
     res.write('half', () => req.socket.resetAndDestroy())
   })
   const res = await responseTo(open(port).end())
   await t.throwsAsync(text(res), { message: /aborted/ })
-  t.is(notices()[0]?.code, 'UPSTREAM_FAILED')
   t.is(await text(await responseTo(open(port, { path: '/fine' }).end())), 'fine')
 })
 
+const HEAD = 'HTTP/1.1 200 OK\r\n'
+const BROKEN_OFF = {
+  'before the length that its head says': [`${HEAD}Content-Length: 100\r\n\r\nhalf`, /ECONNRESET/],
+  'before the first byte of a body': [`${HEAD}Content-Length: 100\r\n\r\n`, /ECONNRESET/],
+  'without a last chunk': [`${HEAD}Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n`, /ECONNRESET/],
+  'within a chunk': [`${HEAD}Transfer-Encoding: chunked\r\n\r\n40\r\nhalf\r\n`, /ECONNRESET/],
+  'with a first chunk that is none': [`${HEAD}Transfer-Encoding: chunked\r\n\r\nzz\r\nhalf\r\n`, /HPE_INVALID_CHUNK/],
+  'with a later chunk that is none': [
+    `${HEAD}Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nzz\r\n`,
+    /HPE_INVALID_CHUNK/,
+  ],
+} as const satisfies Record<string, readonly [bytes: string, reason: RegExp]>
+
+for (const [title, [bytes, reason]] of Object.entries(BROKEN_OFF)) {
+  test(`an answer that its service ends ${title} is cut for the caller, and said of its call`, async (t) => {
+    for (const how of ['end', 'resetAndDestroy'] as const) {
+      const service = createServer((socket) => {
+        socket.on('error', () => {}).once('data', () => socket.write(bytes, () => socket[how]()))
+      })
+      const upstream = `http://127.0.0.1:${await listen(service)}`
+      t.teardown(() => stop(service))
+      const { port, decisions, cuts, notices } = await startGate(t, { upstream })
+      const head = `Host: ledger\r\nAuthorization: ${bearer()}`
+      t.notRegex(await sendRaw(port, `GET /entries?a=1 HTTP/1.1\r\n${head}\r\n\r\n`), /\r\n0\r\n\r\n$/)
+      const [cut, ...others] = cuts()
+      t.deepEqual([others, notices()], [[], []])
+      t.is(cut?.call, decisions()[0])
+      t.like(cut, { code: 'UPSTREAM_FAILED', call: { upstreamStatus: 200, path: '/entries' } })
+      t.regex(cut?.reason ?? '', new RegExp(`^the upstream ${upstream} failed: .*${reason.source}.*\\. Fix: `))
+    }
+  })
+}
+
 test('a caller that gives up is given up towards the service', async (t) => {
   let closed: Promise<unknown> = Promise.resolve()
-  const { port, notices } = await startGate(t, {}, (_, res) => {
+  const { port, notices, cuts } = await startGate(t, {}, (_, res) => {
     closed = once(res, 'close')
     res.write('first')
   })
@@ -151,7 +183,7 @@ test('a caller that gives up is given up towards the service', async (t) => {
   await once(await responseTo(req), 'data')
   req.destroy()
   await closed
-  t.deepEqual(notices(), [], 'that is no failure of the service')
+  t.deepEqual([...notices(), ...cuts()], [], 'that is no failure of the service')
 })
 
 test('a caller that gives up in the middle of an upload ends it for the service', async (t) => {

@@ -7,6 +7,8 @@ import { createClock, MINUTE, SECOND } from '../clock.ts'
 const LEDGER = 'https://ledger-abc123-uc.a.run.app'
 const ORDERS = 'orders@acme-dev.iam.gserviceaccount.com'
 
+const CUT = 'the upstream http://ledger failed: ECONNRESET. Fix: start the service'
+
 function start({ keepHits = false } = {}) {
   const { now, advance } = createClock()
   const events = createEvents()
@@ -27,8 +29,8 @@ function start({ keepHits = false } = {}) {
       fp: 'aaaaaaaa',
       ...change,
     })
-  const call = (change: Partial<GateEvent> = {}) =>
-    events.record({
+  const call = (change: Partial<GateEvent> = {}) => {
+    const event: GateEvent = {
       type: 'gate',
       at: now(),
       decision: 'allow',
@@ -46,8 +48,13 @@ function start({ keepHits = false } = {}) {
       fp: 'aaaaaaaa',
       claims: { iss: 'https://accounts.google.com', aud: LEDGER, exp: now() / 1000 + 60, email: ORDERS },
       ...change,
-    })
-  return { record, ask, call, now, advance }
+    }
+    events.record(event)
+    return event
+  }
+  const cut = (event: GateEvent) =>
+    events.record({ type: 'cut', at: now(), call: event, code: 'UPSTREAM_FAILED', reason: CUT })
+  return { record, ask, call, cut, now, advance }
 }
 
 const REFUSED = {
@@ -229,6 +236,20 @@ test('only rows that changed are given after a version, and another epoch begins
   t.is(record.grants().grants.length, 1, 'grants are kept')
   record.clearGrants()
   t.is(record.grants().grants.length, 0)
+})
+
+test('of a row it is said how many of its answers broke off, and why the last one did', (t) => {
+  const { record, call, cut, now, advance } = start()
+  for (let time = 0; time < 3; time += 1) {
+    advance(SECOND)
+    const event = call()
+    if (time > 0) cut(event)
+  }
+  t.like(record.changes().hops, [{ count: 3, status: 200, cut: { count: 2, lastAt: now(), reason: CUT } }])
+  const late = call({ path: '/late' })
+  record.clear()
+  cut(late)
+  t.deepEqual(record.changes().hops, [], 'what was emptied stays so')
 })
 
 test('a grant is one row for a service and a member, whether it was there or missing', (t) => {

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { settle } from '../../src/config/layers.ts'
-import type { MintEvent, NoticeEvent, RequestEvent, SidemintEvent } from '../../src/core/events.ts'
+import type { CutEvent, MintEvent, NoticeEvent, RequestEvent, SidemintEvent } from '../../src/core/events.ts'
 import { createEvents } from '../../src/core/events.ts'
 import { startSidemint } from '../../src/index.ts'
 import { createLog, type LogOptions } from '../../src/observe/log.ts'
@@ -57,6 +57,28 @@ const notice = (more: Partial<NoticeEvent> = {}): NoticeEvent => ({
 const failed = (more: Partial<RequestEvent> = {}): RequestEvent => {
   const { expiresAtMs: _, ...rest } = request()
   return { ...rest, result: 'error', status: 403, code: 'PERMISSION', reason: 'no permission. Fix: ask', ...more }
+}
+
+const CUT: CutEvent = {
+  type: 'cut',
+  at: AT,
+  call: {
+    type: 'gate',
+    at: AT,
+    decision: 'allow',
+    upstreamStatus: 200,
+    code: 'INVOKER',
+    caller: 'web',
+    host: 'ledger',
+    method: 'GET',
+    path: '/entries',
+    audience: 'http://ledger:8080',
+    principal: EMAIL,
+    reason: '',
+    tookMs: 1,
+  },
+  code: 'UPSTREAM_FAILED',
+  reason: 'the upstream failed. Fix: start it',
 }
 
 const LINES: [name: string, event: SidemintEvent, text: string, record: object][] = [
@@ -204,6 +226,24 @@ test('a long audience is cut in a line and kept further in a record', (t) => {
   json.log.read(request({ audience }))
   t.true(JSON.parse(json.lines[0] ?? '{}').audience.startsWith(audience.slice(0, 1_000)))
   t.true((json.lines[0]?.length ?? 0) < 5_000)
+})
+
+test('an answer that its service broke off is a warning that names the call', (t) => {
+  const { log, lines } = setUp()
+  const json = setUp({ format: 'json' })
+  for (const { read } of [log, log, json.log]) read(CUT)
+  t.is(lines.length, 1, 'a repeated one is held back')
+  t.regex(
+    lines[0] ?? '',
+    /^12:34:56 WARN gate web -> ledger GET \/entries answered 200, and broke off UPSTREAM_FAILED: the upstream failed\. Fix: start it\. See \/_sidemint\/#hop-[0-9a-f]{8}\n$/,
+  )
+  t.like(JSON.parse(json.lines[0] ?? ''), {
+    level: 'warn',
+    event: 'cut',
+    caller: 'web',
+    host: 'ledger',
+    code: 'UPSTREAM_FAILED',
+  })
 })
 
 test('a failure or notice that repeats is held back for ten seconds, another is not', (t) => {

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import test from 'ava'
 import type { Browser, Page } from 'playwright-core'
+import type { GateEvent } from '../../src/core/events.ts'
 import { ask } from '../http-client.ts'
 import { EDITOR_WIDTH, isWiderThanScreen, openPage, startBrowser } from './browser.ts'
 import { DEMO, FIFTEEN, startSeeded, startStack } from './stack.ts'
@@ -101,6 +102,18 @@ test.serial('the list holds still under the pointer, filters, and is used by key
   await page.keyboard.press('Tab')
   await page.keyboard.press('Enter')
   await page.locator('.opened').waitFor()
+  t.pass()
+})
+
+test.serial('a call whose answer its service broke off says so, and why', async (t) => {
+  const { page: url, call, events } = await startSeeded(t, DEMO)
+  const event = call('orders', 'billing') as GateEvent
+  const { page } = await openPage(t, browser, url)
+  await row(page, '/billing/17').getByText('200 INVOKER').waitFor()
+  const reason = 'the upstream failed: ECONNRESET. Fix: start the service'
+  events.record({ type: 'cut', at: Date.now(), call: event, code: 'UPSTREAM_FAILED', reason })
+  await row(page, '/billing/17').getByText('200 INVOKER, broke off').locator('xpath=ancestor::a').click()
+  await page.locator('.opened').getByText(`1 answer broke off, the last one just now: ${reason}`).waitFor()
   t.pass()
 })
 

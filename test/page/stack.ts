@@ -77,10 +77,10 @@ export async function startSeeded(t: ExecutionContext, calls: Calls, port = 0) {
   const { issuer } = server
 
   /** The caller asks for a token, and the gate decides. */
-  function call(from: string, to: string, changes: Partial<GateEvent> = {}): void {
+  function call(from: string, to: string, changes: Partial<GateEvent> = {}): GateEvent | undefined {
     const at = Date.now()
     if (from !== 'web') events.record(asking(from, to, at))
-    if (!fronted.includes(to)) return
+    if (!fronted.includes(to)) return undefined
     const isInvoker = calls[from]?.includes(to) === true && from !== 'web'
     const claims = { iss: issuer, aud: audience(to), email: account(from), exp: Math.floor(at / 1000) + 3600, sub: '1' }
     const { invoker, audience: audiences } = wantsOf(to, calls)
@@ -99,7 +99,9 @@ export async function startSeeded(t: ExecutionContext, calls: Calls, port = 0) {
     const outcome = isInvoker
       ? ({ ...token, decision: 'allow', code: 'INVOKER', upstreamStatus: 200, reason: '' } as const)
       : ({ ...MISSING, ...(from === 'web' ? {} : { ...token, ...NO_INVOKER }) } as const)
-    events.record({ ...shared, ...outcome, ...changes })
+    const event: GateEvent = { ...shared, ...outcome, ...changes }
+    events.record(event)
+    return event
   }
 
   return { server, events, page: `${server.url}/_sidemint/`, call, names }
