@@ -2,11 +2,12 @@
 
 import { createFollower } from '../config/follow.ts'
 import { createNotice } from '../core/events.ts'
-import { checkGates } from '../gate/options.ts'
+import { checkGates, hasGate } from '../gate/options.ts'
 import { startGates } from '../gate/server.ts'
 import { createCallers } from '../identity/callers.ts'
 import { createSystemNames } from '../identity/dns.ts'
 import { createExplainRoutes } from '../inspector/explain-routes.ts'
+import { NOTHING_KNOWN } from '../inspector/grants.ts'
 import { createInspector } from '../inspector/inspector.ts'
 import { describeGates } from '../inspector/state.ts'
 import { type CommandShape, helpFor, readArguments } from './arguments.ts'
@@ -35,7 +36,14 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     const inspector = createInspector({ events, now: Date.now, keepHits: false })
     let inForce = { settings, appliedAt: Date.now() }
     const adminRoutes = [
-      inspector.routes(() => describeGates(inForce)),
+      inspector.routes(
+        () => describeGates(inForce),
+        {},
+        {
+          ...NOTHING_KNOWN,
+          hasGate: (host) => hasGate(running.gates, host),
+        },
+      ),
       createExplainRoutes({ judges: () => running.judges, now: Date.now }),
     ]
     const callerOf = createCallers(createSystemNames()).labelOf

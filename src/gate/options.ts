@@ -32,6 +32,11 @@ export interface GateOptions {
   shared?: readonly string[]
 }
 
+/** Whether one of them takes requests for the host. */
+export function hasGate(gates: readonly GateOptions[], host: string): boolean {
+  return gates.some((gate) => gate.host === undefined || gate.host === host)
+}
+
 /** An entry that sets one of these has only its own: the setting beside `gates:` is not added to it. */
 const SHARED = ['trust', 'group', 'subject'] as const
 

@@ -47,6 +47,14 @@ export class AskedTable {
     return got.length === 0 ? undefined : Math.max(...got.map((row) => row.lastAt))
   }
 
+  /** Whether the caller got an ID token of that account. */
+  holds(caller: string, account: string): boolean {
+    const rows = [...(this.#bySubject.get(caller)?.values() ?? [])].flat()
+    return rows.some(({ kind, status, identity }) => {
+      return kind === 'id' && status === 200 && identity.toLowerCase() === account
+    })
+  }
+
   #find(event: RequestEvent, subject: string): AskedRow {
     const known = this.#bySubject
       .get(event.caller)

@@ -3,6 +3,7 @@
 import type { Events } from '../core/events.ts'
 import type { Place } from '../gate/lines.ts'
 import type { Routes } from '../http/app.ts'
+import { type InForce, NOTHING_KNOWN } from './grants.ts'
 import { InspectorRecord } from './record.ts'
 import { createInspectorRoutes } from './routes.ts'
 import { Streams } from './streams.ts'
@@ -18,7 +19,7 @@ export interface InspectorOptions {
 export interface Inspector {
   record: InspectorRecord
   /** `state`: the server's own state now. */
-  routes(state: () => object, place?: Place): Routes
+  routes(state: () => object, place?: Place, inForce?: InForce): Routes
   /** Ends the streams of events. */
   close(): void
 }
@@ -28,7 +29,8 @@ export function createInspector({ events, now, keepHits }: InspectorOptions): In
   const streams = new Streams(record)
   return {
     record,
-    routes: (state, place = {}) => createInspectorRoutes({ record, streams, state, place, now }),
+    routes: (state, place = {}, inForce = NOTHING_KNOWN) =>
+      createInspectorRoutes({ record, streams, state, place, inForce, now }),
     close: () => streams.close(),
   }
 }

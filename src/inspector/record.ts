@@ -10,7 +10,7 @@ import { GCLOUD_CLIENT_ID } from '../core/google.ts'
 import { createLast } from '../core/last.ts'
 import { fingerprint } from '../core/token.ts'
 import { AskedTable } from './asked.ts'
-import { addGrant, type GrantRow } from './grants.ts'
+import { Grants, type InForce, NOTHING_KNOWN } from './grants.ts'
 import { type ArrowRow, addArrow, addCut, addHop, type HopRow } from './hops.ts'
 import { Origins } from './origins.ts'
 import type { Arrow, Asked, Grant, Hop, RecordedRequest, TokenOrigin } from './rows.ts'
@@ -71,7 +71,7 @@ export class InspectorRecord {
   readonly #options: RecordOptions
   readonly #origins = new Origins()
   #tables: Tables
-  #grants = new KeyedTable<GrantRow>({ last: 0 })
+  #grants = new Grants()
   #notices = 0
 
   constructor(options: RecordOptions) {
@@ -127,9 +127,9 @@ export class InspectorRecord {
     return this.#tables.requests.all().filter(({ audience }) => all || audience !== GCLOUD_CLIENT_ID)
   }
 
-  grants(): Bound & { grants: Grant[] } {
-    const { rows } = this.#grants
-    return { grants: rows.since(0).map(({ key: _key, version: _version, ...grant }) => grant), ...boundOf(rows) }
+  /** Those that what is in force still needs. */
+  grants(inForce: InForce = NOTHING_KNOWN): Bound & { grants: Grant[] } {
+    return { grants: this.#grants.needed(inForce), ...boundOf(this.#grants.rows) }
   }
 
   /** Empties all but the grants. */
@@ -138,7 +138,7 @@ export class InspectorRecord {
   }
 
   clearGrants(): void {
-    this.#grants = new KeyedTable({ last: 0 })
+    this.#grants = new Grants()
   }
 
   /** Remembers where a token came from that nobody asked the metadata server for. */
@@ -164,7 +164,7 @@ export class InspectorRecord {
     if (event.decision === 'refuse') totals.refused += 1
     addHop(hops, event, { token, askedAt: asked.lastAt(event.caller, event.wants?.audiences ?? []) })
     addArrow(arrows, event)
-    addGrant(this.#grants, event, token?.identity)
+    this.#grants.add(event, token?.identity, (account) => asked.holds(event.caller, account))
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { Place } from '../gate/lines.ts'
 import type { Routes } from '../http/app.ts'
+import type { InForce } from './grants.ts'
 import { HEADERS } from './headers.ts'
 import { createPageRoutes } from './page.ts'
 import type { InspectorRecord } from './record.ts'
@@ -13,11 +14,12 @@ export interface InspectorParts {
   /** The server's own state. */
   state: () => object
   place: Place
+  inForce: InForce
   /** Epoch ms. */
   now: () => number
 }
 
-export function createInspectorRoutes({ record, streams, state, place, now }: InspectorParts): Routes {
+export function createInspectorRoutes({ record, streams, state, place, inForce, now }: InspectorParts): Routes {
   const addPage = createPageRoutes()
   return (router) => {
     addPage(router)
@@ -37,7 +39,7 @@ export function createInspectorRoutes({ record, streams, state, place, now }: In
       ...record.changes(),
       requests: record.requests(query.get('all') === 'true'),
     }))
-    answer('grants', () => ({ ...place, ...record.grants() }))
+    answer('grants', () => ({ ...place, ...record.grants(inForce) }))
     answer('state', () => ({ now: now(), ...state() }))
     answer('openapi.json', async () => (await import('./openapi.ts')).OPENAPI)
 

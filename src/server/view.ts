@@ -4,7 +4,7 @@ import type { RequestListener } from 'node:http'
 import type { Settings } from '../config/settings.ts'
 import type { Events } from '../core/events.ts'
 import type { Judge } from '../gate/judge.ts'
-import type { GateOptions } from '../gate/options.ts'
+import { type GateOptions, hasGate } from '../gate/options.ts'
 import type { Routes } from '../http/app.ts'
 import { createGuard } from '../http/guard.ts'
 import type { ListenOptions } from '../http/listener.ts'
@@ -131,7 +131,10 @@ async function createHandler(shared: Shared, view: View): Promise<RequestListene
     routes: [
       ops,
       control,
-      inspector.routes(state, place),
+      inspector.routes(state, place, {
+        hasGate: (host) => hasGate(view.front.gates, host),
+        accountsOf: (caller) => all.find(({ callers }) => callers.includes(caller))?.accounts,
+      }),
       createExplainRoutes({ judges: () => view.front.judges, now }),
       ...(local === undefined ? [] : [createDiscovery({ keys: local.keys, issuer: ownIssuer, now })]),
     ],

@@ -257,10 +257,10 @@ test('a grant is one row for a service and a member, whether it was there or mis
   ask({ result: 'mint', fp: 'bbbbbbbb', identity: 'web@acme-dev.iam.gserviceaccount.com' })
   for (let time = 0; time < 3; time += 1) call()
   call({ ...REFUSED, code: 'NOT_AN_INVOKER', principal: 'ann@acme.example' })
-  call({ decision: 'report', code: 'NOT_AN_INVOKER', principal: '104857600000000000001', fp: 'bbbbbbbb' })
+  call({ decision: 'report', code: 'NOT_AN_INVOKER', principal: '104857600000000000001', fp: 'bbbbbbbb', claims: {} })
   call({ host: 'public', code: 'PUBLIC', principal: '', audience: '' })
   call({ ...REFUSED, code: 'TOKEN_MISSING' })
-  call({ ...REFUSED, code: 'NOT_AN_INVOKER', principal: '999', fp: 'cccccccc' })
+  call({ ...REFUSED, code: 'NOT_AN_INVOKER', principal: '999', fp: 'cccccccc', claims: {} })
   const { grants, most, forgotten } = record.grants()
   t.deepEqual(
     grants.map(({ service, member, granted, count }) => [service, member, granted, count]),

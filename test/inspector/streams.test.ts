@@ -6,6 +6,7 @@ import { createEvents, type RequestEvent } from '../../src/core/events.ts'
 import { createApp } from '../../src/http/app.ts'
 import { createGuard } from '../../src/http/guard.ts'
 import { listen } from '../../src/http/listener.ts'
+import { NOTHING_KNOWN } from '../../src/inspector/grants.ts'
 import { InspectorRecord } from '../../src/inspector/record.ts'
 import { createInspectorRoutes } from '../../src/inspector/routes.ts'
 import { Streams } from '../../src/inspector/streams.ts'
@@ -19,7 +20,7 @@ async function start(t: ExecutionContext, tickMs: number) {
   const record = new InspectorRecord({ events, now, keepHits: false })
   const streams = new Streams(record, tickMs)
   const guard = createGuard({ metadata: () => undefined, allowHost: [], events, now })
-  const routes = [createInspectorRoutes({ record, streams, state: () => ({}), place: {}, now })]
+  const routes = [createInspectorRoutes({ record, streams, state: () => ({}), place: {}, inForce: NOTHING_KNOWN, now })]
   const app = createApp({ guard, routes })
   let ended = () => {}
   /** Settles when the first answer has ended. */
