@@ -1,6 +1,7 @@
 import { once } from 'node:events'
-import type { RequestListener } from 'node:http'
+import { createServer, type RequestListener, type ServerOptions } from 'node:http'
 import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -113,6 +114,48 @@ test('a client that was refused holds no connection, even where it never closes 
   clearInterval(sending)
   await listener.close(0)
   t.pass()
+})
+
+test('a request that does not all arrive in its time is 408, and one that comes slowly within it is answered', async (t) => {
+  const handler: RequestListener = async (request, response) => {
+    const body = await text(request).catch(() => '')
+    response.end(body)
+  }
+  const listener = await listen({ host: '127.0.0.1', port: 0, handler, requestMs: 2_000, headers: [] })
+  const send = async (parts: readonly string[], pauseMs: number) => {
+    const socket = connect(listener.port, '127.0.0.1')
+    const received = text(socket)
+    for (const part of parts) {
+      socket.write(part)
+      await sleep(pauseMs)
+    }
+    return received
+  }
+  const order = 'POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 4\r\n\r\n'
+  const [endless, headless, slow] = await Promise.all([
+    send([order, 'a'], 0),
+    send(['GET / HTTP/1.1\r\nHo'], 0),
+    send([order, ...'abcd'], 100),
+  ])
+  t.regex(
+    endless,
+    /^HTTP\/1\.1 408 Request Timeout\r\n[\s\S]*Connection: close\r\n\r\nthe request did not arrive in time\. Fix: /,
+  )
+  t.regex(headless, /^HTTP\/1\.1 408 /)
+  t.regex(slow, /^HTTP\/1\.1 200 [\s\S]*abcd/)
+  await listener.close(0)
+})
+
+test('where nothing else is said a request has ten seconds to arrive', async (t) => {
+  let limits: ServerOptions = {}
+  const create = (given: ServerOptions, handler: RequestListener) => {
+    limits = given
+    return createServer(given, handler)
+  }
+  const listener = await listen({ host: '127.0.0.1', port: 0, handler: () => {}, create, headers: [] })
+  await listener.close(0)
+  t.like(limits, { requestTimeout: 10_000 })
+  t.true((limits.connectionsCheckingInterval ?? 30_000) <= 2_000)
 })
 
 test('of an answer that was given at once nothing is kept with its connection', async (t) => {
