@@ -34,8 +34,8 @@ interface Started {
 
 const start = (argv: readonly string[], env: Record<string, string> = {}) => startNode([CLI, ...argv], env)
 
-function startNode(argv: readonly string[], env: Record<string, string>): Started {
-  const child = spawn(process.execPath, argv, {
+function startNode(argv: readonly string[], env: Record<string, string>, program = process.execPath): Started {
+  const child = spawn(program, argv, {
     env: { ...COMPILE_CACHE, PATH: process.env.PATH, HOME: root, ...env },
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -322,4 +322,27 @@ test('compiled code is kept where only this user can write, or nowhere', async (
 
   const none = await compiled((cache) => writeFile(cache, ''))
   t.is((await readdir(none.home)).length, 1)
+})
+
+test('in a directory that was deleted a command that needs one says so, and how to go on', async (t) => {
+  const within = async (...argv: string[]) => {
+    const gone = await mkdtemp(join(root, 'gone-'))
+    const script = 'cd "$1" && rmdir "$1" && shift && exec "$@"'
+    const words = ['-c', script, 'sh', gone, process.execPath, CLI, ...argv]
+    const started = startNode(words, {}, 'sh')
+    const [code] = await started.ended
+    return { gone, code, err: started.err() }
+  }
+  for (const argv of [
+    ['serve', '--port=0'],
+    ['exec', '--', 'true'],
+  ]) {
+    const { gone, code, err } = await within(...argv)
+    t.is(code, 1)
+    t.true(
+      err.startsWith(`sidemint: DIRECTORY_GONE: the working directory ${gone} is not there any more. Fix: cd `),
+      err,
+    )
+  }
+  t.is((await within('--version')).code, 0)
 })

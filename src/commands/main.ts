@@ -1,6 +1,7 @@
 /** The table of commands, each loaded only when it is run, and how their failures are printed. */
 
-import { asFailure, type SidemintError, withFix } from '../core/errors.ts'
+import { asFailure, failure, type SidemintError, withFix } from '../core/errors.ts'
+import { visible } from '../core/visible.ts'
 import type { Command, Io } from './command.ts'
 
 /** 0 is success; 1 a failure; 2 misuse; as in a shell, 126 a command that cannot be run, 127 one that is not found. */
@@ -55,9 +56,21 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     }
     return await loaded.run(arguments_, io)
   } catch (thrown) {
-    const error = asFailure(thrown)
+    const error = failureOf(thrown, io.env)
     io.stderr.write(explain(error))
     return exitCodeOf(error)
+  }
+}
+
+/** Koa reads the working directory as it loads, and other libraries may: theirs is then an error of the system, without a word of it. */
+function failureOf(thrown: unknown, { PWD = 'of this shell' }: NodeJS.ProcessEnv): SidemintError {
+  const error = asFailure(thrown)
+  if (error.code !== 'INTERNAL') return error
+  try {
+    process.cwd()
+    return error
+  } catch (cause) {
+    return failure('DIRECTORY_GONE', { path: visible(PWD) }, { cause })
   }
 }
 

@@ -109,6 +109,11 @@ export const CATALOGUE = {
     what: 'cannot make the directory {path} ({reason})',
     fix: 'let {variable} name a directory that this user can write to',
   },
+  DIRECTORY_GONE: {
+    status: 400,
+    what: 'the working directory {path} is not there any more',
+    fix: 'cd into a directory that is there (`cd "$PWD"` where it was made again), then run it once more',
+  },
   CONTROL_SECRET_WRONG: {
     status: 401,
     what: 'the control API was asked without its secret, or with another one',
