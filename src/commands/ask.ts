@@ -11,10 +11,14 @@ import { misuse } from './arguments.ts'
 const TIMEOUT_MS = 15_000
 
 /** The server's answer for the path. Follows no redirect. Throws as `fetch` does. */
-export function ask(server: string, path: string, more?: Headers): Promise<Response> {
+export function ask(
+  server: string,
+  path: string,
+  { headers = new Headers(), timeoutMs = TIMEOUT_MS }: { headers?: Headers | undefined; timeoutMs?: number } = {},
+): Promise<Response> {
   return fetch(new URL(path, server), {
-    headers: { ...Object.fromEntries(more ?? []), 'Metadata-Flavor': 'Google' },
-    signal: AbortSignal.timeout(TIMEOUT_MS),
+    headers: { ...Object.fromEntries(headers), 'Metadata-Flavor': 'Google' },
+    signal: AbortSignal.timeout(timeoutMs),
     redirect: 'manual',
   })
 }
@@ -48,7 +52,7 @@ export async function askJson<T>(
   path: string,
   { headers, field, unsaid, misused }: JsonOptions,
 ): Promise<T> {
-  const { response, body } = await readAnswer(server, ask(server, path, headers))
+  const { response, body } = await readAnswer(server, ask(server, path, { headers }))
   const refusal = response.ok ? undefined : readErrorBody(body)
   if (!isMetadataServer(response) && refusal === undefined) throw failure('NO_SERVER', { url: server, reason: OTHER })
   if (response.ok) {

@@ -64,7 +64,8 @@ export async function run(argv: readonly string[], { env, stdout, stderr }: Io):
     return 0
   }
   const { server: url } = settings
-  const project = (await askProject(url)) ?? settings.project
+  const isNeeded = format === 'compose' || !env.GOOGLE_CLOUD_PROJECT
+  const project = (isNeeded && (await askProject(url, stderr))) || settings.project
   if (format === 'compose') {
     stdout.write(print(createComposeEnv(project)))
     return 0
@@ -74,15 +75,22 @@ export async function run(argv: readonly string[], { env, stdout, stderr }: Io):
   return 0
 }
 
+/** The variables can do without the project: nobody's shell should stand still for it. */
+const PROJECT_MS = 2_000
+
 /** The project of the server, where one answers. */
-async function askProject(url: string): Promise<string | undefined> {
+async function askProject(url: string, stderr: Io['stderr']): Promise<string | undefined> {
   try {
-    const response = await ask(url, '/computeMetadata/v1/project/project-id')
+    const response = await ask(url, '/computeMetadata/v1/project/project-id', { timeoutMs: PROJECT_MS })
     return response.ok && isMetadataServer(response) ? projectIn(await response.text()) : undefined
-  } catch {
+  } catch (error) {
+    if ((error as Error).name === 'TimeoutError') stderr.write(silent(url))
     return undefined
   }
 }
+
+const silent = (url: string) =>
+  `sidemint: the server at ${url} has not answered within ${PROJECT_MS / 1000} s, so its project is not among these. Fix: set GOOGLE_CLOUD_PROJECT, or look at the log of that server\n`
 
 /** A warning about a login that some clients find whatever the variables say; empty where there is none. */
 export function loginWarning(env: NodeJS.ProcessEnv): string {

@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import test from 'ava'
 import { help } from '../../src/commands/env.ts'
@@ -51,6 +53,26 @@ test('env speaks fish and PowerShell too, with quotes that each of them reads', 
   for (const line of powershell.out.trimEnd().split('\n')) t.regex(line, /^\$env:\w+ = ('.*'|\$null)$/)
   t.true(powershell.out.includes("$env:SIDEMINT_HOST_CLOUDSDK_CONFIG = '/it''s \\mine'\n"))
   t.true(powershell.out.includes('$env:GOOGLE_APPLICATION_CREDENTIALS = $null\n'))
+})
+
+test('a server that accepts and stays silent holds env up for moments only, and is named', async (t) => {
+  const silent = createServer(() => {}).listen(0, '127.0.0.1')
+  t.teardown(() => silent.close())
+  await once(silent, 'listening')
+  const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
+  const startedAt = performance.now()
+  const { code, out, err } = await run(['env', '--server', url])
+  t.true(performance.now() - startedAt < 8_000)
+  t.is(code, 0)
+  t.regex(out, /^export GCE_METADATA_HOST=/m)
+  t.is(
+    err,
+    `sidemint: the server at ${url} has not answered within 2 s, so its project is not among these. Fix: set GOOGLE_CLOUD_PROJECT, or look at the log of that server\n`,
+  )
+  const absent = await run(['env', '--server', `http://127.0.0.1:${await freePort()}`])
+  t.is(absent.err, '', 'a server may be started later')
+  const named = await run(['env', '--server', url], { GOOGLE_CLOUD_PROJECT: 'acme-dev' })
+  t.is(named.err, '', 'the project is known already')
 })
 
 test('a token in a shell that env pointed at a server is of that server', async (t) => {
