@@ -8,7 +8,7 @@ import type { Leaf } from './tree.ts'
 
 /** Google takes these for true, in any case, and everything else for false (docs/wire.md, "Query parameters"). */
 export function isTruthy(value: string | null): boolean {
-  return /^(?:true|on|yes|1)$/i.test(value ?? '')
+  return value !== null && /^(?:true|on|yes|1)$/i.test(value)
 }
 
 /** In bytes of UTF-8. Each audience is kept for a while, and no URL of a service is a tenth of this. */

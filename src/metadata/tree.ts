@@ -116,9 +116,12 @@ function overlaid(base: Node | undefined, value: NonNullable<Overlay[string]>): 
   return overlay(under, value as Overlay)
 }
 
-function entries(directory: Directory | readonly Directory[]): [string, Node][] {
-  const all = Object.entries(directory) as [string, Node][]
-  return Array.isArray(directory) ? all : all.sort(([a], [b]) => (a < b ? -1 : 1))
+function entries(directory: Directory | readonly Directory[]): (readonly [string, Node])[] {
+  if (Array.isArray(directory)) return Object.entries(directory)
+  const byName = directory as Directory
+  return Object.keys(byName)
+    .sort()
+    .map((key) => [key, byName[key] as Node])
 }
 
 function camelCase(key: string): string {

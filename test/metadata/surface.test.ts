@@ -3,7 +3,7 @@
 import test from 'ava'
 import { readClaims } from '../../src/core/token.ts'
 import { type Sidemint, startSidemint } from '../../src/index.ts'
-import { Hit } from '../../src/metadata/hits.ts'
+import { createHits, Hit } from '../../src/metadata/hits.ts'
 import { accessLeaf } from '../../src/metadata/leaves.ts'
 import { createClock, MINUTE } from '../clock.ts'
 import { ask, DEFAULT_ACCOUNT, FLAVOR, V1 } from '../http-client.ts'
@@ -478,6 +478,25 @@ test('expires_in is never below 1, even where the token has a moment left', (t) 
   }
 })
 
+test('two thousand URLs of at most a thousand characters are remembered, then the memory is emptied', (t) => {
+  const hits = createHits()
+  const [one, other] = [{}, {}]
+  const hit = new Hit(accessLeaf(EMAIL, { platform: 'gce' })(new URLSearchParams()))
+  const url = (length: number) => 'x'.repeat(length)
+  hits.add(one, url(1_001), hit)
+  t.is(hits.get(one, url(1_001)), undefined)
+  hits.add(one, url(1_000), hit)
+  t.is(hits.get(one, url(1_000)), hit)
+  t.is(hits.get(other, url(1_000)), undefined)
+  for (let nth = 2; nth <= 2_000; nth++) hits.add(other, `/${nth}`, hit)
+  t.deepEqual([hits.get(one, url(1_000)), hits.get(other, '/2'), hits.get(other, '/2000')], [hit, hit, hit])
+  for (let round = 1; round <= 2; round++) {
+    for (let nth = 1; nth <= 2_000; nth++) hits.add(one, `/${round}/${nth}`, hit)
+    t.deepEqual([hits.get(other, '/2000'), hits.get(one, `/${round - 1}/2000`)], [undefined, undefined])
+    t.deepEqual([hits.get(one, `/${round}/1`), hits.get(one, `/${round}/2000`)], [hit, hit])
+  }
+})
+
 test("gcloud's own audience needs no allow-list and takes no failure that a test ordered", async (t) => {
   const path = `${DEFAULT_ACCOUNT}/identity?audience=32555940559.apps.googleusercontent.com&format=full`
   await using server = await startSidemint({ allowAudience: ['https://*'] })
@@ -494,6 +513,57 @@ test('the ETag is the same for JSON and text, and another for recursive answers 
   t.not(await etag('/project/?recursive=true'), await etag('/project/'))
   t.not(await etag('/instance/name'), await etag('/instance/hostname'))
 })
+
+const SHARED = `hostname sidemint.c.acme-dev.internal
+machine-type projects/739419398126/machineTypes/e2-standard-2
+maintenance-event NONE
+name sidemint
+preempted FALSE
+scheduling/automatic-restart TRUE
+scheduling/on-host-maintenance MIGRATE
+scheduling/preemptible FALSE`.split('\n')
+const WHOLE = {
+  'cloud-run': [
+    ...SHARED,
+    'description ',
+    'id 00712a8fd39b2acbe7ec6da5d7624183b03c97418b6cfef85aa5d2d92ba80612',
+    'region projects/739419398126/regions/us-central1',
+    'zone projects/739419398126/zones/us-central1-1',
+  ],
+  gce: [
+    ...SHARED,
+    'cpu-platform Intel Broadwell',
+    'description ',
+    'disks/0/device-name persistent-disk-0',
+    'disks/0/index 0',
+    'disks/0/interface SCSI',
+    'disks/0/mode READ_WRITE',
+    'disks/0/type PERSISTENT',
+    'id 1509655513394490558',
+    'image projects/debian-cloud/global/images/debian-12-bookworm-v20260101',
+    'licenses/0/id 2147286739765738111',
+    'network-interfaces/0/access-configs/0/external-ip ',
+    'network-interfaces/0/access-configs/0/type ONE_TO_ONE_NAT',
+    'network-interfaces/0/dns-servers 169.254.169.254',
+    'network-interfaces/0/gateway 10.128.0.1',
+    'network-interfaces/0/ip 10.128.0.2',
+    'network-interfaces/0/mac 42:01:0a:80:00:02',
+    'network-interfaces/0/mtu 1460',
+    'network-interfaces/0/network projects/739419398126/networks/default',
+    'network-interfaces/0/subnetmask 255.255.240.0',
+    'remaining-cpu-time -1',
+    'virtual-clock/drift-token 0',
+    'zone projects/739419398126/zones/us-central1-a',
+  ],
+}
+for (const platform of ['cloud-run', 'gce'] as const) {
+  test(`without settings of one's own the machine of ${platform} has these values, at every start the same`, async (t) => {
+    await using server = await startSidemint({ ...SETTINGS, platform })
+    const { body } = await ask(server.url, `${V1}/instance/?recursive=true&alt=text`)
+    const lines = body.split('\n').filter((line) => line !== '' && !line.startsWith('service-accounts/'))
+    t.deepEqual(lines, WHOLE[platform].toSorted())
+  })
+}
 
 test('recursive output never holds a token, and the root is what .NET looks for', async (t) => {
   const { body } = await ask(vm.url, `${V1}/?recursive=true`)
