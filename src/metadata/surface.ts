@@ -75,7 +75,7 @@ class Metadata {
     if (!isDirectory(node) && path.endsWith('/')) throw notFound(text)
     return typeof node === 'function'
       ? this.#readLeaf(from, node, target)
-      : this.#options.waiting.hold(inbound, answerData(node, segments.at(-1) ?? '', query))
+      : this.#options.waiting.hold(inbound, answerData(node, segments.at(-1), query))
   }
 
   #readLeaf(from: IdentifiedCaller, leaf: Leaf, target: Target): Answer | Promise<Answer> {

@@ -24,9 +24,14 @@ export interface Directory {
 }
 
 /** Lists that are JSON unless text is asked for; other lists have one element a line. */
-const JSON_LISTS = new Set(['tags'])
+const JSON_LISTS: ReadonlySet<string | undefined> = new Set(['tags'])
 /** Directories whose children are named by people: recursion keeps those names. */
-const VERBATIM = new Set(['attributes', 'guest-attributes', 'partner-attributes', 'service-accounts'])
+const VERBATIM: ReadonlySet<string | undefined> = new Set([
+  'attributes',
+  'guest-attributes',
+  'partner-attributes',
+  'service-accounts',
+])
 
 export function isDirectory(node: Node): node is Directory | readonly Directory[] {
   if (Array.isArray(node)) return node.some((child) => typeof child === 'object')
@@ -59,7 +64,7 @@ export function toText(value: Value): string {
 }
 
 /** Compact JSON with camelCase keys; numbers are written as they are, whatever their size. `key` is the node's own. */
-export function toJson(node: Node, key = ''): string {
+export function toJson(node: Node, key?: string): string {
   if (typeof node === 'function') return 'null'
   if (typeof node === 'number' || typeof node === 'bigint') return String(node)
   if (typeof node === 'boolean') return JSON.stringify(toText(node))
@@ -84,15 +89,14 @@ export function toTextLines(node: Node, path = ''): string {
 }
 
 /** The format of a value where none is asked for. */
-export function defaultFormat(key: string): 'json' | 'text' {
+export function defaultFormat(key: string | undefined): 'json' | 'text' {
   return JSON_LISTS.has(key) ? 'json' : 'text'
 }
 
 /** 16 lower-case hex digits, the same for JSON and text, others for recursive answers (docs/wire.md, "ETag and waiting"). */
 export function etag(node: Node, recursive: boolean): string {
   return createHash('sha256')
-    .update(recursive ? 'recursive ' : 'plain ')
-    .update(toJson(node))
+    .update(`${recursive} ${toJson(node)}`)
     .digest('hex')
     .slice(0, 16)
 }

@@ -5,8 +5,8 @@ import { type Answer, badRequest, createAnswer, TYPES } from '../http/wire.ts'
 import { isTruthy } from './leaves.ts'
 import { defaultFormat, etag, isDirectory, type Leaf, list, type Node, toJson, toText, toTextLines } from './tree.ts'
 
-/** `key`: the node's own. Throws a WireError for parameters that do not go together (docs/wire.md, "Query parameters"). */
-export function answerData(node: Exclude<Node, Leaf>, key: string, query: URLSearchParams): Answer {
+/** `key`: the node's own; the root has none. Throws a WireError for parameters that do not go together (docs/wire.md, "Query parameters"). */
+export function answerData(node: Exclude<Node, Leaf>, key: string | undefined, query: URLSearchParams): Answer {
   const recursive = isTruthy(query.get('recursive'))
   const format = query.get('alt')?.toLowerCase()
   if (format !== undefined && format !== 'json' && format !== 'text') throw badRequest('alt must be json or text')
@@ -26,6 +26,5 @@ export function answerData(node: Exclude<Node, Leaf>, key: string, query: URLSea
 
 /** The ETag of an answer; undefined where it has none. */
 export function etagOf({ head }: Answer): string | undefined {
-  const at = head.indexOf('ETag')
-  return at < 0 ? undefined : head[at + 1]
+  return head.find((_, at) => head[at - 1] === 'ETag')
 }

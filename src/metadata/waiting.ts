@@ -21,7 +21,7 @@ export interface WaitingOptions {
   ask: Surface
   /** Called with what is thrown where no more can be held: no request for a token tells of it. */
   onRefusal: (error: SidemintError) => void
-  /** How a request's time passes; rejects once the signal aborts. Default: a timer that keeps no process alive. */
+  /** How a request's time passes; rejects once the signal aborts. Default: a timer. */
   wait?: (ms: number, signal: AbortSignal) => Promise<unknown>
 }
 
@@ -43,7 +43,7 @@ interface Held {
   end(): void
 }
 
-export function createWaiting({ ask, onRefusal, wait = unrefTimer }: WaitingOptions): Waiting {
+export function createWaiting({ ask, onRefusal, wait = timer }: WaitingOptions): Waiting {
   const held = new Map<Inbound, Held>()
   const watched = new WeakSet<Socket>()
   let closed = false
@@ -100,6 +100,6 @@ function tooMany(tell: WaitingOptions['onRefusal']): SidemintError {
   return error
 }
 
-function unrefTimer(ms: number, signal: AbortSignal): Promise<unknown> {
-  return sleep(ms, undefined, { signal, ref: false })
+function timer(ms: number, signal: AbortSignal): Promise<unknown> {
+  return sleep(ms, undefined, { signal })
 }

@@ -27,7 +27,7 @@ export function readJson(name: string, bytes: Buffer): object {
 /** By its byte order mark, or by zeros: in UTF-16 every second byte of ASCII text is one. */
 function isUtf16(bytes: Buffer): boolean {
   const [first, second] = bytes
-  return encodingOf(bytes) !== 'utf-8' || (bytes.length > 1 && (first === 0) !== (second === 0))
+  return encodingOf(bytes) !== 'utf-8' || (first === 0) !== (second === 0)
 }
 
 function describeText(text: string): [reason: string, fix?: string] {

@@ -15,8 +15,8 @@ export interface AdcPlace {
   path?: string
   /** The content of SIDEMINT_CREDENTIALS. */
   content?: string
-  /** Whether `gcloud auth application-default login` writes there. */
-  isGcloudFile: boolean
+  /** `gcloud auth application-default login` writes there. */
+  isGcloudFile?: boolean
 }
 
 const FILE = 'application_default_credentials.json'
@@ -29,32 +29,32 @@ const FILE = 'application_default_credentials.json'
 export function locateAdc(env: NodeJS.ProcessEnv): AdcPlace {
   const { SIDEMINT_CREDENTIALS: content, GOOGLE_APPLICATION_CREDENTIALS: named } = env
   if (content !== undefined) {
-    return { name: 'SIDEMINT_CREDENTIALS', why: 'it holds the credentials', content, isGcloudFile: false }
+    return { name: 'SIDEMINT_CREDENTIALS', why: 'it holds the credentials', content }
   }
   if (named) return placeOf(named)
   const { directory, why } = gcloudDirectory(env)
-  if (!isPathLike(directory)) return { name: 'CLOUDSDK_CONFIG', why: 'it does not hold a path', isGcloudFile: false }
-  return fileOf(join(directory, FILE), why)
+  const path = join(directory, FILE)
+  if (!isPathLike(directory)) return { name: 'CLOUDSDK_CONFIG', why: 'it does not hold a path' }
+  return { name: path, path, why, isGcloudFile: true }
 }
 
 /** Where gcloud keeps its logins, and why there. */
-export function gcloudDirectory(env: NodeJS.ProcessEnv): { directory: string; why: string } {
+export function gcloudDirectory(
+  env: NodeJS.ProcessEnv,
+  platform: NodeJS.Platform = process.platform,
+): { directory: string; why: string } {
   const directory = env.SIDEMINT_HOST_CLOUDSDK_CONFIG ?? env.CLOUDSDK_CONFIG
   if (directory) return { directory, why: 'CLOUDSDK_CONFIG names its directory' }
   const home =
-    process.platform === 'win32' ? join(env.APPDATA ?? '', 'gcloud') : join(env.HOME ?? homedir(), '.config', 'gcloud')
+    platform === 'win32' ? join(env.APPDATA ?? '', 'gcloud') : join(env.HOME ?? homedir(), '.config', 'gcloud')
   return { directory: home, why: 'gcloud keeps it there' }
 }
 
 /** The variable may name gcloud's own file, as where its directory is mounted. */
 function placeOf(named: string): AdcPlace {
   const variable = 'GOOGLE_APPLICATION_CREDENTIALS'
-  if (!isPathLike(named)) return { name: variable, why: 'it does not hold a path', isGcloudFile: false }
-  return fileOf(named, `${variable} names it`, basename(named) === FILE)
-}
-
-function fileOf(path: string, why: string, isGcloudFile = true): AdcPlace {
-  return { name: path, path, why, isGcloudFile }
+  if (!isPathLike(named)) return { name: variable, why: 'it does not hold a path' }
+  return { name: named, path: named, why: `${variable} names it`, isGcloudFile: basename(named) === FILE }
 }
 
 /** A login that was made in a shell where `sidemint env` had hidden gcloud's own directory, if there is one. */

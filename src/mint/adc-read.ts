@@ -39,25 +39,22 @@ async function readBytes(place: AdcPlace): Promise<Buffer> {
   if (path === undefined) throw failure('CREDENTIALS_NOT_A_PATH', { variable: name })
   try {
     const found = await stat(path)
-    const bytes = found.isFIFO() ? await readPipe(path, found) : await readStart(createReadStream(path))
-    if (bytes.length <= MOST_BYTES) return bytes
+    return found.isFIFO() ? await readPipe(path, found) : await readAll(path, createReadStream(path))
   } catch (error) {
     throw await explain(error as NodeJS.ErrnoException, place, path)
   }
-  throw malformed(path, 'it is larger than 1 MB')
 }
 
 /** A credential has a few thousand bytes. A device or a disk image, named by mistake, would fill the memory. */
 const MOST_BYTES = 1_000_000
 
-/** The whole content, or a little more than the limit. */
-async function readStart(stream: Readable): Promise<Buffer> {
+async function readAll(path: string, stream: Readable): Promise<Buffer> {
   const chunks: Buffer[] = []
   let length = 0
   for await (const chunk of stream) {
     chunks.push(chunk)
     length += chunk.length
-    if (length > MOST_BYTES) break
+    if (length > MOST_BYTES) throw malformed(path, 'it is larger than 1 MB')
   }
   return Buffer.concat(chunks)
 }
@@ -153,11 +150,11 @@ async function drain(path: string): Promise<Buffer> {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   let socket: Socket
   try {
-    socket = new Socket({ fd, readable: true, writable: false })
+    socket = new Socket({ fd, readable: true })
   } catch (error) {
     closeSync(fd)
     throw error
   }
   socket.unref()
-  return readStart(socket)
+  return readAll(path, socket)
 }

@@ -28,7 +28,7 @@ export async function bounded<T>(
   closing: AbortSignal | undefined,
   mint: (total: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  if (closing?.aborted) throw new OutOfTime('closed')
+  if (closing?.aborted) throw new OutOfTime('the server is closing')
   const total = new AbortController()
   const left = Promise.withResolvers<never>()
   const abort = () => {

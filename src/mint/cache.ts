@@ -67,7 +67,7 @@ export function createCache(options: CacheOptions): CachedSource {
 class TokenCache implements CachedSource {
   readonly #options: CacheOptions
   readonly #clock: () => number
-  readonly #stored = new NodeCache({ useClones: false, stdTTL: 1 })
+  readonly #stored = new NodeCache({ useClones: false })
   readonly #eviction: Eviction
   readonly #failures: FailureMemory
   readonly #inFlight = new Map<string, Promise<CachedToken>>()

@@ -21,15 +21,16 @@ export class Eviction {
   readonly #limits: EvictionLimits
   readonly #evict: (key: string) => void
   readonly #links = new Map<string, Link>()
-  /** Closes the ring: its `newer` is the oldest key, its `older` the newest. */
+  /** Closes the ring, without a key: its `newer` is the oldest key, its `older` the newest. */
   readonly #seam: Link
   #bytes = 0
 
   constructor(limits: EvictionLimits, evict: (key: string) => void) {
     this.#limits = limits
     this.#evict = evict
-    const seam: Partial<Link> = { key: '', bytes: 0 }
-    this.#seam = Object.assign(seam, { older: seam, newer: seam }) as Link
+    this.#seam = {} as Link
+    this.#seam.older = this.#seam
+    this.#seam.newer = this.#seam
   }
 
   /** Makes the key the newest, and evicts the oldest ones until the limits hold. */

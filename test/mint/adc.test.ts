@@ -1,13 +1,14 @@
 import { execFile, execFileSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
-import { chmodSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { SidemintError } from '../../src/core/errors.ts'
-import { locateAdc, misplacedLogin, oddity, refuseMisplacedLogin } from '../../src/mint/adc-place.ts'
+import { describeAdc } from '../../src/mint/adc.ts'
+import { gcloudDirectory, locateAdc, misplacedLogin, oddity, refuseMisplacedLogin } from '../../src/mint/adc-place.ts'
 import { readAdc } from '../../src/mint/adc-read.ts'
 
 const FILE = 'application_default_credentials.json'
@@ -15,6 +16,12 @@ const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const PEM = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
 const KEY = { type: 'service_account', client_email: 'ci@acme-dev.iam.gserviceaccount.com', private_key: PEM }
 const USER = { type: 'authorized_user', client_id: 'id', client_secret: 'GOCSPX-x', refresh_token: '1//refresh' }
+const WORKLOAD = {
+  type: 'external_account',
+  audience: '//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/ci/providers/x',
+  subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+  credential_source: { file: '/token' },
+}
 const URL_OF = (email: string) =>
   `https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/${email}:generateAccessToken`
 
@@ -62,12 +69,59 @@ for (const [title, env, path] of PLACES) {
   })
 }
 
+test("on Windows gcloud's directory is in APPDATA, elsewhere in the home directory", (t) => {
+  const env = { APPDATA: '/roaming', HOME: '/h' }
+  t.is(gcloudDirectory(env, 'win32').directory, '/roaming/gcloud')
+  t.is(gcloudDirectory({}, 'win32').directory, 'gcloud')
+  t.is(gcloudDirectory(env, 'darwin').directory, '/h/.config/gcloud')
+  t.is(gcloudDirectory({}, 'linux').directory, `${homedir()}/.config/gcloud`)
+})
+
 test('each form of credential is read for what is asked of it', async (t) => {
   t.like(await read(t, KEY), { credential: { kind: 'key', email: KEY.client_email } })
   t.like(await read(t, { ...KEY, project_id: 'acme' }), { project: 'acme' })
   t.like(await read(t, { ...USER, quota_project_id: 'quota' }), { credential: { kind: 'user' }, quotaProject: 'quota' })
   t.like(await read(t, { type: 'gdch_service_account' }), { credential: { kind: 'gdch' } })
   t.like(await read(t, { ...USER, type: 'external_account_authorized_user' }), { credential: { kind: 'workforce' } })
+})
+
+test('what a file says in another type than text, or says empty, it does not say', async (t) => {
+  const empty = { quotaProject: undefined, project: undefined, universe: undefined }
+  for (const more of [{}, { quota_project_id: '', universe_domain: '' }, { quota_project_id: 7, project_id: 7 }]) {
+    const { credential: _, ...rest } = await read(t, { ...KEY, ...more })
+    t.deepEqual({ ...empty, ...rest }, empty)
+  }
+})
+
+test('a credential is described by what it is, and by its universe where that is not the one of Google', async (t) => {
+  const around = (source_credentials: object) => ({
+    type: 'impersonated_service_account',
+    service_account_impersonation_url: URL_OF('orders@x'),
+    source_credentials,
+  })
+  for (const [content, said] of [
+    [KEY, `service account key of ${KEY.client_email}`],
+    [USER, 'user login'],
+    [{ ...USER, universe_domain: 'googleapis.com' }, 'user login'],
+    [{ ...KEY, universe_domain: 'a.example' }, `service account key of ${KEY.client_email} of the universe a.example`],
+    [around(USER), 'user login, impersonating orders@x'],
+    [around({ ...USER, universe_domain: 'a.example' }), 'user login, impersonating orders@x of the universe a.example'],
+    [WORKLOAD, 'workload identity federation'],
+    [{ ...USER, type: 'external_account_authorized_user' }, 'workforce login'],
+    [{ type: 'gdch_service_account' }, 'GDCH service account'],
+  ] as const) {
+    t.is(describeAdc(await read(t, content)), said)
+  }
+})
+
+test('an account may be named by its unique id, and a delegate as a resource', async (t) => {
+  const file = {
+    type: 'impersonated_service_account',
+    service_account_impersonation_url: URL_OF('1234567890'),
+    delegates: ['projects/-/serviceAccounts/hop@x', '42'],
+    source_credentials: USER,
+  }
+  t.like((await read(t, file)).credential, { email: '1234567890', delegates: ['hop@x', '42'] })
 })
 
 test('impersonation is read through every layer, and its quota project where the layer has it', async (t) => {
@@ -94,14 +148,8 @@ test('impersonation is read through every layer, and its quota project where the
 })
 
 test('a federated credential with an account is an impersonation of our own', async (t) => {
-  const workload = {
-    type: 'external_account',
-    audience: '//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/ci/providers/x',
-    subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
-    credential_source: { file: '/token' },
-  }
-  t.like(await read(t, workload), { credential: { kind: 'federated' } })
-  const { credential } = await read(t, { ...workload, service_account_impersonation_url: URL_OF('orders%40x') })
+  t.like(await read(t, WORKLOAD), { credential: { kind: 'federated' } })
+  const { credential } = await read(t, { ...WORKLOAD, service_account_impersonation_url: URL_OF('orders%40x') })
   t.like(credential, { kind: 'impersonated', email: 'orders@x', delegates: [], source: { kind: 'federated' } })
   t.false(JSON.stringify(credential).includes('generateAccessToken'), 'or the library would impersonate first')
 })
@@ -118,6 +166,16 @@ test('a file that is not there names where it was looked for', async (t) => {
   t.regex(gcloud.fix, /^gcloud auth application-default login on the host \(not gcloud auth login\)/)
   const mounted = await failureOf(t, readFrom(`/nowhere/${FILE}`))
   t.is(mounted.fix, gcloud.fix, 'the variable names the file that gcloud writes')
+})
+
+test('a path through a file, in a circle or too long leads to no file either', async (t) => {
+  const place = directory(t)
+  const circle = join(place, 'circle')
+  symlinkSync(circle, circle)
+  writeFileSync(join(place, 'file'), '')
+  for (const path of [join(place, 'file', 'adc.json'), circle, join(place, 'ä'.repeat(200))]) {
+    t.like(await failureOf(t, readFrom(path)), { code: 'CREDENTIALS_MISSING', status: 403 })
+  }
 })
 
 for (const [path, reason] of [
@@ -141,6 +199,13 @@ for (const [path, reason] of [
 test('a plain path has nothing odd', (t) => {
   t.is(oddity('/keys/my key.json'), undefined)
   t.is(oddity('C:\\key.json', 'win32'), undefined)
+})
+
+test('an error names the variable that does not hold a path', async (t) => {
+  for (const variable of ['GOOGLE_APPLICATION_CREDENTIALS', 'CLOUDSDK_CONFIG']) {
+    const { message } = await failureOf(t, readAdc(locateAdc({ [variable]: '{"a": 1}' })))
+    t.true(message.startsWith(`${variable} does not hold the path of a file`), message)
+  }
 })
 
 for (const [title, value] of [
@@ -260,6 +325,18 @@ test('a byte order mark of UTF-8 is read over', async (t) => {
   t.like(await read(t, `\uFEFF${ENCODED}`), { credential: { kind: 'key' } })
 })
 
+test('a file that has gone bad is written again by who wrote it', async (t) => {
+  const gcloud = directory(t)
+  writeFileSync(join(gcloud, FILE), '{')
+  t.is(
+    (await failureOf(t, readAdc(locateAdc({ CLOUDSDK_CONFIG: gcloud })))).fix,
+    'write it again: gcloud auth application-default login',
+  )
+  t.regex((await failureOf(t, read(t, '{'))).fix, /^gcloud auth application-default login writes another file than /)
+  t.regex((await failureOf(t, read(t, { ...KEY, private_key: 'PEM' }))).fix, /keys create FILE/)
+  t.notRegex((await failureOf(t, read(t, { ...USER, refresh_token: 7 }))).fix, /keys create FILE/)
+})
+
 test('a pipe is read once in a process and kept', async (t) => {
   const path = join(directory(t), 'pipe')
   execFileSync('mkfifo', [path])
@@ -281,6 +358,12 @@ test('a process that waits for a pipe that nobody writes into can end', async (t
     timeout: 30_000,
   })
   t.is(stdout, 'CREDENTIALS_NOT_READ\n')
+})
+
+test('a credential has at most a million bytes', async (t) => {
+  const padded = (bytes: number) => ENCODED + ' '.repeat(bytes - Buffer.byteLength(ENCODED))
+  t.is((await read(t, padded(1_000_000))).credential.kind, 'key')
+  t.regex((await failureOf(t, read(t, padded(1_000_001)))).message, /it is larger than 1 MB/)
 })
 
 test('what is too large to be a credential is not read to its end', async (t) => {
@@ -309,6 +392,9 @@ const BROKEN: [title: string, content: unknown, reason: RegExp][] = [
   ['a half written file', JSON.stringify(USER).slice(0, 40), /half written/],
   ['a list', '[]', /it has no type/],
   ['a number', '7', /not a JSON object/],
+  ['a word', '"word"', /not a JSON object/],
+  ['null', 'null', /not a JSON object/],
+  ['blanks', ' \n', /it is empty/],
   ['no type', {}, /it has no type/],
   ['an unknown type', { type: 'magic' }, /its type "magic" is unknown/],
   ['a secret as its type', { type: '1//refresh' }, /its type is unknown/],
@@ -350,6 +436,12 @@ const BROKEN: [title: string, content: unknown, reason: RegExp][] = [
       /universe_domain is not a domain name/,
     ],
   ),
+  ['a universe of another type', { ...KEY, universe_domain: 7 }, /universe_domain is not a domain name/],
+  [
+    'a program without a command',
+    { ...WORKLOAD, credential_source: { executable: { timeout_millis: 1 } } },
+    /its external_account lacks a usable credential_source\.executable\.command$/,
+  ],
   [
     'a broken source',
     {
@@ -408,6 +500,12 @@ test.serial('a file that may not be read names uid, mode and owner, and the line
   await see('its owner', '0201')
   chmodSync(dirname(path), 0o600)
   await see("its directory's owner", '0600')
+  chmodSync(dirname(path), 0o700)
+  mkdirSync(join(dirname(path), 'below'))
+  chmodSync(dirname(path), 0o600)
+  const error = await asUser(() => failureOf(t, readFrom(join(dirname(path), 'below', 'adc.json'))))
+  t.regex(error.message, /\(EACCES\)$/, 'where neither may be looked at')
+  t.regex(error.fix, /user: "\$\(id -u\)"/)
   chmodSync(dirname(path), 0o700)
 })
 

@@ -1,15 +1,19 @@
 import test from 'ava'
-import { bounded, OutOfTime, retrying, timed } from '../../src/mint/bounded.ts'
+import { bounded, BOUNDS as DEFAULTS, OutOfTime, retrying, timed } from '../../src/mint/bounded.ts'
 
 const BOUNDS = { attemptMs: 20, totalMs: 60_000, retryDelaysMs: [1, 1] }
 const total = new AbortController().signal
+
+test('by itself a mint has ten seconds, and three attempts of five', (t) => {
+  t.deepEqual(DEFAULTS, { attemptMs: 5_000, totalMs: 10_000, retryDelaysMs: [200, 600] })
+})
 
 test('nothing is begun once the server is closing', async (t) => {
   let begun = false
   const mint = async () => {
     begun = true
   }
-  await t.throwsAsync(bounded(BOUNDS, AbortSignal.abort(), mint), { instanceOf: OutOfTime })
+  await t.throwsAsync(bounded(BOUNDS, AbortSignal.abort(), mint), { instanceOf: OutOfTime, name: 'OutOfTime' })
   t.false(begun)
 })
 
@@ -62,4 +66,28 @@ test('no attempt is made after the end of the whole', async (t) => {
     { instanceOf: OutOfTime },
   )
   t.is(made, 1)
+})
+
+test('the end of the whole ends the pause before an attempt, which is not made then', async (t) => {
+  const ending = new AbortController()
+  let made = 0
+  const attempt = async () => {
+    made += 1
+    setImmediate(() => ending.abort())
+    throw new Error('passing')
+  }
+  await t.throwsAsync(
+    retrying({ ...BOUNDS, retryDelaysMs: [60_000] }, ending.signal, () => true, attempt),
+    { instanceOf: OutOfTime },
+  )
+  t.is(made, 1)
+})
+
+test('what fails of itself is not told as time that ran out', async (t) => {
+  const broken = () => Promise.reject(new Error('its own'))
+  await t.throwsAsync(timed(BOUNDS, total, broken), { message: 'its own' })
+  await t.throwsAsync(
+    retrying(BOUNDS, total, () => true, broken),
+    { message: 'its own' },
+  )
 })

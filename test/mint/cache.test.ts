@@ -7,6 +7,7 @@ import { failure, SidemintError } from '../../src/core/errors.ts'
 import type { MintEvent } from '../../src/core/events.ts'
 import { cacheKey, type Token, type TokenRequest } from '../../src/core/token.ts'
 import { type CacheOptions, createCache } from '../../src/mint/cache.ts'
+import { createSteadyClock } from '../../src/mint/freshness.ts'
 import { createClock, HOUR, MINUTE, SECOND } from '../clock.ts'
 
 const EMAIL = 'orders@acme-dev.iam.gserviceaccount.com'
@@ -243,6 +244,16 @@ test('a token that comes within 300 ms is waited for', async (t) => {
   t.like(await cache.mint(id()), { value: 'token 2', served: 'mint' })
 })
 
+test('where a token is at hand, its replacement is given 300 ms', async (t) => {
+  const given: number[] = []
+  const { clock, cache, hang } = setUp({ wait: async (ms) => given.push(ms) })
+  await cache.mint(id())
+  clock.advance(6 * MINUTE)
+  hang()
+  t.is((await cache.mint(id())).served, 'stale')
+  t.deepEqual(given, [300])
+})
+
 test('a stale token is served while it is valid for a minute, and never below', async (t) => {
   const { clock, cache, failWith } = setUp()
   await cache.mint(id())
@@ -264,6 +275,36 @@ test('a token whose last minute begins, or that ends in a sleep of the laptop, w
     calls[1]?.succeed()
     t.like(await waiting, { value: 'token 2' })
   }
+})
+
+test('an ID token of 90 seconds is fresh for 30 of them', async (t) => {
+  const { clock, cache, behaviour, recover } = setUp()
+  behaviour.onMint = (call) => call.succeed(90 * SECOND)
+  await cache.mint(id())
+  recover()
+  clock.advance(30 * SECOND)
+  t.is((await cache.mint(id())).served, 'hit')
+  clock.advance(1)
+  t.is((await cache.mint(id())).served, 'mint')
+})
+
+test('a hit makes no object', async (t) => {
+  const { cache } = setUp()
+  await cache.mint(id())
+  await cache.mint(id())
+  t.is(await cache.mint(id()), await cache.mint(id()))
+})
+
+test('10,000 mints run at once, and one more is refused', async (t) => {
+  const { cache, calls, hang } = setUp({ entries: 20_000 })
+  hang()
+  const mints = Array.from({ length: 10_000 }, (_, index) => cache.mint(id(String(index))))
+  const error = await errorOf(cache.mint(id('one more')))
+  t.is(error.code, 'MINTS_PENDING')
+  t.regex(error.message, /10000/)
+  for (const call of calls) call.succeed()
+  t.is((await Promise.all(mints)).length, 10_000)
+  t.is(calls.length, 10_000)
 })
 
 test('a request waits for its mint where the token at hand has less than a minute left', async (t) => {
@@ -493,14 +534,30 @@ for (const entries of [1, 7, 100]) {
   })
 }
 
-test('keys of 8 kB are kept up to 32 MB of them, and the oldest go', async (t) => {
+test('keys are kept up to 32 MB of them, and the oldest go', async (t) => {
   const { cache, calls } = setUp({ entries: 10_000 })
-  const long = (index: number) => id(`${index} ${'x'.repeat(8_000)}`)
-  for (let index = 0; index < 6_000; index++) await cache.mint(long(index))
-  t.is((await cache.mint(long(5_999))).served, 'hit')
-  t.is((await cache.mint(long(2_000))).served, 'hit', 'some 4,000 are kept')
-  t.is((await cache.mint(long(1_000))).served, 'mint', 'and no 5,000')
-  t.is(calls.length, 6_001)
+  const rest = Buffer.byteLength(cacheKey(id('0000')))
+  /** Its key has 32 kB. */
+  const long = (index: number) => id(`${String(index).padStart(4, '0')}${'x'.repeat(32 * 1024 - rest)}`)
+  for (let index = 0; index < 1_024; index++) await cache.mint(long(index))
+  t.is((await cache.mint(long(0))).served, 'hit')
+  await cache.mint(id('one more'))
+  t.is((await cache.mint(long(1))).served, 'hit')
+  t.is((await cache.mint(long(0))).served, 'mint')
+  t.is(calls.length, 1_026)
+})
+
+test('a token that has ended is not listed', async (t) => {
+  const { cache, behaviour } = setUp()
+  await cache.mint(id('lasts'))
+  behaviour.onMint = (call) => call.succeed(1)
+  await cache.mint(id('ends'))
+  const endedAt = performance.now() + 5
+  while (performance.now() < endedAt) await settled()
+  t.deepEqual(
+    cache.list(10).stored.map(({ wanted }) => wanted),
+    ['lasts'],
+  )
 })
 
 test('evicting takes no longer where thousands were evicted before', async (t) => {
@@ -749,4 +806,54 @@ test('a token of what the source was before is not served as a stale one', async
   found = true
   clock.advance(10 * MINUTE)
   await t.throwsAsync(cache.mint(id()), { message: /answered 503/ })
+})
+
+/** How far the steady clock has gone, after the wall clock and the other one have gone so far. */
+function steady() {
+  let [wallMs, elapsedMs] = [0, 0]
+  const clock = createSteadyClock(
+    () => wallMs,
+    () => elapsedMs,
+  )
+  clock()
+  return (wall: number, elapsed: number) => {
+    wallMs += wall
+    elapsedMs += elapsed
+    return clock()
+  }
+}
+
+test('the clock that never goes back follows the wall clock, and what is no more than rounding is not counted', (t) => {
+  const pass = steady()
+  t.is(pass(0, 0), 0)
+  t.is(pass(1_000, 1_000), 1_000)
+  for (let look = 0; look < 50; look++) t.is(pass(0, 1), 1_000)
+  t.is(pass(100, 200), 1_100)
+  t.is(pass(HOUR, 0), 1_100 + HOUR, 'a sleep of the laptop, in which the other clock stands')
+})
+
+test('the clock that never goes back goes on by the other one where the wall clock was set back', (t) => {
+  t.is(steady()(0, 101), 101, 'by more than rounding')
+  t.is(steady()(-1, 0), 0)
+  const pass = steady()
+  t.is(pass(-HOUR, 50), 50)
+  t.is(pass(1_000, 1_000), 1_050)
+})
+
+test.serial("by itself the other clock is the process's, where the first is the wall clock", (t) => {
+  const { now } = Date
+  const { performance: real } = globalThis
+  let [wallMs, elapsedMs] = [0, 0]
+  Date.now = () => wallMs
+  Object.defineProperty(globalThis, 'performance', { value: { now: () => elapsedMs }, configurable: true })
+  try {
+    const [wall, own] = [createSteadyClock(Date.now), createSteadyClock(() => wallMs)]
+    for (const clock of [wall, own]) clock()
+    wallMs = 1_000
+    elapsedMs = HOUR
+    t.deepEqual([wall(), own()], [HOUR, 1_000])
+  } finally {
+    Date.now = now
+    Object.defineProperty(globalThis, 'performance', { value: real, configurable: true })
+  }
 })

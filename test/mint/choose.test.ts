@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
@@ -60,7 +60,15 @@ for (const source of ['auto', 'google']) {
 }
 
 test('a login in the home directory is found', (t) => {
-  const choice = chooseSource(settle({}), { HOME: home, CLOUDSDK_CONFIG: '', APPDATA: home })
-  t.is(choice.name, 'local')
-  t.is(chooseSource(settle({}), { CLOUDSDK_CONFIG: login }).name, 'google')
+  const user = mkdtempSync(join(tmpdir(), 'sidemint-choose-'))
+  t.teardown(() => rmSync(user, { recursive: true, force: true }))
+  const env = { HOME: user, CLOUDSDK_CONFIG: '' }
+  t.is(chooseSource(settle({}), env).name, 'local')
+  const directory = join(user, '.config', 'gcloud')
+  mkdirSync(directory, { recursive: true })
+  writeFileSync(join(directory, 'application_default_credentials.json'), '{}')
+  t.like(chooseSource(settle({}), env), {
+    name: 'google',
+    why: `${join(directory, 'application_default_credentials.json')} is there`,
+  })
 })

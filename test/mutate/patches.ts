@@ -181,7 +181,7 @@ export const SURVIVORS: readonly Patch[] = [
   {
     wrong: 'a mint begins after close',
     file: 'src/mint/bounded.ts',
-    find: "  if (closing?.aborted) throw new OutOfTime('closed')\n",
+    find: "  if (closing?.aborted) throw new OutOfTime('the server is closing')\n",
     replace: '',
     tests: ['test/mint/bounded.test.ts'],
   },
