@@ -19,7 +19,7 @@ export interface FailureOrder {
 
 export interface InjectedFailure {
   error: SidemintError
-  delayMs: number
+  delayMs: number | undefined
   drop: boolean
 }
 
@@ -37,7 +37,7 @@ export function createInjectedFailures(): InjectedFailures {
   let make: (left: string) => InjectedFailure
   let concerns: (request: TokenRequest) => boolean
   return {
-    inject({ status = 503, times = 1, audience, delayMs = 0, drop = false }) {
+    inject({ status = 503, times = 1, audience, delayMs, drop = false }) {
       const matches = audience === undefined ? undefined : createGlob([audience])
       concerns = (request) => matches === undefined || (request.kind === 'id' && matches(request.audience))
       make = (left) => ({ error: failure('INJECTED', { left }, { status }), delayMs, drop })

@@ -22,7 +22,7 @@ export class Hit {
   readonly shown: TokenRequest
   readonly #question: Question
   #token: CachedToken | undefined
-  #secondsLeft = 0
+  #secondsLeft: number | undefined
   #answer: Answer | undefined
 
   constructor(question: Question) {

@@ -11,7 +11,7 @@ export type Identify = (inbound: Inbound) => IdentifiedCaller | Promise<Identifi
 /** Which port is whose. */
 export interface Places {
   /** Of identities that have a port of their own. */
-  byPort: ReadonlyMap<number, Identity>
+  byPort: ReadonlyMap<number | undefined, Identity>
   /** The port that is everybody's; undefined until it is known. */
   own: number | undefined
 }
@@ -21,7 +21,7 @@ export function createIdentify({ find, needNames }: Identities, callers: Callers
   return ({ socket, host }) => {
     const caller = callers.of(socket)
     const identified = () => {
-      const port = socket.localPort ?? 0
+      const port = socket.localPort
       const listener = places.byPort.get(port)
       // What came by a port that the settings before gave to an identity, and is looked at again, is nobody's.
       const isLeft = listener === undefined && places.own !== undefined && port !== places.own

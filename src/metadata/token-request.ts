@@ -68,7 +68,7 @@ export class TokenRequests {
   /** What a test ordered. A connection that is ended has no status: the event has 0. */
   async #fail(from: IdentifiedCaller, asked: Asked, startedAtMs: number, ordered: InjectedFailure): Promise<never> {
     const { error, delayMs, drop } = ordered
-    if (delayMs > 0) await sleep(delayMs, undefined, { ref: false })
+    if (delayMs !== undefined) await sleep(delayMs, undefined, { ref: false })
     if (!drop) return this.refuse(from, asked, startedAtMs, error)
     const outcome = { ...failureOf(error), status: 0 }
     this.#record(from, requestEvent(from, asked, startedAtMs, this.#options.now(), outcome))

@@ -24,9 +24,9 @@ export interface Directory {
 }
 
 /** Lists that are JSON unless text is asked for; other lists have one element a line. */
-const JSON_LISTS: ReadonlySet<string | undefined> = new Set(['tags'])
+const JSON_LISTS = new Set<string | undefined>(['tags'])
 /** Directories whose children are named by people: recursion keeps those names. */
-const VERBATIM: ReadonlySet<string | undefined> = new Set([
+const VERBATIM = new Set<string | undefined>([
   'attributes',
   'guest-attributes',
   'partner-attributes',
@@ -65,7 +65,6 @@ export function toText(value: Value): string {
 
 /** Compact JSON with camelCase keys; numbers are written as they are, whatever their size. `key` is the node's own. */
 export function toJson(node: Node, key?: string): string {
-  if (typeof node === 'function') return 'null'
   if (typeof node === 'number' || typeof node === 'bigint') return String(node)
   if (typeof node === 'boolean') return JSON.stringify(toText(node))
   if (typeof node === 'string') return JSON.stringify(node)

@@ -1,6 +1,9 @@
 import test, { type ExecutionContext } from 'ava'
 import { settle } from '../../src/config/layers.ts'
+import { failure } from '../../src/core/errors.ts'
 import { createEvents, type SidemintEvent } from '../../src/core/events.ts'
+import { GCLOUD_CLIENT_ID } from '../../src/core/google.ts'
+import { noServiceAccount } from '../../src/http/wire.ts'
 import type { Caller } from '../../src/identity/callers.ts'
 import { createStrangers } from '../../src/metadata/strangers.ts'
 import { TokenRequests } from '../../src/metadata/token-request.ts'
@@ -71,6 +74,59 @@ test('the event of a refused request has the audience that was asked for', async
     [
       ['id', 'https://a.example'],
       ['access', ''],
+    ],
+  )
+})
+
+test('audiences that differ within their first thousand characters are told each, others as one', (t) => {
+  const { events, notices } = recorded()
+  const { tell } = createStrangers(events, Date.now)
+  const same = 'x'.repeat(998)
+  for (const [audience, told] of [
+    [`a${same}a`, 1],
+    [`b${same}a`, 2],
+    [`a${same}b`, 3],
+    [`a${same}ab`, 3],
+  ] as const) {
+    tell({ address: '172.18.0.9' }, new URLSearchParams({ audience }))
+    t.is(notices().length, told)
+  }
+})
+
+test('the event of a refused request has at most a thousand characters of the audience, and none where there was none', async (t) => {
+  const { get, requests } = await serve(t)
+  t.is(await get(`default/identity?audience=${'x'.repeat(1_001)}`), 404)
+  t.is(await get('default/identity'), 404)
+  t.deepEqual(
+    requests().map(({ audience }) => audience),
+    ['x'.repeat(1_000), ''],
+  )
+})
+
+test('gcloud reads every refusal of its own audience as a 404, with the words that it has', (t) => {
+  const { events, requests: told } = recorded()
+  const requests = new TokenRequests({
+    allowAudience: ['*'],
+    injected: { next: () => undefined },
+    events,
+    now: Date.now,
+  })
+  const refuse = (audience: string, thrown: unknown) =>
+    t.throws(() =>
+      requests.refuse({ caller: { address: 'a' }, identity: undefined }, { kind: 'id', audience }, 0, thrown),
+    )
+  const denied = failure('LOGIN_EXPIRED', { caller: 'ann', reason: 'gone' })
+  const { code, message, fix } = denied
+  t.like(refuse(GCLOUD_CLIENT_ID, denied), { status: 404, code, message, fix })
+  t.is(refuse('https://a.example', denied), denied as Error)
+  const page = noServiceAccount()
+  t.is(refuse(GCLOUD_CLIENT_ID, page), page as Error)
+  t.deepEqual(
+    told().map(({ status, code }) => [status, code]),
+    [
+      [404, 'LOGIN_EXPIRED'],
+      [denied.status, 'LOGIN_EXPIRED'],
+      [404, undefined],
     ],
   )
 })

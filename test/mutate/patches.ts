@@ -167,7 +167,7 @@ export const SURVIVORS: readonly Patch[] = [
   {
     wrong: 'keys of partner-attributes are written in camelCase',
     file: 'src/metadata/tree.ts',
-    find: "'partner-attributes', ",
+    find: "  'partner-attributes',\n",
     replace: '',
     tests: ['test/metadata/tree.test.ts'],
   },
