@@ -4,17 +4,14 @@
  */
 
 import { createPrivateKey } from 'node:crypto'
-import { chmod, lstat, mkdir, realpath, stat } from 'node:fs/promises'
+import { access, chmod, constants, lstat, mkdir, realpath, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { getCACertificates } from 'node:tls'
-import { failure, SidemintError } from '../core/errors.ts'
-import { readIfThere, reasonOf } from '../core/read-file.ts'
-import { publishFirst, type ReplaceOptions, removeOldDrafts, replaceFile } from '../core/replace-file.ts'
+import { publishFirst, removeOldDrafts } from '../core/replace-file.ts'
 import { STAND_IN_FILES } from '../env/receiver.ts'
 import { certify, generateKey, isCurrent, isOurs, readCertificate, readKey } from './certificate.ts'
 import { createTrustStore, isTrustStore } from './trust-store.ts'
-
-const KEY_FILE = 'stand-in.key'
+import { attempt, KEY_FILE, read, unusable, write } from './unusable.ts'
 
 export interface DirectoryOptions {
   /** What receivers mount. */
@@ -113,21 +110,30 @@ async function showToAll(directory: string, files: readonly string[], warn: (tex
 
 /** The certificate comes last, so that one which is there has its key. Another directory may have one by the same key. */
 async function keepPair(keyPath: string, certificatePath: string, nowMs: number): Promise<Credentials> {
+  await refuseOthers(certificatePath)
   const { pem: key } = await keep(keyPath, 0o600, {
     isGood: (pem) => readKey(pem) !== undefined,
-    make: () => generateKey().export({ type: 'pkcs8', format: 'pem' }).toString(),
+    async make() {
+      // Else a key would be left beside a directory that is refused.
+      await attempt(certificatePath, () => access(dirname(certificatePath), constants.W_OK))
+      return generateKey().export({ type: 'pkcs8', format: 'pem' }).toString()
+    },
   })
   const keyObject = createPrivateKey(key)
   const { pem: certificate, isNew } = await keep(certificatePath, 0o644, {
     isGood(pem) {
       const certificate = readCertificate(pem)
-      if (certificate === undefined) return false
-      if (isOurs(certificate)) return isCurrent(certificate, keyObject, nowMs)
-      throw unusable(certificatePath, "it is somebody else's certificate", 'name a directory that holds nothing else')
+      return certificate !== undefined && isOurs(certificate) && isCurrent(certificate, keyObject, nowMs)
     },
     make: () => certify(keyObject, nowMs),
   })
   return { key, certificate, isNew }
+}
+
+async function refuseOthers(path: string): Promise<void> {
+  const certificate = readCertificate((await read(path))?.toString() ?? '')
+  if (certificate === undefined || isOurs(certificate)) return
+  throw unusable(path, "it is somebody else's certificate", 'name a directory that holds nothing else')
 }
 
 interface Kind {
@@ -135,13 +141,32 @@ interface Kind {
   make(): string | Promise<string>
 }
 
-/** What is there and good stays. Of two servers that start at once where nothing is, both use what the first made. */
+/** Named as a draft, so that it goes as an old one does where a server was killed before it could remove it. */
+const SUCCESSOR = `.${'0'.repeat(8)}-0000-0000-0000-${'0'.repeat(12)}.tmp`
+/** One to write, one to read, and one for a server that came in between. */
+const MOST_TURNS = 3
+
+/**
+ * What is there and good stays. Servers that start at once end with the same, whether there is nothing or something bad:
+ * each offers what it made as the successor, the first one's is taken by all of them, and it is removed only once it is in
+ * its place. Who offers another one after that finds a good file.
+ */
 async function keep(path: string, mode: number, { isGood, make }: Kind): Promise<{ pem: string; isNew: boolean }> {
-  const there = (await read(path))?.toString()
-  if (there !== undefined && isGood(there)) return { pem: there, isNew: false }
-  await write(path, await make(), { mode, ...(there === undefined && { publish: publishFirst(path) }) })
-  const pem = (await read(path))?.toString() ?? ''
-  if (isGood(pem)) return { pem, isNew: true }
+  const successor = `${path}${SUCCESSOR}`
+  const good = async (file: string) => {
+    const pem = (await read(file))?.toString()
+    return pem !== undefined && isGood(pem) ? pem : undefined
+  }
+  let made: string | undefined
+  for (let turn = 0; turn < MOST_TURNS; turn += 1) {
+    const pem = await good(path)
+    if (pem !== undefined) return { pem, isNew: turn > 0 }
+    made ??= await make()
+    await write(path, made, { file: successor, mode, publish: publishFirst(successor) })
+    const chosen = await good(successor)
+    if ((await good(path)) === undefined && chosen !== undefined) await write(path, chosen, { mode })
+    if ((await good(path)) !== undefined) await rm(successor, { force: true })
+  }
   throw unusable(path, 'another program writes it too', 'name a directory of its own')
 }
 
@@ -161,72 +186,4 @@ async function keepTrust(directory: string, certificates: readonly string[]): Pr
   const bundlePath = join(directory, STAND_IN_FILES.bundle)
   const bundle = certificates.join('')
   if ((await read(bundlePath))?.toString() !== bundle) await write(bundlePath, bundle, { mode: 0o644 })
-}
-
-function read(path: string): Promise<Buffer | undefined> {
-  return attempt(path, async () => (await readIfThere(path))?.content)
-}
-
-function write(path: string, content: string | Buffer, options: ReplaceOptions): Promise<void> {
-  return attempt(path, () => replaceFile(path, content, options))
-}
-
-/** Throws STAND_IN_UNUSABLE for an error of the system. */
-async function attempt<T>(path: string, act: () => Promise<T>): Promise<T> {
-  try {
-    return await act()
-  } catch (error) {
-    throw error instanceof SidemintError ? error : await explain(path, reasonOf(error))
-  }
-}
-
-async function explain(path: string, code: string): Promise<Error> {
-  switch (code) {
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return unusable(path, `the disk is full (${code})`, `make room on it: df -h ${dirname(path)}`)
-    case 'EROFS':
-      return unusable(
-        path,
-        `it is read-only (${code})`,
-        'mount the directory and that of the key file writable into the service of sidemint; only receivers mount it read-only',
-      )
-    case 'ENOTDIR':
-      return unusable(path, `${dirname(path)} is not a directory`, 'name a directory')
-    case 'EACCES':
-    case 'EPERM':
-      return explainRights(path, code)
-    default:
-      return unusable(path, code, 'name a directory that this user can make or write to')
-  }
-}
-
-async function explainRights(path: string, code: string): Promise<Error> {
-  const owner = await ownerOf(dirname(path))
-  const me = process.getuid?.()
-  const ownerOfFile = (await lstat(path).catch(() => undefined))?.uid ?? me
-  if (owner === me && ownerOfFile !== me) {
-    const reason = `it belongs to the user ${ownerOfFile}, and this is ${me} (${code})`
-    return unusable(path, reason, `chown ${me} ${path}, or remove it`)
-  }
-  const reason =
-    owner === me
-      ? `its directory may not be written to (${code})`
-      : `its directory belongs to the user ${owner}, and this is ${me} (${code})`
-  if (basename(path) === KEY_FILE) {
-    const fix = `name a --key-file in a directory that the user ${me} may write to: this key lies beside it`
-    return unusable(path, reason, fix)
-  }
-  if (owner === me) return unusable(path, reason, `chmod u+rwx ${dirname(path)}`)
-  return unusable(path, reason, `chown ${me} ${dirname(path)}, or run as its owner, in compose: user: "${owner}"`)
-}
-
-/** Of a directory that cannot be looked at: the owner of the one above it. */
-async function ownerOf(directory: string): Promise<number> {
-  const stats = await stat(directory).catch(() => undefined)
-  return stats?.uid ?? ownerOf(dirname(resolve(directory)))
-}
-
-function unusable(path: string, reason: string, fix: string): SidemintError {
-  return failure('STAND_IN_UNUSABLE', { path, reason }, { fix })
 }

@@ -1,6 +1,6 @@
 /** Google's key hosts over TLS, for receivers that verify with Google's own libraries. */
 
-import { createServer } from 'node:https'
+import { createServer, type Server } from 'node:https'
 import { dirname } from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import type { Settings } from '../config/settings.ts'
@@ -17,7 +17,7 @@ import type { SigningKeys } from '../issuer/keys.ts'
 import type { CachedSource } from '../mint/cache.ts'
 import { createAccountKeys } from './account-keys.ts'
 import { createAccounts } from './accounts.ts'
-import { type Credentials, prepareDirectory } from './directory.ts'
+import { prepareDirectory } from './directory.ts'
 import { apiError, GoogleError } from './google-error.ts'
 import { createRoutes } from './routes.ts'
 
@@ -38,7 +38,6 @@ export async function listenAsGoogle(options: StandInOptions): Promise<Listener>
   const { directory, host, standInPort: port, keys, identities, tokens, now } = options
   const notice = createNoticeOnce(options)
   const warn = (text: string) => notice('warn', 'STAND_IN_MODE', text)
-  const credentials = await prepareDirectory({ directory, keyFile: options.keyFile, now, warn })
   const accounts = createAccounts(identities)
   const hosts = createRoutes({
     keys,
@@ -52,14 +51,23 @@ export async function listenAsGoogle(options: StandInOptions): Promise<Listener>
     issuer: GOOGLE_ISSUER,
     now,
   })
+  let server: Server | undefined
   const listener = await listen({
     host,
     port,
     setting: '--stand-in-port',
     handler: createHostsApp({ hosts, refuse: (asked, thrown) => refuse(asked, thrown, notice) }),
-    create: (limits, handler) => createSecureServer(credentials, limits, handler, notice),
+    create(limits, handler) {
+      server = createSecureServer(limits, handler, notice)
+      return server
+    },
     headers: [],
   })
+  // Where the port is taken nothing is written.
+  const credentials = await prepareDirectory({ directory, keyFile: options.keyFile, now, warn }).catch(
+    (error: unknown) => listener.close(0).then(() => Promise.reject(error)),
+  )
+  server?.setSecureContext({ ...SECURE, key: credentials.key, cert: credentials.certificate })
   notice(
     'info',
     'STAND_IN',
@@ -82,14 +90,12 @@ const HANDSHAKE_FIXES: readonly [codes: RegExp, fix: string][] = [
 type Create = typeof createServer
 type Limits = Parameters<Create>[0]
 
-function createSecureServer(
-  { key, certificate }: Credentials,
-  limits: Limits,
-  handler: Parameters<Create>[1],
-  notice: Notice,
-) {
-  // NODE_OPTIONS can lower Node's own least version.
-  const server = createServer({ ...limits, key, cert: certificate, minVersion: 'TLSv1.2' }, handler)
+/** NODE_OPTIONS can lower Node's own least version. */
+const SECURE = { minVersion: 'TLSv1.2' } as const
+
+/** It has no certificate yet. */
+function createSecureServer(limits: Limits, handler: Parameters<Create>[1], notice: Notice): Server {
+  const server = createServer({ ...limits, ...SECURE }, handler)
   // Node forgets the address of a socket that is closed, as it is after an alert, unless somebody has asked for it before.
   server.on('keylog', (_, socket) => void socket.remoteAddress)
   server.on('tlsClientError', ({ code = 'unknown reason' }: NodeJS.ErrnoException, socket: TLSSocket) => {

@@ -17,7 +17,7 @@ import {
 } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { rootCertificates } from 'node:tls'
 import test from 'ava'
 import { prepareDirectory } from '../../src/stand-in/directory.ts'
@@ -203,6 +203,26 @@ test('servers that start at once on a new directory have one key and one certifi
   t.is(await readFile(keyPath, 'utf8'), all[0]?.key ?? '')
 })
 
+test('servers that at once replace what is cut or has expired have one key and one certificate', async (t) => {
+  const damage: Record<string, (set: Awaited<ReturnType<typeof setUp>>) => unknown> = {
+    'a cut certificate': ({ directory }) => truncate(join(directory, 'certificate.pem'), 300),
+    'a cut key': ({ keyPath }) => truncate(keyPath, 30),
+    'an expired certificate': ({ clock }) => clock.advance(400 * DAY),
+  }
+  for (const [name, act] of Object.entries(damage)) {
+    const set = await setUp()
+    await set.prepare()
+    await act(set)
+    const all = await Promise.all(Array.from({ length: 8 }, () => set.prepare()))
+    t.is(new Set(all.map(({ certificate }) => certificate)).size, 1, name)
+    t.is(new Set(all.map(({ key }) => key)).size, 1, name)
+    t.is(await readFile(join(set.directory, 'certificate.pem'), 'utf8'), all[0]?.certificate ?? '', name)
+    t.is(await readFile(set.keyPath, 'utf8'), all[0]?.key ?? '', name)
+    t.is((await readdir(set.directory)).length, 3, name)
+    t.deepEqual((await readdir(set.base)).sort(), ['shown', 'stand-in.key'], name)
+  }
+})
+
 test('two directories beside one key have a certificate each, and neither replaces that of the other', async (t) => {
   const { base, prepare } = await setUp()
   const [first, second] = [await prepare(), await prepare(undefined, join(base, 'other'))]
@@ -233,7 +253,7 @@ test('what a killed start left half written is removed later, and nothing else',
 })
 
 test("somebody else's certificate is left alone, with an error", async (t) => {
-  const { directory, prepare } = await setUp()
+  const { base, directory, prepare } = await setUp()
   await mkdir(directory)
   const { certify } = await import('../../src/issuer/certificate.ts')
   const { generateSigningKey } = await import('../../src/issuer/key.ts')
@@ -242,6 +262,7 @@ test("somebody else's certificate is left alone, with an error", async (t) => {
   await writeFile(join(directory, 'certificate.pem'), pem)
   await t.throwsAsync(prepare(), { code: 'STAND_IN_UNUSABLE', message: /somebody else's certificate/ })
   t.deepEqual(await readdir(directory), ['certificate.pem'])
+  t.deepEqual(await readdir(base), ['shown'], 'no key that nobody needs')
   t.is(await readFile(join(directory, 'certificate.pem'), 'utf8'), pem)
 })
 
@@ -300,7 +321,8 @@ test('a path that is no directory, or leads nowhere, is an error that names it',
 function inNamespace(script: string, directory: string, as = ''): string | undefined {
   const program = `const { prepareDirectory } = await import(${JSON.stringify(import.meta.resolve('../../src/stand-in/directory.ts'))})
     try { await prepareDirectory({ directory: ${JSON.stringify(directory)}, keyFile: undefined, now: Date.now, warn: () => {} }); console.log('fine') }
-    catch ({ code, message, fix }) { console.log(code, message, '|', fix) }`
+    catch ({ code, message, fix }) { console.log(code, message, '|', fix) }
+    console.log('beside it:', ...(await import('node:fs')).readdirSync(${JSON.stringify(dirname(directory))}))`
   const node = `${process.execPath} --input-type=module --eval '${program.replaceAll("'", "'\\''")}'`
   try {
     return execFileSync('unshare', ['--mount', 'sh', '-c', `${script} && ${as} ${node}`], {
@@ -336,22 +358,23 @@ mounting('a disk that is full, a directory that is read-only or of another user:
     nobodyIn('755', own),
     /^STAND_IN_UNUSABLE .*\.key: .* the user 0, .* \| name a --key-file in a directory that the user 65534 may write to/,
   )
-  t.regex(
-    nobodyIn('777', `${own} && chmod 555 ${root}/shown`),
-    /^STAND_IN_UNUSABLE .*its directory may not be written to \(EACCES\) \| chmod u\+rwx \S+shown$/m,
-  )
+  const shut = nobodyIn('777', `${own} && chmod 555 ${root}/shown`)
+  t.regex(shut, /^beside it: shown$/m, 'no key that nobody needs')
+  t.regex(shut, /^STAND_IN_UNUSABLE .*its directory may not be written to \(EACCES\) \| chmod u\+rwx \S+shown$/m)
   t.regex(
     nobodyIn('777', `${own} && touch ${root}/shown/bundle.pem && chmod 600 ${root}/shown/bundle.pem`),
     /^STAND_IN_UNUSABLE .*bundle\.pem: it belongs to the user 0, and this is 65534 \(EACCES\) \| chown 65534 \S+bundle\.pem, or remove it$/m,
   )
 })
 
-test('a port that is taken is an error that names the setting', async (t) => {
+test('a port that is taken is an error that names the setting, and nothing is written', async (t) => {
   const other = createServer()
   other.listen(0, '127.0.0.1')
   await once(other, 'listening')
   t.teardown(() => other.close())
   const { port } = other.address() as { port: number }
-  const error = await t.throwsAsync(startStand({ standInPort: port }), { code: 'PORT_TAKEN' })
+  const { base, directory } = await setUp()
+  const error = await t.throwsAsync(startStand({ standInPort: port, standIn: directory }), { code: 'PORT_TAKEN' })
+  t.deepEqual(await readdir(base), [])
   t.regex(String((error as Error & { fix?: string }).fix), /--stand-in-port/)
 })
