@@ -11,15 +11,20 @@ const ELSEWHERE = 'in another project or region'
 
 /** The audience that looks most like it; undefined where there is none. */
 export function nearest(aud: string, audiences: readonly string[]): string | undefined {
-  const cut = new Map(audiences.map((own) => [own.slice(0, MOST_COMPARED), own]))
-  return cut.get(closestMatch(aud.slice(0, MOST_COMPARED), [...cut.keys()]) ?? '')
+  const like = closestMatch(beginning(aud), audiences.map(beginning))
+  return audiences.find((own) => beginning(own) === like)
+}
+
+function beginning(audience: string): string {
+  return audience.slice(0, MOST_COMPARED)
 }
 
 /** What it is beside the nearest one; undefined where they differ in more than one way, or where nothing is near. */
 export function describeDifference(aud: string, audiences: readonly string[]): string | undefined {
   const own = nearest(aud, audiences)
-  const how = own === undefined ? undefined : (inText(aud, own) ?? difference(URL.parse(aud), URL.parse(own)))
-  return how && `is ${shown(own ?? '')} ${how}`
+  if (own === undefined) return undefined
+  const how = inText(aud, own) ?? difference(URL.parse(aud), URL.parse(own))
+  return how && `is ${shown(own)} ${how}`
 }
 
 function inText(aud: string, own: string): string | undefined {
