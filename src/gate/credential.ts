@@ -22,13 +22,14 @@ export function readCredential(rawHeaders: readonly string[], audience = '', ser
   const header = serverless.length > 0 ? 'x-serverless-authorization' : 'authorization'
   const values = serverless.length > 0 ? serverless : valuesOf(rawHeaders, 'authorization')
   if (values.length > 1) throw failure('TOKENS_SEVERAL', { header: `several ${header} headers` })
-  const [scheme = '', ...tokens] = (values[0] ?? '').split(/[\s,]+/).filter((word) => word !== '')
-  const token = tokens[0]
-  if (scheme.toLowerCase() !== 'bearer' || token === undefined) {
+  const [value] = values
+  const [scheme, ...words] = value?.split(/[\s,]+/).filter((word) => word !== '') ?? []
+  const [token] = words
+  if (scheme?.toLowerCase() !== 'bearer' || token === undefined) {
     const asked = server === undefined ? '' : ` --server ${server}`
-    throw failure('TOKEN_MISSING', { found: found(header, values[0], scheme), audience, server: asked })
+    throw failure('TOKEN_MISSING', { found: found(header, value), audience, server: asked })
   }
-  if (tokens.length > 1) throw severalWords(tokens, header)
+  if (words.length > 1) throw severalWords(words.join(' '), header)
   return { header, scheme, token }
 }
 
@@ -52,19 +53,17 @@ function valuesOf(rawHeaders: readonly string[], name: string): string[] {
 }
 
 /** Programs and people make one token of several words more often than they send two. */
-function severalWords(words: readonly string[], header: string): SidemintError {
-  const text = words.join(' ')
+function severalWords(text: string, header: string): SidemintError {
   if (isEmptyVariable(text)) return failure('TOKEN_INVALID', { reason: noToken(text) })
-  return /^bearer$/i.test(words[0] ?? '')
+  return /^bearer /i.test(text)
     ? failure('TOKEN_INVALID', { reason: 'the word Bearer stands before it twice' })
     : failure('TOKENS_SEVERAL', { header })
 }
 
 /** Only well-known schemes are shown: any other first word may be the credential itself. */
-function found(header: string, value: string | undefined, scheme: string): string {
+function found(header: string, value: string | undefined): string {
   if (value === undefined) return 'no Authorization header'
-  if (/^(basic|digest|negotiate)$/i.test(scheme)) return `${header} has the scheme ${scheme}`
-  return scheme.startsWith('eyJ')
-    ? `${header} holds a token without Bearer before it`
-    : `${header} holds no Bearer token`
+  const [scheme] = /^(?:basic|digest|negotiate)(?=[\s,]|$)/i.exec(value) ?? []
+  if (scheme !== undefined) return `${header} has the scheme ${scheme}`
+  return value.startsWith('eyJ') ? `${header} holds a token without Bearer before it` : `${header} holds no Bearer token`
 }

@@ -46,8 +46,8 @@ async function follow(url: URL, options: http.RequestOptions): Promise<IncomingM
   let at = url
   for (let steps = 0; steps <= MOST_REDIRECTS; steps += 1) {
     const response = await get(at, options)
-    const { statusCode = 0, headers } = response
-    if (statusCode < 300 || statusCode > 399 || headers.location === undefined) return response
+    const { statusCode, headers } = response
+    if (!/^3/.test(String(statusCode)) || headers.location === undefined) return response
     response.destroy()
     const next = URL.parse(headers.location, at.href)
     if (next?.origin !== at.origin) throw new Error(`${url.href} redirects to another host`)

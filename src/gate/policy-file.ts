@@ -43,11 +43,11 @@ export function readPolicyFile(path: string, setting: string, readFile: ReadFile
     const { role, members, condition } = (binding ?? {}) as Record<string, unknown>
     if (typeof role !== 'string') throw unusable(path, 'a binding has no role')
     // How policies of version 1 show a condition (docs/gate.md, "Who may invoke").
-    const [plain = '', hidden] = role.split('_withcond_')
+    const plain = role.replace(/_withcond_.*/s, '')
     const reason = whyIgnored(role)
     if (reason !== undefined) found.ignored.push(reason)
     if (!INVOKING_ROLES.has(plain)) continue
-    if (hidden !== undefined || (condition !== undefined && condition !== null)) {
+    if (plain !== role || (condition !== undefined && condition !== null)) {
       throw unusable(
         path,
         `its binding of ${role} has an IAM condition, which cannot be evaluated here`,

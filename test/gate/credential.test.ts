@@ -40,9 +40,36 @@ test('none is TOKEN_MISSING, more than one TOKENS_SEVERAL', (t) => {
   for (const [rawHeaders, code] of rows) t.is(refusedWith(...rawHeaders), code, rawHeaders.join(' '))
 })
 
-test('a credential without a scheme is not shown in the reason', (t) => {
-  const error = t.throws(() => read('Authorization', 'secret-token'))
-  t.false(asFailure(error).message.includes('secret-token'))
+test('the reason says what came instead of a token, and never shows what may be a credential', (t) => {
+  const rows: [rawHeaders: string[], found: string][] = [
+    [[], 'no Authorization header'],
+    [['Authorization', ''], 'authorization holds no Bearer token'],
+    [['Authorization', 'Bearer'], 'authorization holds no Bearer token'],
+    [['Authorization', 'secret-token'], 'authorization holds no Bearer token'],
+    [['Authorization', 'basically-secret'], 'authorization holds no Bearer token'],
+    [['Authorization', 'Basic YTpi'], 'authorization has the scheme Basic'],
+    [['X-Serverless-Authorization', 'negotiate'], 'x-serverless-authorization has the scheme negotiate'],
+    [['Authorization', 'DIGEST,x'], 'authorization has the scheme DIGEST'],
+  ]
+  for (const [rawHeaders, found] of rows) {
+    const { message } = asFailure(t.throws(() => read(...rawHeaders)))
+    t.is(message, `the request carries no ID token (${found})`)
+  }
+})
+
+test('the fix names the audience, and the server where commands would ask another one', (t) => {
+  const fix = (...args: Parameters<typeof readCredential>) => asFailure(t.throws(() => readCredential(...args))).fix
+  t.regex(fix([]), /`sidemint token --audience {2}--format full` prints one$/)
+  t.regex(fix([], 'a'), /`sidemint token --audience a --format full` prints one$/)
+  t.regex(fix([], 'a', 'http://b'), /`sidemint token --audience a --format full --server http:\/\/b` prints one$/)
+})
+
+test('the refusal of several tokens names the header that has them', (t) => {
+  const message = (...rawHeaders: string[]) => asFailure(t.throws(() => read(...rawHeaders))).message
+  const twice = (name: string) => [name, 'Bearer a', name, 'Bearer b']
+  t.regex(message(...twice('Authorization')), /several tokens in several authorization headers$/)
+  t.regex(message(...twice('X-Serverless-Authorization')), /in several x-serverless-authorization headers$/)
+  t.regex(message('Authorization', 'Bearer a b'), /several tokens in authorization$/)
 })
 
 test('the signature is taken off where the setting says so', (t) => {

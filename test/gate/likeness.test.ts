@@ -13,7 +13,18 @@ test('what a wrong audience has that the right one has not is said in a few word
     [`${LOCAL}\n`, LOCAL, 'with a space around it'],
     ['HTTP://Ledger:8080', LOCAL, 'in other upper and lower case'],
     ['ledger', 'Ledger', 'in other upper and lower case'],
+    [`"${LOCAL}"`, LOCAL, 'with quotes around it'],
+    [`'${LOCAL}'`, LOCAL, 'with quotes around it'],
     ['ledger:8080', LOCAL, 'without http:// before it'],
+    ['http%3A%2F%2Fledger%3A8080', LOCAL, 'percent-encoded'],
+    ['ledger', LOCAL, 'by its host alone'],
+    ['http://ledger.:8080', LOCAL, 'with a dot after its host'],
+    ['http://ann@ledger:8080', LOCAL, 'with a user before its host'],
+    ['http://:canary@ledger:8080', LOCAL, 'with a user before its host'],
+    [`${LOCAL}?a`, LOCAL, 'with a query after it'],
+    [`${LOCAL}?a`, `${LOCAL}?b`, 'with another query'],
+    [`${LOCAL}#a`, LOCAL, 'with a fragment after it'],
+    [`${LOCAL}#a`, `${LOCAL}#b`, 'with another fragment'],
     [HASHED.slice(8), HASHED, 'without https:// before it'],
     ['https://ledger:8080', LOCAL, 'with https in place of http'],
     ['http://ledger', 'https://ledger', 'with http in place of https'],
@@ -27,7 +38,7 @@ test('what a wrong audience has that the right one has not is said in a few word
     [NUMBERED, HASHED, 'by its other URL, or in another project or region'],
     [HASHED, NUMBERED, 'by its other URL, or in another project or region'],
   ]
-  for (const [aud, own, said] of rows) t.is(describeDifference(aud, [own]), `, which is ${own} ${said}`, aud)
+  for (const [aud, own, said] of rows) t.is(describeDifference(aud, [own]), `is ${own} ${said}`, aud)
 })
 
 test('an audience that differs in more than one way is not described', (t) => {
@@ -40,15 +51,15 @@ test('an audience that differs in more than one way is not described', (t) => {
     ['https://ledger.example', HASHED],
     [HASHED, 'https://ledger.example'],
   ]
-  for (const [aud, own] of rows) t.is(describeDifference(aud, [own]), '', `${aud} for ${own}`)
-  t.is(describeDifference(LOCAL, []), '')
+  for (const [aud, own] of rows) t.is(describeDifference(aud, [own]), undefined, `${aud} for ${own}`)
+  t.is(describeDifference(LOCAL, []), undefined)
 })
 
 test('long and invisible parts of an audience are cut and escaped', (t) => {
   const path = (length: number) => `/${'a'.repeat(length - 1)}`
-  t.is(describeDifference(LOCAL + path(200), [LOCAL]), `, which is ${LOCAL} with another path (${path(200)})`)
-  t.is(describeDifference(LOCAL + path(201), [LOCAL]), `, which is ${LOCAL} with another path (${path(200)}…)`)
-  t.is(describeDifference('A\u202e', ['a\u202e']), ', which is a\\u202e in other upper and lower case')
+  t.is(describeDifference(LOCAL + path(200), [LOCAL]), `is ${LOCAL} with another path (${path(200)})`)
+  t.is(describeDifference(LOCAL + path(201), [LOCAL]), `is ${LOCAL} with another path (${path(200)}…)`)
+  t.is(describeDifference('A\u202e', ['a\u202e']), 'is a\\u202e in other upper and lower case')
 })
 
 test('of several audiences the one that looks most like it is compared, by its first 500 characters', (t) => {

@@ -8,10 +8,4 @@ export interface Equivalent {
 }
 
 export const EQUIVALENT: readonly Equivalent[] = [
-  {
-    file: 'src/gate/credential.ts',
-    change:
-      "const [scheme = '', ...tokens] = (values[0] ?? ['' -> '~']).split(/[\\s,]+/).filter((word) => word !== '')",
-    why: 'without a header there is no scheme `bearer` either way, and the refusal looks at the header alone',
-  },
 ]
