@@ -65,5 +65,7 @@ function found(header: string, value: string | undefined): string {
   if (value === undefined) return 'no Authorization header'
   const [scheme] = /^(?:basic|digest|negotiate)(?=[\s,]|$)/i.exec(value) ?? []
   if (scheme !== undefined) return `${header} has the scheme ${scheme}`
-  return value.startsWith('eyJ') ? `${header} holds a token without Bearer before it` : `${header} holds no Bearer token`
+  return value.startsWith('eyJ')
+    ? `${header} holds a token without Bearer before it`
+    : `${header} holds no Bearer token`
 }

@@ -47,6 +47,7 @@ test('the reason says what came instead of a token, and never shows what may be 
     [['Authorization', 'Bearer'], 'authorization holds no Bearer token'],
     [['Authorization', 'secret-token'], 'authorization holds no Bearer token'],
     [['Authorization', 'basically-secret'], 'authorization holds no Bearer token'],
+    [['Authorization', 'eyJhbGci.e30.'], 'authorization holds a token without Bearer before it'],
     [['Authorization', 'Basic YTpi'], 'authorization has the scheme Basic'],
     [['X-Serverless-Authorization', 'negotiate'], 'x-serverless-authorization has the scheme negotiate'],
     [['Authorization', 'DIGEST,x'], 'authorization has the scheme DIGEST'],
