@@ -17,7 +17,7 @@ export function readName(name: string, ownNames: readonly string[]): ComposeName
   const [near] = ownNames
   if (near === undefined) return { container: name.slice(0, name.indexOf('.')) || name }
   const container = cut(name, commonEnd(name, near))
-  const project = readProject(ownNames)
+  const project = readProject(near, ownNames)
   if (project === undefined || !container.startsWith(`${project}-`)) return { container }
   const service = NUMBERED.exec(container.slice(project.length + 1))?.[1]
   return service === undefined ? { container } : { container, service }
@@ -29,8 +29,8 @@ const NUMBERED = /^(.+)-(?:\d+|run-[0-9a-f]+)$/
  * Our project. Project and service may both contain dashes. Compose names a project's own networks `PROJECT_NETWORK`,
  * which shows where the project's name ends; without such a network it is taken to end at the first dash.
  */
-function readProject(ownNames: readonly string[]): string | undefined {
-  const parts = NUMBERED.exec(ownNames[0]?.split('.')[0] ?? '')?.[1]?.split('-') ?? []
+function readProject(near: string, ownNames: readonly string[]): string | undefined {
+  const parts = NUMBERED.exec(near.replace(/\..*/, ''))?.[1]?.split('-') ?? []
   const candidates = parts.slice(1).map((_, index) => parts.slice(0, index + 1).join('-'))
   return candidates.find((project) => ownNames.some((name) => name.includes(`.${project}_`))) ?? candidates[0]
 }

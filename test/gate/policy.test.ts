@@ -54,8 +54,31 @@ test('members of the settings and of the file are admitted alike', (t) => {
 
 test('a policy without bindings admits nobody', (t) => {
   const { file, create } = setUp(t)
-  writeFileSync(file, '{"etag":"ACAB"}')
-  t.is(create().emails.size, 0)
+  for (const text of ['{"etag":"ACAB"}', '{"version":1}', 'bindings: []', '{"bindings":[]}'.padEnd(1_000_000)]) {
+    writeFileSync(file, text)
+    t.is(create().emails.size, 0)
+  }
+})
+
+test('a file that is something else is refused as what it is', (t) => {
+  const { file, create } = setUp(t)
+  const rows: [text: string, said: string][] = [
+    ['terraform_version: 1', 'it is a plan or state of Terraform, not the policy of a service'],
+    ['planned_values: {}', 'it is a plan or state of Terraform, not the policy of a service'],
+    ['format_version: 1', 'it is a plan or state of Terraform, not the policy of a service'],
+    ['kind: Service', 'it describes a service and holds no policy'],
+    ['template: {}', 'it describes a service and holds no policy'],
+    [
+      '{a: null, b: c, d: {}, e: {bindings: []}}',
+      'it holds its policy under `e`, and the file has to be the policy itself',
+    ],
+    ['{a: 1, b: 2, c: 3, d: 4, e: 5, f: 6}', 'it has neither bindings nor etag nor version, but a, b, c, d, e'],
+    ['{}', 'it has neither bindings nor etag nor version, but nothing'],
+  ]
+  for (const [text, said] of rows) {
+    writeFileSync(file, text)
+    t.is(asFailure(t.throws(create)).message, `the policy ${file} cannot be used: ${said}`)
+  }
 })
 
 test('what cannot be honoured is refused at start', (t) => {

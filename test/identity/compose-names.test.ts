@@ -35,6 +35,19 @@ for (const [what, name, ownName, expected] of [
     'my-sidemint-1.my_a',
     { container: 'my-orders-1', service: 'orders' },
   ],
+  [
+    'a project of one word whose sidemint has two',
+    'my-orders-1.my_default',
+    'my-side-mint-1.my_default',
+    { container: 'my-orders-1', service: 'orders' },
+  ],
+  [
+    'our own',
+    'acme-sidemint-1.acme_default',
+    'acme-sidemint-1.acme_default',
+    { container: 'acme-sidemint-1', service: 'sidemint' },
+  ],
+  ['one in no network of ours', 'acme-orders-1.b', 'acme-sidemint-1.a', { container: 'acme-orders-1.b' }],
   ['a container name with dots', 'x.y.z.acme_default', 'acme-sidemint-1.acme_default', { container: 'x.y.z' }],
   [
     'a network name with dots',
@@ -50,6 +63,8 @@ for (const [what, name, ownName, expected] of [
     { container: 'acme2-orders-1' },
   ],
   ['a name while ours is not known', 'acme-orders-1.acme_default', undefined, { container: 'acme-orders-1' }],
+  ['a name without a network while ours is not known', 'orders', undefined, { container: 'orders' }],
+  ['a name that begins with a dot', '.orders', undefined, { container: '.orders' }],
 ] as const) {
   test(`a reverse name is read: ${what}`, (t) => {
     t.deepEqual(readName(name, ownName === undefined ? [] : [ownName]), expected)

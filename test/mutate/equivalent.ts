@@ -7,5 +7,4 @@ export interface Equivalent {
   why: string
 }
 
-export const EQUIVALENT: readonly Equivalent[] = [
-]
+export const EQUIVALENT: readonly Equivalent[] = []
