@@ -15,7 +15,7 @@ export interface ComposeName {
 /** Parses a reverse name. `ownNames`: our own reverse names, the one in the caller's network first. */
 export function readName(name: string, ownNames: readonly string[]): ComposeName {
   const [near] = ownNames
-  if (near === undefined) return { container: name.slice(0, name.indexOf('.')) || name }
+  if (near === undefined) return { container: name.split('.')[0] || name }
   const container = cut(name, commonEnd(name, near))
   const project = readProject(near, ownNames)
   if (project === undefined || !container.startsWith(`${project}-`)) return { container }
