@@ -24,22 +24,32 @@ export interface Difference {
   missing: Needed[]
   /** Grants of the file that no call needed. */
   unused: Needed[]
+  /** Groups of the file whose members it does not say. */
+  unknownGroups: string[]
 }
 
 const { read } = takeSnapshot()
 
 /** `service`: whose policy the file is. Throws SETTINGS_INVALID for a file that cannot be used. */
 export function compareWith(path: string, needed: readonly Needed[], service: string | undefined): Difference {
-  const listed = readListed(path, needed, service)
+  const { listed, asked } = readListed(path, needed, service)
   const isOf = (of: Listed, one: Needed) => of.service === undefined || of.service === one.service
+  const unknown = new Set(listed.flatMap(unknownGroupsOf))
   return {
-    missing: needed.filter((one) => !listed.some((of) => isOf(of, one) && covers(of.members, of, one))),
+    missing: asked.filter((one) => !listed.some((of) => isOf(of, one) && covers(of.members, of, one))),
     unused: listed.flatMap((of) => {
-      const own = needed.filter((one) => isOf(of, one))
-      const unused = of.members.filter((member) => !own.some((one) => covers([member], of, one)))
+      const own = asked.filter((one) => isOf(of, one))
+      const unused = of.members.filter(
+        (member) => !unknown.has(member) && !own.some((one) => covers([member], of, one)),
+      )
       return unused.map((member) => ({ service: of.service ?? 'every service', member }))
     }),
+    unknownGroups: [...unknown],
   }
+}
+
+function unknownGroupsOf({ members, groups }: Listed): string[] {
+  return members.filter((member) => createInvokers([member], groups).unknownGroups.size > 0)
 }
 
 function covers(members: readonly string[], { groups }: Listed, { member }: Needed): boolean {
@@ -48,23 +58,44 @@ function covers(members: readonly string[], { groups }: Listed, { member }: Need
   return admits(invokers, { email: member.slice(member.indexOf(':') + 1).toLowerCase() })
 }
 
-function readListed(path: string, needed: readonly Needed[], service: string | undefined): Listed[] {
+/** What the file says, and the grants that it would have to hold. */
+function readListed(
+  path: string,
+  needed: readonly Needed[],
+  service: string | undefined,
+): { listed: Listed[]; asked: readonly Needed[] } {
   try {
     const data = parse(path)
     if (isPolicy(data)) {
-      return [{ service: service ?? ownerOf(path, needed), members: membersOf(path), groups: {} }]
+      const owner = service ?? ownerOf(path, needed)
+      const listed = [{ service: owner, members: membersOf(path), groups: {} }]
+      return { listed, asked: needed.filter((one) => one.service === owner) }
     }
-    return gatesOf(settle({ file: { path, data } }))
-      .map((gate) => ({
-        service: gate.host,
-        members: [...gate.invokers, ...membersOf(gate.policy)],
-        groups: gate.groups,
-      }))
-      .filter((of) => service === undefined || of.service === service)
+    return {
+      listed: ofSettings(path, data).filter((of) => service === undefined || of.service === service),
+      asked: needed,
+    }
   } catch (error) {
     const problem = asFailure(error)
     throw problem.code === 'SETTINGS_INVALID' ? problem : misuse(`--check: ${asProblem(problem)}`)
   }
+}
+
+function ofSettings(path: string, data: unknown): Listed[] {
+  const { gates } = (data ?? {}) as Record<string, unknown>
+  // What `grants --format sidemint` prints leaves out where a gate leads to.
+  const whole = Array.isArray(gates) ? { ...(data as object), gates: gates.map(withUpstream) } : data
+  const found = gatesOf(settle({ file: { path, data: whole } }))
+  if (found.length === 0) throw misuse(`--check: ${plainly(path)} holds neither a policy nor gates`)
+  return found.map((gate) => ({
+    service: gate.host,
+    members: [...gate.invokers, ...membersOf(gate.policy)],
+    groups: gate.groups,
+  }))
+}
+
+function withUpstream(gate: unknown): unknown {
+  return typeof gate === 'object' && gate !== null ? { upstream: 'http://127.0.0.1', ...gate } : gate
 }
 
 function membersOf(policy: string | undefined): readonly string[] {

@@ -1,5 +1,6 @@
 /** `sidemint grants`: the invoker grants that the calls through a server's gates needed. */
 
+import { hostName } from '../core/host.ts'
 import { plainly, quoted } from '../core/schemas.ts'
 import type { Place } from '../gate/lines.ts'
 import { GRANT_FORMATS, type Needed } from '../inspector/grant-text.ts'
@@ -32,7 +33,7 @@ export async function run(argv: readonly string[], { env, stdout, stderr }: Io):
   const name = String(own.format ?? 'gcloud')
   const format = Object.hasOwn(GRANT_FORMATS, name) ? GRANT_FORMATS[name] : undefined
   if (format === undefined) throw misuse(`--format: must be gcloud, terraform or sidemint, not ${quoted(name)}`)
-  const only = typeof service === 'string' ? service : undefined
+  const only = typeof service === 'string' ? hostName(service) : undefined
   const { grants, forgotten, most, ...place } = await askJson<Grants>(settings.server, '/_sidemint/grants', {
     field: 'grants',
     unsaid: UNSAID,
@@ -45,7 +46,9 @@ export async function run(argv: readonly string[], { env, stdout, stderr }: Io):
     stdout.write(format(needed, place))
     return 0
   }
-  const { missing, unused } = compareWith(check, needed, only)
+  const { missing, unused, unknownGroups } = compareWith(check, needed, only)
+  if (unknownGroups.length > 0)
+    stderr.write(`sidemint: ${plainly(check)} lets ${unknownGroups.join(', ')} in${UNKNOWN}`)
   if (missing.length > 0) stdout.write(`missing in ${check}:\n${format(missing, place)}`)
   if (unused.length > 0) stdout.write(`never used in this run:\n${unused.map(asLine).join('')}`)
   return missing.length > 0 ? 1 : 0
@@ -63,6 +66,9 @@ async function demandService(server: string, service: string): Promise<void> {
 
 const NONE =
   'sidemint: no call through a gate of this server has needed a grant yet. Fix: run your tests, then ask again\n'
+
+const UNKNOWN =
+  ', and who is in it is not known here. Fix: name its members with `group:` in a settings file whose `policy:` this is\n'
 
 const UNSAID = 'it is not a sidemint that has gates'
 

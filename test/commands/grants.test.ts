@@ -194,6 +194,30 @@ test('--check: a missing grant is exit code 1, one that was never used a note', 
   }
 })
 
+test('--check takes what grants itself prints, and of a policy asks for its own service only', async (t) => {
+  const server = await serverBefore(t, ['orders', 'users'])
+  for (const to of ['orders', 'users']) await call(server.port, { from: 'web', to })
+  await server.called(2)
+  const grants = (...argv: string[]) => run(['grants', '--server', server.url, ...argv])
+  const printed = fileWith((await grants('--format=sidemint')).out)
+  t.deepEqual(await grants('--check', printed), { code: 0, out: '', err: '' })
+  const policy = (...members: string[]) => JSON.stringify({ bindings: [{ role: 'roles/run.invoker', members }] })
+  const ofUsers = fileWith(policy(`serviceAccount:${accountOf('web')}`), 'users.json')
+  t.deepEqual(await grants('--check', ofUsers), { code: 0, out: '', err: '' }, 'orders has a policy of its own')
+  t.is((await grants('--check', ofUsers, '--service=USERS:8080')).code, 0, 'a service by its Host')
+
+  const group = await grants('--check', fileWith(policy('group:apps@acme.com')), '--service=users')
+  t.is(group.code, 1)
+  t.notRegex(group.out, /never used/)
+  t.regex(group.err, /^sidemint: \S+ lets group:apps@acme\.com in, and who is in it is not known here\. Fix: /)
+
+  for (const nothing of ['', 'project: acme-dev\n', '{"gates":[]}']) {
+    const { code, out, err } = await grants('--check', fileWith(nothing))
+    t.deepEqual([code, out], [2, ''], nothing)
+    t.regex(err, /--check: \S+ holds neither a policy nor gates/)
+  }
+})
+
 test('where nothing was called, or nothing answers, that is said', async (t) => {
   const server = await serverBefore(t, ['orders'])
   const { code, out, err } = await run(['grants', '--server', server.url])
