@@ -60,9 +60,9 @@ export interface GateEvent {
   /** `report`: the gate runs in mode report and would otherwise have refused it. */
   decision: 'allow' | 'refuse' | 'report'
   /** Status of the refusal, or the status that it would have had; absent on `allow`. */
-  status?: number
+  status?: number | undefined
   /** The upstream's status, 502 where it failed; absent where it was not asked, or the caller left before. */
-  upstreamStatus?: number
+  upstreamStatus?: number | undefined
   /** A code of the catalogue, or `INVOKER` or `PUBLIC` for an admitted request. */
   code: string
   /** Who asked: a name where one is known, else the address. */
@@ -79,12 +79,12 @@ export interface GateEvent {
   /** What was wrong and its fix; empty on `allow`. */
   reason: string
   /** What would let the token's account in; absent where it may call, or where nothing here would. */
-  lines?: Lines
+  lines?: Lines | undefined
   tookMs: number
   /** What a token must have here; absent where no gate has the host. */
-  wants?: GateWants
+  wants?: GateWants | undefined
   /** The fingerprint of the token that came; absent where none was read. */
-  fp?: string
+  fp?: string | undefined
   /** What that token says, verified or not; absent where it says nothing that can be read. */
   claims?: Readonly<Record<string, unknown>> | undefined
 }

@@ -39,8 +39,8 @@ export interface Decision {
   refusal?: SidemintError
   /** The request's token; absent where it has none, or where the service needs none. */
   credential?: BearerToken
-  /** The verified token's claims and fingerprint; absent where none was verified. */
-  said?: Pick<Verified, 'claims' | 'fp'>
+  /** What the verified token says; absent where none was verified. */
+  said?: Verified
   /** Whether everybody may call, so that no token was looked at. */
   isPublic: boolean
   /** Of the verified token; else empty. */
@@ -54,35 +54,49 @@ export interface Decision {
  * In Cloud Run's order (docs/gate.md, "The decision"): a public service admits everybody; then no token is 403, a bad one
  * and one for another audience 401, a good one of somebody who may not invoke 403.
  */
-export async function decide(
+export function decide(
   rawHeaders: readonly string[],
   rules: Rules,
   invokers: Invokers,
   verifier: Verifier,
-): Promise<Decision> {
+): Decision | Promise<Decision> {
   const decision: Decision = { isPublic: invokers.everyone, audience: '', principal: '' }
   if (decision.isPublic) return decision
+  const refuse = (thrown: unknown) => {
+    decision.refusal = asFailure(thrown)
+    return decision
+  }
   try {
     decision.credential = readCredential(rawHeaders, rules.audiences[0], rules.server)
-    const verified = await verifier.verify(decision.credential.token, rules.spell('trust'))
-    const { claims, fp } = verified
-    decision.said = { claims, fp }
-    const principal = principalOf(verified, rules, invokers)
-    decision.audience = describeAudience(claims.aud)
-    decision.principal = principal.email ?? claims.sub
-    if (!acceptsAudience(claims.aud, rules.audiences, rules.gcloudAudiences)) {
-      const hint = isCallUrl(decision.audience) ? CALL_URL_HINT : ''
-      const { audience } = decision
-      const difference = differenceOf(audience, claims.aud, rules)
-      throw failure('AUDIENCE_WRONG', { audience, difference, audiences: rules.audiences.join(', '), hint })
-    }
-    if (!admits(invokers, principal)) {
-      const lines = linesFor(verified, principal, rules)
-      if (lines !== undefined) decision.lines = lines
-      throw notAnInvoker(verified, principal, lines, rules, invokers)
-    }
-  } catch (error) {
-    decision.refusal = asFailure(error)
+    const { token } = decision.credential
+    const known = verifier.known(token)
+    if (known !== undefined) return judge(decision, known, rules, invokers)
+    return verifier
+      .verify(token, rules.spell('trust'))
+      .then((verified) => judge(decision, verified, rules, invokers))
+      .catch(refuse)
+  } catch (thrown) {
+    return refuse(thrown)
+  }
+}
+
+/** Throws the refusal of a token that is good by itself. */
+function judge(decision: Decision, verified: Verified, rules: Rules, invokers: Invokers): Decision {
+  const { claims } = verified
+  decision.said = verified
+  const principal = principalOf(verified, rules, invokers)
+  decision.audience = describeAudience(claims.aud)
+  decision.principal = principal.email ?? claims.sub
+  if (!acceptsAudience(claims.aud, rules.audiences, rules.gcloudAudiences)) {
+    const hint = isCallUrl(decision.audience) ? CALL_URL_HINT : ''
+    const { audience } = decision
+    const difference = differenceOf(audience, claims.aud, rules)
+    throw failure('AUDIENCE_WRONG', { audience, difference, audiences: rules.audiences.join(', '), hint })
+  }
+  if (!admits(invokers, principal)) {
+    const lines = linesFor(verified, principal, rules)
+    if (lines !== undefined) decision.lines = lines
+    throw notAnInvoker(verified, principal, lines, rules, invokers)
   }
   return decision
 }

@@ -44,6 +44,7 @@ export function hostOf(req: IncomingMessage): string {
  * path. A user before the host is left out: it may come with a password, and no service reads it.
  */
 export function takeOrigin(req: IncomingMessage): void {
+  if (req.url?.startsWith('/')) return
   const [, authority, rest] = /^https?:\/\/(?:[^/?#]*@)?([^/?#]*)(.*)$/i.exec(req.url ?? '') ?? []
   if (authority === undefined) return
   req.headers.host = authority

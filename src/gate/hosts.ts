@@ -21,7 +21,7 @@ export interface GatesOptions {
   /** Epoch ms. Default: the clock. */
   now?: () => number
   /** Names the caller where its name is known. Never rejects. Default: the address. */
-  callerOf?: (socket: Socket) => Promise<string>
+  callerOf?: (socket: Socket) => string | Promise<string>
 }
 
 type Shared = Required<GatesOptions>
@@ -38,7 +38,7 @@ export interface GatesListener {
 
 export function createGates(judges: readonly Judge[], options: GatesOptions): GatesListener[] {
   const { events, now = Date.now } = options
-  const { callerOf = async (socket) => peerAddress(socket.remoteAddress) } = options
+  const { callerOf = (socket) => peerAddress(socket.remoteAddress) } = options
   const shared = { events, now, callerOf }
   const byPort = new Map<number | undefined, Map<string, Gate>>()
   for (const judge of judges) {
@@ -53,8 +53,8 @@ export function createGates(judges: readonly Judge[], options: GatesOptions): Ga
     const gate = chooseByHost(gates, shared)
     return {
       ...(port === undefined ? {} : { port }),
-      handler: (req, res) => inTurn(() => void gate({ req, to: res })),
-      upgrade: (req, to, head) => void gate({ req, to, head }),
+      handler: (req, res) => inTurn(() => gate({ req, to: res })),
+      upgrade: (req, to, head) => gate({ req, to, head }),
       unreadable(bytes) {
         const text = whatCame(bytes)
         if (text !== undefined) notice('warn', 'NOT_HTTP_1', text)
@@ -63,38 +63,36 @@ export function createGates(judges: readonly Judge[], options: GatesOptions): Ga
   })
 }
 
-/** The gates of a port as one gate. It never rejects: a fault in one request must not end the others. */
-function chooseByHost(gates: ReadonlyMap<string, Gate>, { events, now, callerOf }: Shared): Gate {
+/** The gates of a port as one. A fault in one request must not end the others, so it throws nothing. */
+function chooseByHost(
+  gates: ReadonlyMap<string, Gate>,
+  { events, now, callerOf }: Shared,
+): (exchange: Exchange) => void {
   const notice = createNotice(events, now)
 
-  async function refuseUnknown(exchange: Exchange): Promise<void> {
+  async function refuseUnknown(exchange: Exchange, host: string): Promise<void> {
     const { req } = exchange
     const hosts = [...gates.keys()].join(', ')
-    const refusal = failure('HOST_UNKNOWN', { host: JSON.stringify(hostOf(req)), hosts })
+    const refusal = failure('HOST_UNKNOWN', { host: JSON.stringify(host), hosts })
+    const decision = { refusal, isPublic: false, audience: '', principal: '' }
     refuse(exchange, refusal.status)
     const caller = await callerOf(req.socket)
-    events.record(
-      gateEvent(req, now(), {
-        caller,
-        refusal,
-        enforced: true,
-        isPublic: false,
-        audience: '',
-        principal: '',
-        tookMs: 0,
-      }),
-    )
+    events.record(gateEvent(req, now(), { decision, host, caller, enforced: true, tookMs: 0 }))
   }
 
-  return async (exchange) => {
-    try {
-      takeOrigin(exchange.req)
-      const gate = gates.get(hostOf(exchange.req)) ?? gates.get(ANY_HOST) ?? refuseUnknown
-      await gate(exchange)
-    } catch (error) {
-      const fault = asFailure(error)
+  return (exchange) => {
+    const fail = (thrown: unknown) => {
+      const fault = asFailure(thrown)
       notice('error', fault.code, withFix(fault))
       exchange.to.destroy()
+    }
+    try {
+      takeOrigin(exchange.req)
+      const host = hostOf(exchange.req)
+      const gate = gates.get(host) ?? gates.get(ANY_HOST) ?? refuseUnknown
+      gate(exchange, host)?.catch(fail)
+    } catch (thrown) {
+      fail(thrown)
     }
   }
 }

@@ -19,7 +19,7 @@ export interface Judge {
   /** Where the services run in production. */
   place: Place
   /** `rawHeaders` as Node has them. Never rejects. */
-  decide(rawHeaders: readonly string[]): Promise<Decision>
+  decide(rawHeaders: readonly string[]): Decision | Promise<Decision>
 }
 
 export interface JudgesOptions {

@@ -20,6 +20,8 @@ const RSA_BITS = { least: 2048, most: 16_384 }
 export type PublishedKey = { key: KeyObject; unusable?: never } | { key?: never; unusable: string }
 
 export interface IssuerKeys {
+  /** As `find`, where that need not wait; undefined where it may have to. */
+  kept(kid: string): PublishedKey | undefined
   /**
    * The key with that id; undefined where the issuer publishes none. `failed`: a key with that id that had not signed the
    * token, so another is looked for: a restarted issuer may keep the id and change the key (docs/gate.md, "Verifying").
@@ -57,13 +59,17 @@ export function createRemoteKeys(locate: () => Promise<string>, now: () => numbe
   // A clock that is set back must not stretch the pause, hence the absolute value.
   const rested = () => Math.abs(now() - triedAtMs) >= (keys ? COOLDOWN_MS : FIRST_RETRY_MS)
 
+  function kept(kid: string): PublishedKey | undefined {
+    const known = keys?.get(kid)
+    if (known && now() >= freshUntilMs) void refresh()
+    return known
+  }
+
   return {
+    kept,
     async find(kid, failed) {
-      const known = keys?.get(kid)
-      if (known && !(failed && known.key?.equals(failed))) {
-        if (now() >= freshUntilMs) void refresh()
-        return known
-      }
+      const known = kept(kid)
+      if (known && !(failed && known.key?.equals(failed))) return known
       if (pending || rested()) await refresh()
       const found = keys?.get(kid)
       if (!found && failure) throw failure

@@ -1,20 +1,20 @@
 /**
- * What was verified once: the token by its hash, the key that signed it, and what the two say. A caller sends the same
- * token for up to an hour, and its signature costs more than the rest of a decision. Only the signature is known from
- * here: time, key, audience and caller are checked again at every request.
+ * What was verified once, by the token's hash. A caller sends the same token for up to an hour, and its signature costs
+ * more than the rest of a decision. Only the signature is known from here: time, key, audience and caller are checked
+ * again at every request.
  */
 
-import { hash, type KeyObject } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /** A token that somebody signed. */
 export interface Signed {
-  kid: string
-  iss: string
-  /** What has signed it. */
-  key: KeyObject
+  /** The entry of `trust` whose key signed it. */
+  trusted: string
   claims: Record<string, unknown>
   /** Its fingerprint. */
   fp: string
+  /** Whether its issuer still publishes the key that signed it. */
+  isKept(): boolean
 }
 
 export interface KnownTokens {

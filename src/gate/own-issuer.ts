@@ -7,7 +7,7 @@ import type { IssuerKeys } from './jwks.ts'
 export interface OwnIssuer {
   /** The `iss` claim of its tokens. */
   issuer: string
-  keys: Pick<SigningKeys, 'signing' | 'published'>
+  keys: Pick<SigningKeys, 'kept' | 'signing' | 'published'>
   /** Emails of the accounts whose tokens it signs. Those may have no email. */
   accounts: readonly string[]
 }
@@ -19,6 +19,10 @@ export function ownKeys(trusted: string, own: OwnIssuer | undefined): IssuerKeys
 
 function keysOf({ keys }: OwnIssuer): IssuerKeys {
   return {
+    kept(kid) {
+      const found = keys.kept(kid)
+      return found && { key: found.publicKey }
+    },
     async find(kid) {
       // First the signing key by itself: asking for all published keys would make the next one.
       const signing = await keys.signing()

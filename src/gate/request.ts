@@ -6,7 +6,7 @@ import { failure, withFix } from '../core/errors.ts'
 import { createNotice, type Events } from '../core/events.ts'
 import { stripped } from './credential.ts'
 import type { Decision } from './decision.ts'
-import { gateEvent } from './event.ts'
+import { gateEvent, type Outcome } from './event.ts'
 import { type Exchange, refuse } from './exchange.ts'
 import { prepareForService } from './headers.ts'
 import type { Judge } from './judge.ts'
@@ -19,11 +19,11 @@ export interface GateParts {
   events: Events
   /** Epoch ms. */
   now: () => number
-  callerOf: (socket: Socket) => Promise<string>
+  callerOf: (socket: Socket) => string | Promise<string>
 }
 
-/** Settles once the head of an answer is on its way. */
-export type Gate = (exchange: Exchange) => Promise<void>
+/** `host` is the one that was asked for. Undefined where the decision needed no waiting; else settles once it is carried out. */
+export type Gate = (exchange: Exchange, host: string) => Promise<void> | undefined
 
 export function createGate(parts: GateParts): Gate {
   const { judge, events, now, callerOf } = parts
@@ -35,33 +35,53 @@ export function createGate(parts: GateParts): Gate {
     failure('UPSTREAM_FAILED', { upstream: url, reason, setting: spellingOf(gate)('upstream') })
   const forward = createUpstream(url, (reason) => notice('warn', 'UPSTREAM_FAILED', withFix(failed(reason))))
 
-  async function decideOn(req: IncomingMessage): Promise<Decision> {
+  const enforced = mode === 'enforce'
+
+  function decideOn(req: IncomingMessage): Decision | Promise<Decision> {
     if (req.method !== 'TRACE') return judge.decide(req.rawHeaders)
     return { refusal: failure('METHOD_UNSUPPORTED', { what: 'TRACE' }), isPublic: false, audience: '', principal: '' }
   }
 
-  return async (exchange) => {
-    const { req } = exchange
-    const started = performance.now()
-    const named = callerOf(req.socket)
-    const { credential, ...decision } = await decideOn(req)
-    const tookMs = Math.round(performance.now() - started)
-    const { refusal } = decision
-    watch(exchange, refusal)
-    let upstreamStatus: number | undefined
-    if (refusal && mode === 'enforce') refuse(exchange, refusal.status)
-    else {
-      prepareForService(req)
-      if (credential && !refusal) req.headers[credential.header] = stripped(credential, strip)
-      upstreamStatus = await forward(exchange)
-    }
-    const enforced = mode === 'enforce'
-    const outcome = { ...decision, caller: await named, enforced, upstreamStatus, tookMs, wants, credential }
+  function record({ req, to }: Exchange, outcome: Outcome): void {
     const call = gateEvent(req, now(), outcome)
     events.record(call)
-    whenCut(exchange.to, (why) => {
+    whenCut(to, (why) => {
       const error = failed(why)
       events.record({ type: 'cut', at: now(), call, code: error.code, reason: withFix(error) })
     })
+  }
+
+  /** Refuses the request, or passes it on. `answered` is called once the head of an answer is on its way. */
+  function carryOut(exchange: Exchange, decision: Decision, answered: (status: number | undefined) => void): void {
+    const { req } = exchange
+    const { refusal, credential } = decision
+    watch(exchange, refusal)
+    if (refusal && enforced) {
+      refuse(exchange, refusal.status)
+      answered(undefined)
+    } else {
+      prepareForService(req)
+      if (credential && !refusal) req.headers[credential.header] = stripped(credential, strip)
+      forward(exchange, answered)
+    }
+  }
+
+  return (exchange, host) => {
+    const { req } = exchange
+    const started = performance.now()
+    const named = callerOf(req.socket)
+    const decided = decideOn(req)
+    const use = (decision: Decision) => {
+      const tookMs = Math.round(performance.now() - started)
+      carryOut(exchange, decision, (upstreamStatus) => {
+        const recordAs = (caller: string) =>
+          record(exchange, { decision, host, caller, enforced, upstreamStatus, tookMs, wants })
+        if (typeof named === 'string') recordAs(named)
+        else void named.then(recordAs)
+      })
+    }
+    if (decided instanceof Promise) return decided.then(use)
+    use(decided)
+    return undefined
   }
 }

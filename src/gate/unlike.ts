@@ -40,7 +40,7 @@ export function watchDifferences(now: () => number, notice: (text: string) => vo
     }
     const startedAtMs = now()
     const { bytesRead } = req.socket
-    to.once('close', () => {
+    to.on('close', () => {
       const size = Number(req.headers['content-length'] ?? req.socket.bytesRead - bytesRead)
       if (head === undefined && size > BODY_LIMIT_MIB * 1024 * 1024) {
         tell(

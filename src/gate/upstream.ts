@@ -16,10 +16,10 @@ const IDLE_MS = 1_000
 const MAX_HEAD_BYTES = 64 * 1024
 
 /**
- * Settles once the head of an answer is on its way: with the service's status, with 502 where it failed, with undefined
- * where the caller left before.
+ * Calls `answered` once the head of an answer is on its way: with the service's status, with 502 where it failed, with
+ * undefined where the caller left before.
  */
-export type Forward = (exchange: Exchange) => Promise<number | undefined>
+export type Forward = (exchange: Exchange, answered: (status: number | undefined) => void) => void
 
 const STATE = Symbol('state')
 
@@ -43,32 +43,31 @@ export function createUpstream(url: string, failed: (reason: string) => void): F
   const open = createOpen(failed)
   watchService(proxy, open)
 
-  return ({ req, to, head }) => {
-    if (to.destroyed) return Promise.resolve(undefined)
-    const answered = open.add(to)
+  return ({ req, to, head }, answered) => {
+    if (to.destroyed) return answered(undefined)
+    open.add(to, answered)
     if (head) Object.assign(req.headers, { connection: 'Upgrade', upgrade: 'websocket' })
     const own = { agent, ssl: { ...options } }
     const done = to instanceof ServerResponse ? proxy.web(req, to, own) : proxy.ws(req, to as Socket, own, head)
     // The 'error' event has reported each failure already.
     done.catch(() => {})
-    return answered
   }
 }
 
 /** The exchanges whose callers are there. */
 interface Open {
-  /** Settles with the status that was written, or with undefined where the caller left before. */
-  add(to: Sink): Promise<number | undefined>
+  add(to: Sink, answered: (status: number | undefined) => void): void
   /** Whether all of the service's answer has come. */
   isWhole(to: Sink): boolean
   answeredBy(to: Sink, service: IncomingMessage): void
-  settle(to: Sink, status?: number): void
+  /** The status that was written; undefined where the caller left before. */
+  settle(to: Sink, status: number | undefined): void
   /** Answers 502 where no head was written yet; else breaks the answer off. */
   fail(req: IncomingMessage, to: Sink, error: NodeJS.ErrnoException): void
 }
 
 interface State {
-  settle: (status?: number) => void
+  answered: (status: number | undefined) => void
   /** Whether no head was written yet. */
   waits: boolean
   refused: boolean
@@ -79,18 +78,21 @@ interface State {
 }
 
 function createOpen(failed: (reason: string) => void): Open {
-  function settle({ [STATE]: state }: Sink, status?: number): void {
-    if (state === undefined) return
+  function settle({ [STATE]: state }: Sink, status: number | undefined): void {
+    if (!state?.waits) return
     state.waits = false
-    state.settle(status)
+    state.answered(status)
+  }
+
+  function closed(this: Sink): void {
+    settle(this, undefined)
   }
 
   return {
-    add: (to) =>
-      new Promise((resolve) => {
-        to[STATE] = { settle: resolve, waits: true, refused: false }
-        to.once('close', () => resolve(undefined))
-      }),
+    add(to, answered) {
+      to[STATE] = { answered, waits: true, refused: false }
+      to.on('close', closed)
+    },
     isWhole: (to) => to[STATE]?.service?.complete === true,
     answeredBy(to, service) {
       const { [STATE]: state } = to
@@ -132,11 +134,11 @@ function watchService(proxy: ProxyServer, { settle, fail, isWhole, answeredBy }:
     answeredBy(res, service)
     try {
       relay(service, res)
-      settle(res, service.statusCode)
     } catch (error) {
       fail(req, res, error as Error)
-      service.resume()
+      return void service.resume()
     }
+    settle(res, service.statusCode)
   })
   proxy.on('proxyReqWs', (call, req, socket) => {
     call.on('upgrade', (_, service) => {
@@ -164,8 +166,8 @@ function connectionTo({ protocol, hostname, port, pathname }: URL) {
     target: { protocol, host, hostname: host, port: port || (secure ? 443 : 80), pathname },
     // httpxy's own agent has at most 256 connections: as many event streams would block all further requests.
     agent: new Agent({ keepAlive: true, timeout: IDLE_MS }),
-    // Without it the certificate would be compared with the caller's Host.
-    options: { maxHeaderSize: MAX_HEAD_BYTES, ...(secure ? { servername: isIP(host) ? '' : host } : {}) },
+    // Node would make a name of the caller's Host, and compare the certificate with that.
+    options: { maxHeaderSize: MAX_HEAD_BYTES, servername: secure && isIP(host) === 0 ? host : '' },
   }
 }
 

@@ -44,6 +44,11 @@ export interface Verified {
 
 export interface Verifier {
   /**
+   * What `verify` says, where the token was verified before and its issuer still publishes that key; else undefined. Not a
+   * promise: a call that is let through would wait for ten of them. Throws TOKEN_EXPIRED.
+   */
+  known(token: string): Verified | undefined
+  /**
    * The claims of a valid token. Throws TOKEN_INVALID, TOKEN_EXPIRED, ISSUER_NOT_TRUSTED, KEY_UNKNOWN or KEY_UNUSABLE, and
    * KEYS_UNAVAILABLE (503) where the issuer's keys cannot be fetched, so that the token cannot be judged. `setting`: where
    * more issuers can be named, for the fix.
@@ -80,31 +85,43 @@ export function createVerifier({ trust, own, now = Date.now, fetched = new Map()
     throw failure('ISSUER_NOT_TRUSTED', { issuer: quote(iss), difference, trusted: trust.join(' or '), setting })
   }
 
-  const known = createKnownTokens()
+  const tokens = createKnownTokens()
 
-  async function signedOf(token: string, name: string, setting: string): Promise<Signed & { trusted: string }> {
-    const before = known.get(name)
-    const { kid, iss } = before ?? readHead(token)
+  async function signedOf(token: string, setting: string): Promise<Signed> {
+    const { kid, iss } = readHead(token)
     const { keys, trusted } = await signerOf(kid, iss, setting)
-    if (before !== undefined && (await keyOf(keys, kid, iss)) === before.key) return { ...before, trusted }
-    known.delete(name)
     const signed = await readSigned(token, (failed) => keyOf(keys, kid, iss, failed))
     if (!signed) throw failure('TOKEN_INVALID', { reason: whyUnsigned(token, iss) })
-    const found = { kid, iss, ...signed, fp: fingerprint(token) }
-    known.add(name, found)
-    return { ...found, trusted }
+    const { key, claims } = signed
+    return { trusted, fp: fingerprint(token), claims, isKept: () => keys.kept(kid)?.key === key }
+  }
+
+  function inTime(name: string, { trusted, fp, claims }: Signed): Verified {
+    try {
+      return { trusted, fp, claims: checkClaims(claims, Math.floor(now() / 1000)) }
+    } catch (error) {
+      tokens.delete(name)
+      throw error
+    }
+  }
+
+  function known(token: string): Verified | undefined {
+    const name = nameOf(token)
+    const before = tokens.get(name)
+    if (before?.isKept()) return inTime(name, before)
+    tokens.delete(name)
+    return undefined
   }
 
   return {
+    known,
     async verify(token, setting = '--trust') {
+      const before = known(token)
+      if (before !== undefined) return before
       const name = nameOf(token)
-      const { claims, trusted, fp } = await signedOf(token, name, setting)
-      try {
-        return { claims: checkClaims(claims, Math.floor(now() / 1000)), trusted, fp }
-      } catch (error) {
-        known.delete(name)
-        throw error
-      }
+      const signed = await signedOf(token, setting)
+      tokens.add(name, signed)
+      return inTime(name, signed)
     },
   }
 }
@@ -153,7 +170,7 @@ async function keyOf(keys: IssuerKeys, kid: string, iss: string, failed?: KeyObj
 async function readSigned(
   token: string,
   key: (failed?: KeyObject) => Promise<KeyObject>,
-): Promise<Pick<Signed, 'claims' | 'key'> | undefined> {
+): Promise<{ claims: Record<string, unknown>; key: KeyObject } | undefined> {
   const first = await key()
   const claims = payloadOf(token, first)
   if (claims) return { claims, key: first }

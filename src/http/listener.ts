@@ -131,7 +131,7 @@ function createListener(options: ListenOptions): { server: Server | SecureServer
 
 function keepUntilSent(open: Connections, socket: Socket, res: ServerResponse): void {
   open.set(socket, res)
-  res.once('close', () => {
+  res.on('close', () => {
     if (open.get(socket) === res) open.set(socket, undefined)
   })
 }

@@ -32,8 +32,8 @@ export interface CallersOptions {
 export interface Callers {
   /** The same one for every request of a connection. */
   of(socket: Socket): Caller
-  /** For people: what `callerLabel` says once the name was looked up. Never rejects. */
-  labelOf(socket: Socket): Promise<string>
+  /** For people: what `callerLabel` says once the name was looked up, a promise until then. Never rejects. */
+  labelOf(socket: Socket): string | Promise<string>
 }
 
 export function createCallers({ reverse, ownAddresses }: CallersOptions): Callers {
@@ -70,10 +70,9 @@ export function createCallers({ reverse, ownAddresses }: CallersOptions): Caller
 
   return {
     of,
-    async labelOf(socket) {
+    labelOf(socket) {
       const caller = of(socket)
-      await caller.naming
-      return callerLabel(caller)
+      return caller.naming === undefined ? callerLabel(caller) : caller.naming.then(() => callerLabel(caller))
     },
   }
 }

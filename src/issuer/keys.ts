@@ -27,6 +27,8 @@ export interface SigningKeys {
   sign(claims: Readonly<Record<string, unknown>>): Promise<string>
   /** What a JWT holds where a published key signed it, whatever its times say; undefined where none did. */
   verify(jwt: string): Promise<{ header: object; claims: Readonly<Record<string, unknown>> } | undefined>
+  /** The key with that id that signs now or did before; undefined where the keys have to be waited for, too. */
+  kept(kid: string): PublicKey | undefined
   /** Every key that a receiver may need: the one that signs, the next one, earlier ones. */
   published(): Promise<readonly PublicKey[]>
   /**
@@ -44,6 +46,8 @@ export function createSigningKeys(options: KeysOptions): SigningKeys {
 class LocalKeys implements SigningKeys {
   readonly #options: KeysOptions
   #keys: Promise<KeySet>
+  /** The same, once they are there. */
+  #kept: KeySet | undefined
   #made: Promise<SigningKey> | undefined
   #lastEndMs = 0
   #rotating: Promise<unknown> = Promise.resolve()
@@ -53,6 +57,10 @@ class LocalKeys implements SigningKeys {
     this.#options = options
     this.#keys =
       file === undefined ? generateSigningKey().then((signing) => ({ signing, retired: [] })) : loadKeys(file, warn)
+    this.#keys.then(
+      (keys) => (this.#kept = keys),
+      () => {},
+    )
   }
 
   async signing(): Promise<SigningKey> {
@@ -72,8 +80,14 @@ class LocalKeys implements SigningKeys {
     return (await this.published()).map((key) => read(jwt, key)).find((content) => content !== undefined)
   }
 
+  kept(kid: string): PublicKey | undefined {
+    if (this.#kept === undefined) return undefined
+    const { signing } = this.#kept
+    return signing.kid === kid ? signing : this.#retired(this.#kept).find((key) => key.kid === kid)
+  }
+
   async published(): Promise<readonly PublicKey[]> {
-    return [await this.signing(), await this.#next(), ...(await this.#retired())]
+    return [await this.signing(), await this.#next(), ...this.#retired(await this.#keys)]
   }
 
   rotate(): Promise<string> {
@@ -90,8 +104,8 @@ class LocalKeys implements SigningKeys {
     return this.#made
   }
 
-  async #retired(): Promise<KeySet['retired']> {
-    return (await this.#keys).retired.filter(({ untilMs }) => untilMs > this.#options.now())
+  #retired({ retired }: KeySet): KeySet['retired'] {
+    return retired.filter(({ untilMs }) => untilMs > this.#options.now())
   }
 
   async #rotate(): Promise<string> {
@@ -100,10 +114,11 @@ class LocalKeys implements SigningKeys {
     const signing = await this.#next()
     const lastEndMs = Math.min(this.#lastEndMs, now() + LONGEST_LIFE_MS)
     const untilMs = Math.max(now() + LIFETIME_SECONDS * 1000, lastEndMs) + SLACK_MS
-    const retired = [{ kid, publicKey, jwk, untilMs }, ...(await this.#retired())]
+    const retired = [{ kid, publicKey, jwk, untilMs }, ...this.#retired(await this.#keys)]
     const rotated: KeySet = { signing, next: await generateSigningKey(), retired }
     if (file !== undefined) await replaceKeys(file, rotated)
     this.#keys = Promise.resolve(rotated)
+    this.#kept = rotated
     this.#made = undefined
     this.#lastEndMs = 0
     return signing.kid

@@ -18,7 +18,8 @@ async function refusalOf(sub: string, trusted: string, claims: Record<string, un
     grant: (member) => ({ here: `--invoker=${member}`, production: `gcloud … ${member}` }),
     nameSubject: (subject) => `--subject=${subject}=EMAIL`,
   }
-  const verifier = { verify: async () => ({ claims: { iss: trusted, sub, aud: RUN, ...claims }, trusted, fp: '' }) }
+  const said = { claims: { iss: trusted, sub, aud: RUN, ...claims }, trusted, fp: '' }
+  const verifier = { known: () => undefined, verify: async () => said }
   const invokers = createInvokers([`serviceAccount:${BILLING}`])
   const { refusal } = await decide(['Authorization', 'Bearer a.b.c'], rules, invokers, verifier)
   return refusal
