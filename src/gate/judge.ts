@@ -11,7 +11,8 @@ import { lineOf, spellingOf } from './origin.ts'
 import type { OwnIssuer } from './own-issuer.ts'
 import { createPolicy } from './policy.ts'
 import type { PolicyFile } from './policy-file.ts'
-import { createVerifier, type Verifier, type VerifierOptions } from './verifier.ts'
+import type { SignersOptions } from './signers.ts'
+import { createVerifier, type Verifier } from './verifier.ts'
 
 export interface Judge {
   gate: GateOptions
@@ -30,7 +31,7 @@ export interface JudgesOptions {
   /** The issuer in this process, whose keys are not fetched where a gate trusts it. */
   own?: OwnIssuer | undefined
   /** The keys of other issuers, which outlive a set of settings: an issuer may be away while a file is saved. */
-  fetched?: VerifierOptions['fetched']
+  fetched?: SignersOptions['fetched']
   /** What reads policies. Default: the disk. */
   readFile?: ReadFile | undefined
   /** Where the services run in production, for lines to copy. */
@@ -76,7 +77,7 @@ export async function createJudges(list: readonly GateOptions[], options: Judges
 }
 
 /** One verifier for all gates that trust the same issuers, so that their keys are fetched once. */
-function createVerifiers(shared: Omit<VerifierOptions, 'trust'>): (trust: readonly string[]) => Verifier {
+function createVerifiers(shared: Omit<SignersOptions, 'trust'>): (trust: readonly string[]) => Verifier {
   const verifiers = new Map<string, Verifier>()
   return (trust) => {
     const key = trust.join(' ')

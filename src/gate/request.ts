@@ -2,7 +2,7 @@
 
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import { failure, withFix } from '../core/errors.ts'
+import { failure, type SidemintError, withFix } from '../core/errors.ts'
 import { createNotice, type Events } from '../core/events.ts'
 import { stripped } from './credential.ts'
 import type { Decision } from './decision.ts'
@@ -34,22 +34,8 @@ export function createGate(parts: GateParts): Gate {
   const failed = (reason: string) =>
     failure('UPSTREAM_FAILED', { upstream: url, reason, setting: spellingOf(gate)('upstream') })
   const forward = createUpstream(url, (reason) => notice('warn', 'UPSTREAM_FAILED', withFix(failed(reason))))
-
   const enforced = mode === 'enforce'
-
-  function decideOn(req: IncomingMessage): Decision | Promise<Decision> {
-    if (req.method !== 'TRACE') return judge.decide(req.rawHeaders)
-    return { refusal: failure('METHOD_UNSUPPORTED', { what: 'TRACE' }), isPublic: false, audience: '', principal: '' }
-  }
-
-  function record({ req, to }: Exchange, outcome: Outcome): void {
-    const call = gateEvent(req, now(), outcome)
-    events.record(call)
-    whenCut(to, (why) => {
-      const error = failed(why)
-      events.record({ type: 'cut', at: now(), call, code: error.code, reason: withFix(error) })
-    })
-  }
+  const record = createRecorder(parts, failed)
 
   /** Refuses the request, or passes it on. `answered` is called once the head of an answer is on its way. */
   function carryOut(exchange: Exchange, decision: Decision, answered: (status: number | undefined) => void): void {
@@ -70,7 +56,7 @@ export function createGate(parts: GateParts): Gate {
     const { req } = exchange
     const started = performance.now()
     const named = callerOf(req.socket)
-    const decided = decideOn(req)
+    const decided = decideOn(judge, req)
     const use = (decision: Decision) => {
       const tookMs = Math.round(performance.now() - started)
       carryOut(exchange, decision, (upstreamStatus) => {
@@ -83,5 +69,22 @@ export function createGate(parts: GateParts): Gate {
     if (decided instanceof Promise) return decided.then(use)
     use(decided)
     return undefined
+  }
+}
+
+function decideOn(judge: Judge, { method, rawHeaders }: IncomingMessage): Decision | Promise<Decision> {
+  if (method !== 'TRACE') return judge.decide(rawHeaders)
+  return { refusal: failure('METHOD_UNSUPPORTED', { what: 'TRACE' }), isPublic: false, audience: '', principal: '' }
+}
+
+/** Records a call, and later that its answer was broken off. */
+function createRecorder({ events, now }: GateParts, failed: (reason: string) => SidemintError) {
+  return ({ req, to }: Exchange, outcome: Outcome) => {
+    const call = gateEvent(req, now(), outcome)
+    events.record(call)
+    whenCut(to, (why) => {
+      const error = failed(why)
+      events.record({ type: 'cut', at: now(), call, code: error.code, reason: withFix(error) })
+    })
   }
 }
