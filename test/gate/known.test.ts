@@ -1,11 +1,9 @@
-import { createPublicKey, generateKeyPairSync } from 'node:crypto'
 import test from 'ava'
 import { createKnownTokens, nameOf } from '../../src/gate/known.ts'
 
 test('a thousand tokens are known; with the next one only that one is', (t) => {
-  const key = createPublicKey(generateKeyPairSync('ed25519').privateKey)
   const known = createKnownTokens()
-  const signed = { kid: '', iss: '', key, claims: {}, fp: '' }
+  const signed = { trusted: '', claims: {}, fp: '', isKept: () => true }
   for (let at = 0; at < 1_000; at += 1) known.add(`${at}`, signed)
   t.is(known.get('0'), signed)
   known.add('1000', signed)
