@@ -12,7 +12,7 @@ import type { Server as SecureServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { failure } from '../core/errors.ts'
-import { answerSocket } from './raw.ts'
+import { afterAnswers, answerSocket } from './raw.ts'
 import { TYPES } from './wire.ts'
 
 /** An 8 kB audience, percent-encoded three times its size, still fits. */
@@ -106,19 +106,7 @@ function createListener(options: ListenOptions): { server: Server | SecureServer
   server.maxHeadersCount = 0
   // Node would answer these itself, without our headers; the handler answers them like any other request.
   server.on('checkExpectation', handle)
-  if (upgrade !== undefined) {
-    server.on('upgrade', (req, socket, head) => {
-      // Nobody else listens to this socket now: a client that goes away while it waits must not end the process.
-      socket.on('error', () => socket.destroy())
-      if (hasOneHost(req)) upgrade(req, socket, head)
-      else answerSocket(socket, severalHosts(headers))
-    })
-  }
-  server.on('connect', (_, socket: Duplex) => answerSocket(socket, refusal(405, headers)))
-  server.on('clientError', ({ code, rawPacket }: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket) => {
-    if (rawPacket !== undefined) options.unreadable?.(rawPacket)
-    answerSocket(socket, refusal(statusFor(code), headers))
-  })
+  answerOthers(server, options)
   const keep = (socket: Socket) => {
     open.set(socket, undefined)
     socket.once('close', () => open.delete(socket))
@@ -127,6 +115,30 @@ function createListener(options: ListenOptions): { server: Server | SecureServer
   server.on('connection', keep)
   server.on('secureConnection', keep)
   return { server, open }
+}
+
+/** What node:http leaves to us, each in its turn: upgrades, CONNECT, and what cannot be read. */
+function answerOthers(server: Server | SecureServer, options: ListenOptions): void {
+  const { upgrade, headers } = options
+  if (upgrade !== undefined) {
+    server.on('upgrade', (req, socket, head) => {
+      // Nobody else listens to this socket now: a client that goes away while it waits must not end the process.
+      socket.on('error', () => socket.destroy())
+      afterAnswers(socket, () => {
+        if (hasOneHost(req)) upgrade(req, socket, head)
+        else answerSocket(socket, severalHosts(headers))
+      })
+    })
+  }
+  server.on('connect', (_, socket: Duplex) => afterAnswers(socket, () => answerSocket(socket, refusal(405, headers))))
+  const unreadable = new WeakSet<Duplex>()
+  server.on('clientError', ({ code, rawPacket }: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket) => {
+    // Node tells of what came behind a `Connection: close`, to which there is no answer, and of all that follows.
+    if (code === 'HPE_CLOSED_CONNECTION' || unreadable.has(socket)) return
+    unreadable.add(socket)
+    if (rawPacket !== undefined) options.unreadable?.(rawPacket)
+    afterAnswers(socket, () => answerSocket(socket, refusal(statusFor(code), headers)))
+  })
 }
 
 function keepUntilSent(open: Connections, socket: Socket, res: ServerResponse): void {

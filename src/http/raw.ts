@@ -1,6 +1,6 @@
 /** Answers on sockets that node:http leaves to us: unreadable requests, CONNECT, upgrades. */
 
-import { STATUS_CODES } from 'node:http'
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 
 /** How long a refused client may go on sending. */
@@ -24,4 +24,22 @@ export function answerSocket(socket: Duplex, { status, head, body }: RawAnswer):
   const all = [...head, 'Connection', 'close']
   const lines = all.flatMap((name, index) => (index % 2 === 0 ? [`${name}: ${all[index + 1]}\r\n`] : []))
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`)
+}
+
+/** The answer that node:http is writing to the socket, or will be: its own default for `clientError` looks there too. */
+interface WithAnswer {
+  _httpMessage?: (ServerResponse & { req: IncomingMessage }) | null
+}
+
+/**
+ * Calls `act` once all requests that came before are answered (RFC 9112 §9.3.2: answers keep their order). A request whose
+ * own body is broken is not waited for; where its answer has begun, the connection ends.
+ */
+export function afterAnswers(socket: Duplex, act: () => void): void {
+  const { _httpMessage: answer } = socket as WithAnswer
+  if (socket.destroyed) return
+  if (!answer) act()
+  else if (answer.req.complete) answer.once('close', () => afterAnswers(socket, act))
+  else if (answer.headersSent) socket.destroy()
+  else act()
 }
