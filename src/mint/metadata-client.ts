@@ -87,7 +87,7 @@ function createAsk({ host, bounds, onDate, now }: MetadataClientOptions, holder:
       if (data.length > ANSWER_LIMIT) throw garbage(host)
     }
     const { statusCode: status = 0, headers } = response
-    const dateMs = Date.parse(headers.date ?? '')
+    const dateMs = Date.parse(String(headers.date))
     if (!Number.isNaN(dateMs)) onDate(dateMs)
     if (status !== 200)
       throw { response: { status, data: parseJson(data), headers: new Headers({ location: headers.location ?? '' }) } }

@@ -45,7 +45,6 @@ export function createMetadataSource(options: MetadataSourceOptions): MetadataSo
       credential: { kind: 'machine', client },
       universe: universeOf(undefined, env),
       quotaProject,
-      allowUserTokens: true,
       bounds,
       onDate,
       now,

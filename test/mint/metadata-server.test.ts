@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process'
+import { createServer, type IncomingHttpHeaders } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
 import test from 'ava'
 import { settle } from '../../src/config/layers.ts'
@@ -117,6 +119,154 @@ async function serve(name: string) {
   const server = await startServer({ settings: settle({ options: { port: 0, source: name } }), env: {} })
   return { ...server, [Symbol.asyncDispose]: () => server.close() }
 }
+
+interface Told {
+  status?: number
+  headers?: Record<string, string>
+  body?: string
+}
+
+const GOOGLES = { 'Metadata-Flavor': 'Google' }
+
+/** A metadata server that says what a test tells it to, and what it was asked. */
+async function startMachine(told: (key: string) => Told) {
+  const asked: { key: string; headers: IncomingHttpHeaders }[] = []
+  const server = createServer(({ url = '', headers }, response) => {
+    const key = url.replace('/computeMetadata/v1/instance/service-accounts/default/', '')
+    asked.push({ key, headers })
+    const { status = 200, headers: sent = GOOGLES, body = '' } = told(key)
+    response.sendDate = false
+    response.writeHead(status, sent).end(body)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const dates: number[] = []
+  const host = `127.0.0.1:${port}`
+  return {
+    host,
+    asked,
+    dates,
+    source: createMetadataSource({
+      env: {},
+      host,
+      delegatesOf: () => [],
+      onDate: (ms) => dates.push(ms),
+      now: () => NOW_MS,
+      bounds: { attemptMs: 20_000, totalMs: 40_000, retryDelaysMs: [] },
+    }),
+    [Symbol.asyncDispose]: async () => void server.close(),
+  }
+}
+
+const NOW_MS = 1_767_225_600_000
+const tokenOf = (seconds: number) => JSON.stringify({ access_token: 'ya29.a', expires_in: seconds })
+const idTokenOf = (claims: object) => `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`
+
+test('a machine is asked for what is wanted, with the flavor and our mark, and its account once', async (t) => {
+  await using machine = await startMachine((key) => ({
+    body: key === 'email' ? ` ${VM}\n` : key.startsWith('token') ? tokenOf(1) : idTokenOf({ exp: 1 }),
+  }))
+  const { source } = machine
+  t.is(await source.email(), VM)
+  t.is(await source.email(), VM)
+  await source.mint(accessToken(VM))
+  await source.mint({ kind: 'access', principal: OWN, scopes: ['a:1', 'b:2'] })
+  await source.mint(idToken(OWN, 'https://x/?a=1'))
+  t.deepEqual(
+    machine.asked.map(({ key }) => key),
+    ['email', 'token', 'token?scopes=a%3A1%2Cb%3A2', 'identity?audience=https%3A%2F%2Fx%2F%3Fa%3D1&format=full'],
+  )
+  for (const { headers } of machine.asked) {
+    t.like(headers, { 'metadata-flavor': 'Google', 'x-sidemint-source': '1', connection: 'close' })
+  }
+})
+
+test('what is left of an access token counts from now, and of an ID token by the clock of the machine', async (t) => {
+  const date = 'Thu, 01 Jan 2026 00:10:00 GMT'
+  const dateMs = Date.parse(date)
+  const headers: Record<string, string> = { ...GOOGLES, Date: date }
+  await using machine = await startMachine((key) => ({
+    headers,
+    body: key === 'token' ? tokenOf(100) : idTokenOf({ exp: dateMs / 1000 + 60 }),
+  }))
+  const { source, dates } = machine
+  t.is((await source.mint(accessToken())).expiresAtMs, NOW_MS + 100_000)
+  t.is((await source.mint(idToken())).expiresAtMs, NOW_MS + 60_000)
+  t.deepEqual(dates, [dateMs, dateMs])
+  delete headers.Date
+  t.is((await source.mint(idToken())).expiresAtMs, dateMs + 60_000, 'by our own where it does not say')
+  t.is(dates.length, 2)
+})
+
+for (const [title, told] of [
+  ['an access token that is not text', { body: '{"access_token":1,"expires_in":1}' }],
+  ['an access token without an end', { body: '{"access_token":"ya29.a"}' }],
+  ['no JSON', { body: 'ya29.a' }],
+  ['an ID token without an end', { body: idTokenOf({}) }],
+  ['another flavor', { headers: { 'Metadata-Flavor': 'Other' }, body: tokenOf(1) }],
+  ['more than a million characters', { body: `${tokenOf(1)}${' '.repeat(1_000_001 - tokenOf(1).length)}` }],
+] as const) {
+  test(`a machine that answers with ${title} is told as garbage`, async (t) => {
+    await using machine = await startMachine(() => told)
+    const request = title.includes('ID') ? idToken() : accessToken()
+    await t.throwsAsync(machine.source.mint(request), { code: 'UPSTREAM_GARBAGE' })
+  })
+}
+
+test('an answer of a million characters is read', async (t) => {
+  await using machine = await startMachine(() => ({ body: tokenOf(1).padEnd(1_000_000) }))
+  t.is((await machine.source.mint(accessToken())).value, 'ya29.a')
+})
+
+test('a machine without an account says so', async (t) => {
+  await using machine = await startMachine(() => ({ status: 404 }))
+  await t.throwsAsync(machine.source.mint(accessToken()), {
+    code: 'ACCOUNT_NOT_FOUND',
+    message: `there is no service account of its own on the machine of ${machine.host}`,
+  })
+})
+
+test('what a machine refuses is told, whether its account is known or not', async (t) => {
+  await using machine = await startMachine((key) =>
+    key === 'email' ? { body: VM } : { status: 403, body: '{"error":{"message":"not today"}}' },
+  )
+  const message = `${machine.host} refused with 403: not today`
+  await t.throwsAsync(machine.source.mint(accessToken()), { code: 'UPSTREAM_REFUSED', message })
+})
+
+test('a redirect of a machine is not followed', async (t) => {
+  const headers: Record<string, string> = { ...GOOGLES, Location: 'https://login.corp.example/a' }
+  await using machine = await startMachine(() => ({ status: 302, headers }))
+  const refused = (message: RegExp) =>
+    t.throwsAsync(machine.source.mint(accessToken()), { code: 'REDIRECT_REFUSED', message })
+  await refused(/login\.corp\.example/)
+  delete headers.Location
+  await refused(/an address that is not a URL/)
+})
+
+test.serial('the account of a machine is waited for no longer than a second', async (t) => {
+  await using machine = await startMachine(() => ({ body: VM }))
+  const { timeout } = AbortSignal
+  const given: number[] = []
+  AbortSignal.timeout = (ms) => {
+    given.push(ms)
+    return timeout.call(AbortSignal, ms)
+  }
+  const asking = machine.source.email()
+  AbortSignal.timeout = timeout
+  await asking
+  t.is(given[0], 1_000)
+})
+
+test('the token with which a machine impersonates is fetched once', async (t) => {
+  const account = 'often@acme-dev.iam.gserviceaccount.com'
+  google.grant(VM, CREATOR, account)
+  const machine = source()
+  await machine.mint(accessToken(account))
+  const fetched = google.count({ path: '/default/token' })
+  await machine.mint(idToken(account))
+  t.is(google.count({ path: '/default/token' }), fetched)
+})
 
 /** An HTTP server that knows nothing of metadata. */
 async function startPlain(body: string) {

@@ -25,7 +25,8 @@ export interface MinterOptions {
   universe?: string | undefined
   /** Sent as x-goog-user-project. */
   quotaProject: string | undefined
-  allowUserTokens: boolean
+  /** Whether a person's own tokens are given out. Default: they are not. */
+  allowUserTokens?: boolean
   bounds: Bounds
   /** Called for every answer of Google's, with Google's clock (its Date header, epoch ms). */
   onDate: (googleMs: number) => void

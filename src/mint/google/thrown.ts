@@ -58,8 +58,9 @@ const REDIRECTS = [301, 302, 303, 307, 308]
 function explainAnswer({ status, data, headers }: NonNullable<Thrown['response']>, url: URL) {
   const { host } = url
   if (REDIRECTS.includes(status)) {
-    const to = URL.parse(headers?.get('location') || 'http:', url.href)?.hostname || 'an address that is not a URL'
-    return failure('REDIRECT_REFUSED', { host, to })
+    const location = headers?.get('location')
+    const to = location ? URL.parse(location, url.href)?.hostname : undefined
+    return failure('REDIRECT_REFUSED', { host, to: to || 'an address that is not a URL' })
   }
   if (status === 429) return failure('RATE_LIMITED', { host })
   if (isPassingStatus(status)) return failure('UPSTREAM_UNAVAILABLE', { host, status: String(status) })
