@@ -5,6 +5,7 @@ import { runInNewContext } from 'node:vm'
 import test from 'ava'
 import { failure, SidemintError } from '../../src/core/errors.ts'
 import type { MintEvent } from '../../src/core/events.ts'
+import { shownAudience } from '../../src/core/secrets.ts'
 import { cacheKey, type Token, type TokenRequest } from '../../src/core/token.ts'
 import { type CacheOptions, createCache } from '../../src/mint/cache.ts'
 import { createSteadyClock } from '../../src/mint/freshness.ts'
@@ -547,17 +548,41 @@ test('keys are kept up to 32 MB of them, and the oldest go', async (t) => {
   t.is(calls.length, 1_026)
 })
 
-test('a token that has ended is not listed', async (t) => {
-  const { cache, behaviour } = setUp()
-  await cache.mint(id('lasts'))
-  behaviour.onMint = (call) => call.succeed(1)
-  await cache.mint(id('ends'))
-  const endedAt = performance.now() + 5
-  while (performance.now() < endedAt) await settled()
-  t.deepEqual(
-    cache.list(10).stored.map(({ wanted }) => wanted),
-    ['lasts'],
-  )
+test.serial('a token that has ended is no longer kept, though nobody asks for it', async (t) => {
+  const { cache } = setUp()
+  const { now } = Date
+  const listed = (atMs: number) => {
+    Date.now = () => atMs
+    try {
+      return cache.list(10).stored.length
+    } finally {
+      Date.now = now
+    }
+  }
+  const beforeMs = Date.now()
+  await cache.mint(id())
+  const afterMs = Date.now()
+  t.is(listed(beforeMs + HOUR - 1), 1)
+  t.is(listed(afterMs + HOUR + 1), 0)
+})
+
+test('what is kept is listed by what was asked for, without secrets, the youngest where there are many', async (t) => {
+  const { clock, cache } = setUp()
+  await cache.mint(id('oldest'))
+  await cache.mint(id('https://a.example/?key=a canary'))
+  await cache.mint(access('a:1', 'b:2'))
+  await cache.mint({ kind: 'access', principal: undefined, scopes: [] })
+  clock.advance(MINUTE)
+  const life = { ageMs: MINUTE, leftMs: 59 * MINUTE }
+  t.deepEqual(cache.list(3), {
+    count: 4,
+    stored: [
+      { kind: 'id', principal: EMAIL, wanted: shownAudience('https://a.example/?key=a canary'), ...life },
+      { kind: 'access', principal: EMAIL, wanted: 'a:1 b:2', ...life },
+      { kind: 'access', principal: '', wanted: '', ...life },
+    ],
+  })
+  t.notRegex(JSON.stringify(cache.list(3)), /canary/)
 })
 
 test('evicting takes no longer where thousands were evicted before', async (t) => {
@@ -748,6 +773,29 @@ test('each mint is reported once, with whether it ran behind an answer and how i
     identity: EMAIL,
     expiresAtMs: clock.now() + 56 * MINUTE,
   })
+})
+
+test('a mint is reported with what was asked for, when it ended and how long it took', async (t) => {
+  const { clock, cache, calls, events, hang } = setUp()
+  hang()
+  const minting = [
+    cache.mint(id()),
+    cache.mint({ kind: 'access', principal: undefined, scopes: ['a:1'] }),
+    errorOf(cache.mint(id('b'))),
+  ]
+  await settled()
+  clock.advance(SECOND)
+  for (const call of calls.slice(0, 2)) call.succeed()
+  calls[2]?.fail(permanent())
+  await Promise.all(minting)
+  const { code, message: reason, fix, transient: passing } = permanent()
+  const common = { type: 'mint', at: clock.now(), behind: false, tookMs: SECOND } as const
+  const expiresAtMs = clock.now() + HOUR
+  t.deepEqual(events, [
+    { ...common, kind: 'id', audience: 'https://a.example', scopes: [], identity: EMAIL, expiresAtMs },
+    { ...common, kind: 'access', audience: '', scopes: ['a:1'], identity: '', expiresAtMs },
+    { ...common, kind: 'id', audience: 'b', scopes: [], identity: EMAIL, code, reason, fix, transient: passing },
+  ])
 })
 
 test('a source that has changed is looked for before a hit and before a mint, also where a failure is remembered', async (t) => {
