@@ -65,7 +65,7 @@ function explainApi(
   attempt: Attempt,
 ): SidemintError {
   const { holder: caller, target = '', kind, quotaProject } = attempt
-  const consumer = String(metadata.consumer ?? quotaProject ?? '').replace(/^projects\//, '')
+  const consumer = String(metadata.consumer ?? quotaProject ?? 'PROJECT').replace(/^projects\//, '')
   if (reasons.includes('SERVICE_DISABLED')) {
     return GCLOUD_PROJECTS.includes(consumer)
       ? failure('QUOTA_PROJECT_MISSING', { caller: caller.name })

@@ -1,5 +1,6 @@
 /** Tokens of service accounts from the IAM Credentials API (docs/minting.md, "Impersonation"). */
 
+import { DEFAULT_SCOPES } from '../../core/google.ts'
 import type { Token, TokenRequest } from '../../core/token.ts'
 import { Refusal } from './refusal.ts'
 import { garbage } from './thrown.ts'
@@ -7,7 +8,6 @@ import { idTokenOf } from './tokens.ts'
 import type { Transport } from './transport.ts'
 
 export const CLOUD_PLATFORM = 'https://www.googleapis.com/auth/cloud-platform'
-const DEFAULT_SCOPES = [CLOUD_PLATFORM, 'https://www.googleapis.com/auth/userinfo.email']
 
 /** A service account, and the delegates through which it is impersonated. */
 export interface Impersonation {
@@ -47,7 +47,7 @@ export function createIam({ transport, universe, quotaProject, now }: IamOptions
       },
       data,
     })
-    const dateMs = Date.parse(answer.headers.get('date') ?? '')
+    const dateMs = Date.parse(String(answer.headers.get('date')))
     return { data: answer.data, dateMs: Number.isNaN(dateMs) ? now() : dateMs }
   }
 

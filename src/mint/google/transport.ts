@@ -50,7 +50,7 @@ export function createTransport({ env, bounds, universe, onDate }: TransportOpti
   const connections = createConnections(hasAnswer)
 
   function readDate(response: gaxios.GaxiosResponse | undefined, host: string): void {
-    const date = Date.parse(response?.headers?.get('date') ?? '')
+    const date = Date.parse(String(response?.headers?.get('date')))
     if (host.endsWith(`.${universe}`) && !Number.isNaN(date)) onDate(date)
   }
 
