@@ -25,6 +25,7 @@ test('none is TOKEN_MISSING, more than one TOKENS_SEVERAL', (t) => {
   const rows: [rawHeaders: string[], code: string][] = [
     [[], 'TOKEN_MISSING'],
     [['X-Note', 'Authorization'], 'TOKEN_MISSING'],
+    [['X-Same-Length', 'Bearer a.b.c'], 'TOKEN_MISSING'],
     [['Authorization', ''], 'TOKEN_MISSING'],
     [['Authorization', 'Bearer'], 'TOKEN_MISSING'],
     [['Authorization', 'Bearer '], 'TOKEN_MISSING'],
@@ -56,6 +57,12 @@ test('the reason says what came instead of a token, and never shows what may be 
     const { message } = asFailure(t.throws(() => read(...rawHeaders)))
     t.is(message, `the request carries no ID token (${found})`)
   }
+})
+
+test('several words after Bearer are not always several tokens', (t) => {
+  const message = (value: string) => asFailure(t.throws(() => read('Authorization', value))).message
+  t.regex(message('Bearer <your token>'), /it is the word "<your token>", so the caller had no token$/)
+  t.regex(message('Bearer bearer a.b.c'), /the word Bearer stands before it twice$/)
 })
 
 test('the fix names the audience, and the server where commands would ask another one', (t) => {
