@@ -122,7 +122,7 @@ function answerOthers(server: Server | SecureServer, options: ListenOptions): vo
   const { upgrade, headers } = options
   if (upgrade !== undefined) {
     server.on('upgrade', (req, socket, head) => {
-      // Nobody else listens to this socket now: a client that goes away while it waits must not end the process.
+      // Nobody else listens to such a socket now: a client that goes away while it waits must not end the process.
       socket.on('error', () => socket.destroy())
       afterAnswers(socket, () => {
         if (hasOneHost(req)) upgrade(req, socket, head)
@@ -130,7 +130,10 @@ function answerOthers(server: Server | SecureServer, options: ListenOptions): vo
       })
     })
   }
-  server.on('connect', (_, socket: Duplex) => afterAnswers(socket, () => answerSocket(socket, refusal(405, headers))))
+  server.on('connect', (_, socket: Duplex) => {
+    socket.on('error', () => socket.destroy())
+    afterAnswers(socket, () => answerSocket(socket, refusal(405, headers)))
+  })
   const unreadable = new WeakSet<Duplex>()
   server.on('clientError', ({ code, rawPacket }: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket) => {
     // Node tells of what came behind a `Connection: close`, to which there is no answer, and of all that follows.

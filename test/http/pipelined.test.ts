@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { setImmediate } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { listen } from '../../src/http/listener.ts'
 
@@ -11,7 +12,9 @@ import { listen } from '../../src/http/listener.ts'
 async function start(t: ExecutionContext) {
   const { promise: released, resolve: release } = Promise.withResolvers<void>()
   const entered: string[] = []
+  const { promise: left, resolve: leave } = Promise.withResolvers<void>()
   const handler: RequestListener = async (req, res) => {
+    res.once('close', leave)
     entered.push(req.url ?? '')
     res.setHeader('X-Path', req.url ?? '')
     if (req.url === '/begun') res.write('half of ')
@@ -30,7 +33,7 @@ async function start(t: ExecutionContext) {
   const bare = createServer(handler).listen(0, '127.0.0.1')
   t.teardown(() => void bare.close())
   await once(bare, 'listening')
-  return { port, bare, release, entered }
+  return { port, bare, release, entered, left }
 }
 
 const get = (path: string, head = '') => `GET ${path} HTTP/1.1\r\nHost: a\r\n${head}\r\n`
@@ -95,3 +98,20 @@ test('what node:http alone answers in order is answered as there', async (t) => 
 })
 
 const portOf = (server: Server) => (server.address() as AddressInfo).port
+
+for (const [what, bytes] of [
+  ['an upgrade', get('/ws', 'Connection: Upgrade\r\nUpgrade: websocket\r\n')],
+  ['a CONNECT', 'CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n'],
+  ['nonsense', 'nonsense\r\n\r\n'],
+] as const) {
+  test(`a caller that resets its connection while ${what} waits its turn ends nothing but that`, async (t) => {
+    const { port, release, entered, left } = await start(t)
+    const socket = connect(port, '127.0.0.1').on('error', () => {})
+    socket.write(get('/slow') + bytes)
+    while (entered.length === 0) await setImmediate()
+    socket.resetAndDestroy()
+    await left
+    release()
+    t.deepEqual(statuses(await send(port, get('/a', CLOSE), () => {})), ['200 /a'])
+  })
+}
