@@ -17,42 +17,29 @@ export type Watch = (exchange: Exchange, refusal: SidemintError | undefined) => 
 export function watchDifferences(now: () => number, notice: (text: string) => void): Watch {
   const isFirst = createOnce()
 
-  function tell(req: IncomingMessage, kind: string, text: string): void {
+  function tell(req: IncomingMessage, text: string): void {
     const path = shownPath(req)
-    if (isFirst(`${kind} ${path}`)) notice(`${req.method} ${path}: ${text}`)
+    if (isFirst(`${text} ${path}`)) notice(`${req.method} ${path}: ${text}`)
   }
 
   return ({ req, to, head }, refusal) => {
     if (isPreflight(req) && refusal?.code === 'TOKEN_MISSING') {
-      tell(
-        req,
-        'preflight',
-        'browsers send no token with a preflight, so Cloud Run refuses it too. Fix: admit allUsers',
-      )
+      tell(req, 'browsers send no token with a preflight, so Cloud Run refuses it too. Fix: admit allUsers')
     }
     if (refusal) return
     if (pathOf(req) === '/healthz') {
-      tell(
-        req,
-        'healthz',
-        "Google's front end answers /healthz itself at run.app. Fix: choose another path, such as /health",
-      )
+      tell(req, "Google's front end answers /healthz itself at run.app. Fix: choose another path, such as /health")
     }
     const startedAtMs = now()
     const { bytesRead } = req.socket
     to.on('close', () => {
       const size = Number(req.headers['content-length'] ?? req.socket.bytesRead - bytesRead)
       if (head === undefined && size > BODY_LIMIT_MIB * 1024 * 1024) {
-        tell(
-          req,
-          'size',
-          `Cloud Run takes at most ${BODY_LIMIT_MIB} MiB in an HTTP/1 request. Fix: upload to Cloud Storage`,
-        )
+        tell(req, `Cloud Run takes at most ${BODY_LIMIT_MIB} MiB in an HTTP/1 request. Fix: upload to Cloud Storage`)
       }
       if (now() - startedAtMs > TIMEOUT_MINUTES * 60_000) {
         tell(
           req,
-          'time',
           `it took longer than ${TIMEOUT_MINUTES} minutes, where Cloud Run breaks off by default. Fix: --timeout of gcloud run deploy`,
         )
       }
