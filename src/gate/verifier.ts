@@ -155,11 +155,10 @@ const WITHOUT_SIGNATURE =
   'its signature has been removed, as a service behind Cloud Run or a gate receives it, and so it cannot be sent on'
 
 function checkClaims(claims: Record<string, unknown>, nowSeconds: number): Claims {
-  const { exp, iat, nbf = iat, sub } = claims
-  if (typeof sub !== 'string') throw failure('TOKEN_INVALID', { reason: 'it has no subject (sub)' })
-  if (!isSeconds(exp) || !isSeconds(iat) || !isSeconds(nbf)) {
-    throw failure('TOKEN_INVALID', { reason: whyNoTime(claims) })
-  }
+  if (typeof claims.sub !== 'string') throw failure('TOKEN_INVALID', { reason: 'it has no subject (sub)' })
+  const exp = secondsOf(claims, 'exp')
+  const iat = secondsOf(claims, 'iat')
+  const nbf = claims.nbf === undefined ? iat : secondsOf(claims, 'nbf')
   if (nowSeconds > exp + SKEW_SECONDS)
     throw failure('TOKEN_EXPIRED', { reason: `it expired ${nowSeconds - exp} s ago` })
   const begins = Math.max(iat, nbf)
@@ -170,12 +169,12 @@ function checkClaims(claims: Record<string, unknown>, nowSeconds: number): Claim
 }
 
 /** RFC 7519 §2, NumericDate. What now is in milliseconds would be a time of the year 58,000 in seconds. */
-const isSeconds = (time: unknown): time is number => typeof time === 'number' && time < 1e11
-
-function whyNoTime(claims: Record<string, unknown>): string {
-  const name = ['exp', 'iat', 'nbf'].find((one) => !isSeconds(claims[one])) ?? ''
+function secondsOf(claims: Record<string, unknown>, name: 'exp' | 'iat' | 'nbf'): number {
   const time = claims[name]
-  if (time === undefined) return `it has no ${name}`
-  if (typeof time === 'number') return `its ${name} is in milliseconds, not in seconds`
-  return `its ${name} is ${JSON.stringify(time).slice(0, 200)}, not a number`
+  if (typeof time === 'number' && time < 1e11) return time
+  if (time === undefined) throw failure('TOKEN_INVALID', { reason: `it has no ${name}` })
+  if (typeof time === 'number')
+    throw failure('TOKEN_INVALID', { reason: `its ${name} is in milliseconds, not in seconds` })
+  const text = JSON.stringify(time).slice(0, 200)
+  throw failure('TOKEN_INVALID', { reason: `its ${name} is ${text}, not a number` })
 }

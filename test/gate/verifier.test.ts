@@ -135,6 +135,66 @@ test('a bad token is refused with its own code and 401', async (t) => {
   }
 })
 
+test('each fault of a token is named', async (t) => {
+  const { issuer, verifier, time } = await setUp()
+  const seconds = time.ms / 1000
+  const good = issuer.sign(CLAIMS)
+  const [head = '', payload = '', signature = ''] = good.split('.')
+  const kid = issuer.keys[0]?.kid ?? ''
+  const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const withHead = (header: object) => `${encode({ typ: 'JWT', kid, ...header })}.${payload}.${signature}`
+  const rows: [token: string, reason: string][] = [
+    ['junk', 'it is not a JWT'],
+    [`${head}.${encode('text')}.${signature}`, 'it is not a JWT: its header or its payload is not JSON'],
+    [`${head}.${encode(null)}.${signature}`, 'it is not a JWT: its header or its payload is not JSON'],
+    [withHead({ alg: 'RS256', crit: [] }), 'its header asks for extensions (crit)'],
+    [withHead({}), 'its header names no algorithm (alg)'],
+    [withHead({ alg: 'ES256' }), 'its algorithm is "ES256", not RS256'],
+    [withHead({ alg: 'x'.repeat(300) }), `its algorithm is "${'x'.repeat(200)}", not RS256`],
+    [withHead({ alg: 'RS256', kid: 5 }), 'its header names no key (kid)'],
+    [`${head}.${encode({ ...CLAIMS, iss: 5 })}.${signature}`, 'it names no issuer (iss)'],
+    [`${head}.${payload}.${'A'.repeat(341)}`, 'its signature is cut off'],
+    [`${head}.${payload}.${'A'.repeat(342)}`, `its signature is not by the key that ${issuer.url} publishes`],
+    [
+      `${head}.${payload}.SIGNATURE_REMOVED_BY_GOOGLE`,
+      'its signature has been removed, as a service behind Cloud Run or a gate receives it, and so it cannot be sent on',
+    ],
+    [issuer.sign({ ...CLAIMS, sub: 5 }), 'it has no subject (sub)'],
+    [issuer.sign({ ...CLAIMS, exp: undefined }), 'it has no exp'],
+    [issuer.sign({ ...CLAIMS, iat: undefined }), 'it has no iat'],
+    [issuer.sign({ ...CLAIMS, iat: 1e11 }), 'its iat is in milliseconds, not in seconds'],
+    [issuer.sign({ ...CLAIMS, exp: 1e11 }), 'its exp is in milliseconds, not in seconds'],
+    [issuer.sign({ ...CLAIMS, nbf: 1e11 }), 'its nbf is in milliseconds, not in seconds'],
+    [issuer.sign({ ...CLAIMS, nbf: 'x'.repeat(300) }), `its nbf is "${'x'.repeat(199)}, not a number`],
+  ]
+  for (const [token, reason] of rows) {
+    t.is((await refusal(verifier, token)).message, `the token is not a valid ID token: ${reason}`)
+  }
+  const expired = await refusal(verifier, issuer.sign({ ...CLAIMS, exp: seconds - 61 }))
+  t.regex(expired.message, /it expired 61 s ago/)
+  const early = await refusal(verifier, issuer.sign({ ...CLAIMS, iat: seconds, nbf: seconds + 61 }))
+  t.regex(early.message, /it becomes valid in 61 s/)
+  t.is((await refusal(verifier, issuer.sign({ ...CLAIMS, exp: 1e11 - 1 }))).code, 'none')
+})
+
+test('an issuer that is not trusted is named, with what it has that a trusted one has not', async (t) => {
+  const { issuer, verifier } = await setUp()
+  const refused = async (iss: string) => {
+    const error = await t.throwsAsync(verifier.verify(issuer.sign({ ...CLAIMS, iss }), '`trust:`'))
+    return `${error?.message}; ${asFailure(error).fix}`
+  }
+  const fix = `use a token of ${issuer.url}, or add the issuer to \`trust:\``
+  t.is(await refused('a'), `the token comes from "a", which this gate does not trust; ${fix}`)
+  t.is(
+    await refused(`${issuer.url}/`),
+    `the token comes from "${issuer.url}/", which this gate does not trust: it is ${issuer.url} with a slash at its end; ${fix}`,
+  )
+  const other = createVerifier({ trust: ['google', issuer.url] })
+  const error = asFailure(await t.throwsAsync(other.verify(issuer.sign({ ...CLAIMS, iss: 'x'.repeat(300) }))))
+  t.true(error.message.includes(`"${'x'.repeat(200)}"`))
+  t.is(error.fix, `use a token of google or ${issuer.url}, or add the issuer to --trust`)
+})
+
 test('a token that was good ends when it ends, and begins when it begins, however often it came', async (t) => {
   const { time, issuer, verifier } = await setUp()
   const token = issuer.sign(CLAIMS)
@@ -182,8 +242,8 @@ test('a token that was good is refused once its issuer has taken its key back, o
 test('clocks may differ by a minute', async (t) => {
   const { issuer, verifier, time } = await setUp()
   const seconds = time.ms / 1000
-  await t.notThrowsAsync(verifier.verify(issuer.sign({ ...CLAIMS, exp: seconds - 59 })))
-  await t.notThrowsAsync(verifier.verify(issuer.sign({ ...CLAIMS, iat: seconds + 59 })))
+  await t.notThrowsAsync(verifier.verify(issuer.sign({ ...CLAIMS, exp: seconds - 60 })))
+  await t.notThrowsAsync(verifier.verify(issuer.sign({ ...CLAIMS, iat: seconds + 60 })))
 })
 
 test('a hundred first requests at once fetch the keys once', async (t) => {
