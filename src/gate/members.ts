@@ -120,7 +120,9 @@ function refuseInGroup(group: string, member: string): void {
 type Kind = 'user' | 'serviceAccount' | 'group' | 'domain' | 'deleted'
 
 function parse(member: string): { kind: Kind; name: string } {
-  const [kind = '', name = ''] = split(member)
+  const colon = member.indexOf(':')
+  const kind = colon < 0 ? member : member.slice(0, colon)
+  const name = member.slice(kind.length + 1).toLowerCase()
   switch (kind) {
     // IAM keeps the bindings of deleted accounts under this prefix; they admit nobody.
     case 'deleted':
@@ -148,11 +150,6 @@ function guess(member: string): string {
   const email = member.toLowerCase()
   if (!isEmail(email)) return suggest(member, ['allUsers', 'allAuthenticatedUsers'])
   return ` (did you mean ${email.endsWith('.gserviceaccount.com') ? 'serviceAccount' : 'user'}:${plainly(email)}?)`
-}
-
-function split(member: string): string[] {
-  const colon = member.indexOf(':')
-  return colon < 0 ? [member] : [member.slice(0, colon), member.slice(colon + 1).toLowerCase()]
 }
 
 function unusable(member: string, reason: string) {

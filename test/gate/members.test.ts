@@ -2,7 +2,8 @@
 
 import test from 'ava'
 import { asFailure } from '../../src/core/errors.ts'
-import { admits, createInvokers, type Principal } from '../../src/gate/members.ts'
+import { admits, createInvokers, type Principal, whyNotInGroup, whyUnusable } from '../../src/gate/members.ts'
+import { accountId } from '../../src/issuer/account-id.ts'
 
 const ann: Principal = { email: 'ann@acme.com', hostedDomain: 'acme.com' }
 const orders: Principal = { email: 'orders@acme-dev.iam.gserviceaccount.com' }
@@ -60,6 +61,10 @@ test('a member that no ID token can speak for admits nobody, and is named', (t) 
 test('a member that cannot be honoured is refused at start, and never ignored', (t) => {
   const rows: [member: string, said: RegExp][] = [
     ['projectOwner:acme-dev', /the kind projectOwner: is not known/],
+    [':ann@acme.com', /the kind "": is not known/],
+    ['user', /names no email/],
+    ['domain:', /names no domain/],
+    ['group:eng', /names no email/],
     ['ann@acme.com', /it has no kind before it \(did you mean user:ann@acme\.com\?\)$/],
     ['Orders@acme-dev.iam.gserviceaccount.com', /\(did you mean serviceAccount:orders@acme-dev\.iam\.gserv\S+\?\)$/],
     ['allusers', /it has no kind before it \(did you mean allUsers\?\)$/],
@@ -74,6 +79,22 @@ test('a member that cannot be honoured is refused at start, and never ignored', 
     t.is(asFailure(error).code, 'MEMBER_UNUSABLE', member)
     t.regex(asFailure(error).message, said)
   }
-  const everyone = { 'eng@acme.com': ['allUsers'] }
-  t.throws(() => createInvokers(['group:eng@acme.com'], everyone), { message: /cannot be in the group/ })
+  for (const everyone of ['allUsers', 'allAuthenticatedUsers']) {
+    t.throws(() => createInvokers(['group:eng@acme.com'], { 'eng@acme.com': [everyone] }), {
+      message: `the member ${everyone} cannot be used: it cannot be in the group eng@acme.com`,
+    })
+    t.regex(whyNotInGroup('eng@acme.com', everyone)?.message ?? '', /cannot be in the group eng@acme\.com$/)
+    t.is(whyUnusable(everyone), undefined)
+  }
+  t.regex(whyNotInGroup('eng@acme.com', 'ann')?.message ?? '', /no kind before it/)
+  t.is(whyNotInGroup('eng@acme.com', 'user:ann@acme.com'), undefined)
+})
+
+test('a service account is known by the subject that a local issuer gives it, and a user is not', (t) => {
+  const email = 'orders@acme-dev.iam.gserviceaccount.com'
+  const invokers = createInvokers([`serviceAccount:${email}`, 'user:ann@acme.com', 'domain:acme.com'])
+  t.deepEqual(invokers.subjects, new Map([[accountId(email), email]]))
+  t.deepEqual(invokers.emails, new Set([email, 'ann@acme.com']))
+  t.deepEqual(invokers.domains, new Set(['acme.com']))
+  t.false(invokers.authenticated)
 })

@@ -515,8 +515,18 @@ test('one process fronts many services, chosen by Host, and by port where a gate
     t.is(answer.status, 404, host)
     t.regex(answer.body, /The requested URL was not found on this server/)
   }
-  const unknown = seen.filter((event) => event.type === 'gate' && event.code === 'HOST_UNKNOWN')
+  const decisions = seen.filter((event) => event.type === 'gate')
+  const unknown = decisions.filter(({ code }) => code === 'HOST_UNKNOWN')
   t.is(unknown.length, 3)
+  t.like(unknown[0], {
+    decision: 'refuse',
+    host: 'orders',
+    caller: '127.0.0.1',
+    audience: '',
+    principal: '',
+    tookMs: 0,
+  })
+  t.regex(unknown[0]?.reason ?? '', /"orders".*ledger, billing\.internal/)
   t.is(one.reached.length + two.reached.length, 4)
 })
 

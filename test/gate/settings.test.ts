@@ -1,8 +1,8 @@
 import test from 'ava'
 import { settle } from '../../src/config/layers.ts'
 import type { Settings } from '../../src/config/settings.ts'
-import { checkGates, type GateOptions, gatesOf } from '../../src/gate/options.ts'
-import { spellingOf } from '../../src/gate/origin.ts'
+import { checkFronted, checkGates, frontedGates, type GateOptions, gatesOf } from '../../src/gate/options.ts'
+import { lineOf, policiesBeside, spellingOf } from '../../src/gate/origin.ts'
 
 const ONE = { upstream: 'http://ledger-app:8080', audience: ['x'], invoker: ['allAuthenticatedUsers'] }
 const LEDGER = { host: 'ledger', ...ONE }
@@ -93,6 +93,62 @@ for (const [title, options, problem] of WRONG) {
     t.regex(found[0] ?? '', problem)
   })
 }
+
+test('each entry is checked, and each pair of entries that nothing tells apart is named once', (t) => {
+  const gates = [LEDGER, LEDGER, LEDGER, { ...LEDGER, host: 'a', audience: [], invoker: [] }, { ...LEDGER, port: 81 }]
+  t.deepEqual(problems({ gates }), [
+    'gates[3]: nobody could call: name who may with `invoker:` or `policy:` (allUsers for a public service)',
+    'gates[3]: no token would do: name what tokens are for with `audience:`',
+    'gates: two of them are ledger on port 8080',
+  ])
+  t.regex(problems({ audience: ['x'], gates: [LEDGER] })[0] ?? '', /are for one gate/)
+  t.regex(problems({ invoker: ['allUsers'], gates: [LEDGER] })[0] ?? '', /are for one gate/)
+})
+
+test('gates that a server fronts have no port of its own, and trust its issuer too, once', (t) => {
+  const fronted = (options: Record<string, unknown>) => ({
+    ...settle({ options: { port: 16925, gatePort: 8080, ...options } }),
+    identities: [{ port: 16926 }, {}],
+  })
+  const clash = (port: number) =>
+    `gates: the port ${port} is already the server's or an identity's: choose another, or run \`sidemint gate\` elsewhere`
+  t.deepEqual(checkFronted(fronted({ gates: [] })), [])
+  t.deepEqual(checkFronted(fronted({ gates: [LEDGER, { ...LEDGER, port: 8080 }] })), [
+    'gates: two of them are ledger on port 8080',
+  ])
+  const ports = [16_925, 16_926, 9090].map((port) => ({ ...LEDGER, port }))
+  t.deepEqual(checkFronted(fronted({ gates: ports })), [clash(16_925), clash(16_926)])
+  t.deepEqual(checkFronted({ ...fronted({ gates: [LEDGER], gatePort: 0 }), port: 0 }), [])
+  const trust = ['google', 'http://a']
+  const trustOf = (issuer?: string) => frontedGates(fronted({ gates: [{ ...LEDGER, trust }] }), issuer)[0]?.trust
+  t.deepEqual(trustOf(), trust)
+  t.deepEqual(trustOf('http://a'), trust)
+  t.deepEqual(trustOf('http://b'), [...trust, 'http://b'])
+  t.deepEqual(frontedGates(fronted({ gates: [], ...ONE }), 'http://b'), [])
+})
+
+test('where a setting of a gate is written is said, for what it is called and for its whole line', (t) => {
+  const places = ({ host, shared }: Pick<GateOptions, 'host' | 'shared'>) => {
+    const gate = { ...(host === undefined ? {} : { host }), ...(shared === undefined ? {} : { shared }) }
+    return (['trust', 'invoker'] as const).flatMap((name) => [spellingOf(gate)(name), lineOf(gate)(name)])
+  }
+  t.deepEqual(places({}), ['--trust', 'on the command line', '--invoker', 'on the command line'])
+  t.deepEqual(places({ host: 'a', shared: ['trust'] }), [
+    '`trust:` beside `gates:`',
+    'beside `gates:`',
+    '`invoker:` of a under `gates:`',
+    'in the entry of a under `gates:`',
+  ])
+})
+
+test('a relative path of a policy counts from the folder of the file', (t) => {
+  const said = { policy: 'a.json', gates: [{ policy: '../b.json' }, { policy: '/c.json' }, {}] }
+  t.deepEqual(policiesBeside('/etc/sidemint', said), {
+    policy: '/etc/sidemint/a.json',
+    gates: [{ policy: '/etc/b.json' }, { policy: '/c.json' }, {}],
+  })
+  t.deepEqual(policiesBeside('/etc', {}), {})
+})
 
 test('a policy says who may call, without an invoker', (t) => {
   t.deepEqual(problems({ ...ONE, invoker: [], policy: 'policy.json' }), [])
