@@ -5,16 +5,20 @@ import { createRequire } from 'node:module'
 import { dirname, join, sep } from 'node:path'
 import type { TestFn } from 'ava'
 
-/** The processes, each with its folders of `test/`; the last has all others. A `*.alone.test.ts` has its own process. */
+/**
+ * The processes, each with its folders of `test/`, in the order in which they are started: those that wait longest come
+ * first. A file belongs to the first one that names a folder above it, or to `top`. A `*.alone.test.ts` has its own process.
+ */
 export const TOGETHER = {
+  google: ['mint/google'],
+  mint: ['mint'],
+  top: [],
+  /** In an empty working directory, where no settings and no stack lie. */
+  doctor: ['doctor'],
+  commands: ['commands', 'control'],
   ground: ['.', 'core', 'env', 'http', 'issuer', 'mutate', 'observe'],
   gate: ['gate'],
   middle: ['config', 'identity', 'metadata', 'simulate'],
-  mint: ['mint'],
-  commands: ['commands', 'control'],
-  /** In an empty working directory, where no settings and no stack lie. */
-  doctor: ['doctor'],
-  top: [],
 } as const satisfies Record<string, readonly string[]>
 
 export type Together = keyof typeof TOGETHER
@@ -25,9 +29,12 @@ const TURNS = 4
 /** Which process runs a test file; undefined: one of its own. */
 export function processOf(file: string): string | undefined {
   if (!file.endsWith('.test.ts') || file.endsWith('.alone.test.ts')) return undefined
-  const [room] = dirname(file).split(sep)
-  return Object.entries(TOGETHER).find(([, rooms]) => rooms.some((name) => name === room))?.[0] ?? 'top'
+  const folder = `${dirname(file).replaceAll(sep, '/')}/`
+  return Object.entries(TOGETHER).find(([, rooms]) => rooms.some((name) => folder.startsWith(`${name}/`)))?.[0] ?? 'top'
 }
+
+/** The rank of a file of `test/together` among those that `npm test` starts; every other file comes before them. */
+export const startOrder = (file: string) => Object.keys(TOGETHER).indexOf(file.replace(/\.ts$/, ''))
 
 export const filesOf = (process: Together) =>
   globSync('**/*.test.ts', { cwd: import.meta.dirname })

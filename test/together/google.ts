@@ -1,0 +1,4 @@
+import test from 'ava'
+import { runTogether } from '../together.ts'
+
+runTogether(test, 'google')
