@@ -12,8 +12,10 @@ import { createReach } from './reach.ts'
 export const ROOT = join(import.meta.dirname, '..', '..')
 const AVA = join(ROOT, 'node_modules', '.bin', 'ava')
 
-/** A change that makes tests hang is noticed by them: ava ends after a minute without news, this bounds it all. */
-const LIMIT_MS = 5 * 60_000
+/** A change that makes tests hang is noticed by them: ava ends this long after its last news. */
+const SILENCE = '45s'
+/** This bounds it all: a test that never leaves a loop ends by itself at no signal of ava's. */
+const LIMIT_MS = 3 * 60_000
 /** What is near the changed file is run first, since most changes are noticed there. */
 const NEAR = 4
 
@@ -97,7 +99,7 @@ function togetherWith(file: string): string {
 
 function run(root: string, tests: readonly string[]): Promise<Outcome> {
   if (tests.length === 0) return Promise.resolve({ noticed: false })
-  const child = spawn(process.execPath, [AVA, '--tap', '--fail-fast', ...tests], {
+  const child = spawn(process.execPath, [AVA, '--tap', '--fail-fast', `--timeout=${SILENCE}`, ...tests], {
     cwd: root,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
