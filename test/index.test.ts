@@ -220,6 +220,15 @@ test('an order that cannot be used is an error with a code, which names what is 
   t.is((await identity(metadata.url)).status, 200)
 })
 
+test('after the clock was set back no token begins in the future', async (t) => {
+  const clock = createClock()
+  await using metadata = await start({ serviceAccount: EMAIL, now: clock.now })
+  await identity(metadata.url)
+  clock.advance(-10_000)
+  const { iat, exp } = readClaims((await identity(metadata.url)).body) ?? {}
+  t.deepEqual([iat, exp], [clock.now() / 1_000, clock.now() / 1_000 + 3_600])
+})
+
 test('issueToken signs what is asked: any claims, any account, expired', async (t) => {
   const clock = createClock()
   await using metadata = await start({ serviceAccount: EMAIL, now: clock.now })

@@ -95,14 +95,15 @@ export async function keepTokenFile(options: TokenFileOptions): Promise<void> {
   const stop = new AbortController()
   const stopped = options.stopped.then(() => stop.abort())
   let endMs = Number.NEGATIVE_INFINITY
+  let isSetBack = false
   let failures = 0
   let said = ''
   while (!stop.signal.aborted) {
     try {
       const token = await Promise.race([options.obtain(), stopped])
       if (token === undefined) return
-      endMs = await replaceWith(token, endMs, options)
-      ;[failures, said] = [0, '']
+      endMs = await replaceWith(token, isSetBack ? Number.NEGATIVE_INFINITY : endMs, options)
+      ;[failures, said, isSetBack] = [0, '', false]
     } catch (thrown) {
       const error = asFailure(thrown)
       if (endMs < 0 && !error.transient) throw error
@@ -111,11 +112,12 @@ export async function keepTokenFile(options: TokenFileOptions): Promise<void> {
       if (text !== said) say(`no new token for ${path}, trying again: ${text}${meanwhile(endMs)}`)
       said = text
     }
-    await sleepUntil(now() + pauseMs(endMs - now(), failures), options, stop.signal)
+    const dueMs = now() + pauseMs(endMs - now(), failures)
+    isSetBack = (await sleepUntil(dueMs, options, stop.signal)) || isSetBack
   }
 }
 
-/** Returns the end of the token that the file has now. */
+/** `endMs`: the new one must end later. Returns the end of the token that the file has now. */
 async function replaceWith(token: string, endMs: number, { path, now, say }: TokenFileOptions): Promise<number> {
   const newEndMs = endOf(token, path, now())
   if (newEndMs <= endMs) throw failure('TOKEN_NOT_KEPT', { path, reason: 'what came ends no later than what it has' })
@@ -140,11 +142,12 @@ function pauseMs(leftMs: number, failures: number): number {
   return failures === 0 ? calmMs : Math.min(calmMs, LONGEST_RETRY_MS, SHORTEST_MS * 2 ** (failures - 1))
 }
 
-/** Ends early where the clock is set back: the end of the token was read by the other time. */
-async function sleepUntil(dueMs: number, { now, wait }: TokenFileOptions, signal: AbortSignal): Promise<void> {
+/** Ends early, and says so, where the clock is set back: the end of the token was read by the other time. */
+async function sleepUntil(dueMs: number, { now, wait }: TokenFileOptions, signal: AbortSignal): Promise<boolean> {
   let [lastMs, atMs] = [now(), now()]
   while (atMs < dueMs && atMs >= lastMs && !signal.aborted) {
     await wait(Math.min(LOOK_EVERY_MS, dueMs - atMs), signal)
     ;[lastMs, atMs] = [atMs, now()]
   }
+  return atMs < lastMs
 }

@@ -11,7 +11,7 @@ import type { MintEvent } from '../core/events.ts'
 import { cacheKey, fingerprint, type TokenRequest, type TokenSource } from '../core/token.ts'
 import { Eviction } from './eviction.ts'
 import { FailureMemory } from './failure-memory.ts'
-import { createSteadyClock, isDue, isFresh, isUsable, type Life } from './freshness.ts'
+import { createSteadyClock, isDue, isFresh, isUsable, type Life, type SteadyClock } from './freshness.ts'
 import { mintEvent } from './mint-event.ts'
 import { type CachedToken, describeStored, type Entry, type StoredToken, serve } from './stored.ts'
 
@@ -66,7 +66,7 @@ export function createCache(options: CacheOptions): CachedSource {
 
 class TokenCache implements CachedSource {
   readonly #options: CacheOptions
-  readonly #clock: () => number
+  readonly #clock: SteadyClock
   readonly #stored = new NodeCache({ useClones: false })
   readonly #eviction: Eviction
   readonly #failures: FailureMemory
@@ -77,7 +77,7 @@ class TokenCache implements CachedSource {
     const limits = { keys: options.entries, bytes: MOST_KEY_BYTES }
     this.#options = options
     this.#clock = createSteadyClock(options.now, options.elapsed)
-    this.#failures = new FailureMemory(limits, this.#clock)
+    this.#failures = new FailureMemory(limits, this.#clock.now)
     this.#eviction = new Eviction(limits, (key) => this.#stored.del(key))
     this.#stored.on('del', (key: string) => this.#eviction.delete(key))
   }
@@ -105,7 +105,7 @@ class TokenCache implements CachedSource {
       : this.#join(key, request)
   }
 
-  readonly leftMs = ({ endsAtMs }: CachedToken): number => endsAtMs - this.#clock()
+  readonly leftMs = ({ endsAtMs }: CachedToken): number => endsAtMs - this.#clock.now()
 
   list(most: number): { stored: StoredToken[]; count: number } {
     const keys = this.#stored.keys()
@@ -137,9 +137,14 @@ class TokenCache implements CachedSource {
     return this.#closing.signal.aborted
   }
 
-  #lifeOf({ arrivedAtMs, hit: { endsAtMs } }: Entry): Life {
-    const atMs = this.#clock()
-    return { ageMs: atMs - arrivedAtMs, leftMs: endsAtMs - atMs, wholeMs: endsAtMs - arrivedAtMs }
+  #lifeOf({ arrivedAtMs, setBackMs, hit: { endsAtMs } }: Entry): Life {
+    const atMs = this.#clock.now()
+    return {
+      ageMs: atMs - arrivedAtMs,
+      leftMs: endsAtMs - atMs,
+      wholeMs: endsAtMs - arrivedAtMs,
+      setBackMs: this.#clock.setBackMs - setBackMs,
+    }
   }
 
   #refreshBehind(key: string, request: TokenRequest): void {
@@ -193,7 +198,7 @@ class TokenCache implements CachedSource {
     const running: Promise<CachedToken> = source.mint(request, this.#closing.signal).then(
       (token) => {
         const fp = request.kind === 'id' ? fingerprint(token.value) : undefined
-        const arrived = { ...token, endsAtMs: this.#clock() + token.expiresAtMs - now(), fp }
+        const arrived = { ...token, endsAtMs: this.#clock.now() + token.expiresAtMs - now(), fp }
         ended(arrived)
         return arrived
       },
@@ -217,7 +222,8 @@ class TokenCache implements CachedSource {
     if (!(leftMs > 0)) return
     const entry: Entry = {
       hit: { ...outcome, served: 'hit' },
-      arrivedAtMs: this.#clock(),
+      arrivedAtMs: this.#clock.now(),
+      setBackMs: this.#clock.setBackMs,
       seen: { hit: false, stale: false },
     }
     this.#stored.set(key, entry, leftMs / 1000)

@@ -9,12 +9,19 @@ export interface Life {
   leftMs: number
   /** What was left when its mint was answered. */
   wholeMs: number
+  /** How far the wall clock was set back since then. */
+  setBackMs: number
 }
 
 const MINUTE_MS = 60_000
 /** Go uses a fetched ID token for an hour and PHP for 25 minutes, whatever its `exp` says. */
 const ID_FRESH_MS = 5 * MINUTE_MS
 const ID_REFRESH_MS = 4 * MINUTE_MS
+/**
+ * A token's `iat` may lie so far in the future: whole seconds, and what clocks of one network differ by. Receivers refuse
+ * one from further ahead; some allow for seconds, and others for nothing.
+ */
+const MOST_SET_BACK_MS = 2 * 1_000
 /** Clients ask again on every call once 3:30 to 5 minutes are left. */
 const ACCESS_FRESH_LEFT_MS = 5 * MINUTE_MS
 const ACCESS_REFRESH_LEFT_MS = 10 * MINUTE_MS
@@ -24,9 +31,9 @@ const ACCESS_REFRESH_AGE_MS = MINUTE_MS
 const LEAST_LEFT_MS = MINUTE_MS
 
 /** An access token that lives ten minutes or less, as federated ones may, is fresh for half of its life. */
-export function isFresh({ kind }: TokenRequest, { ageMs, leftMs, wholeMs }: Life): boolean {
+export function isFresh({ kind }: TokenRequest, { ageMs, leftMs, wholeMs, setBackMs }: Life): boolean {
   return kind === 'id'
-    ? ageMs <= ID_FRESH_MS && leftMs >= LEAST_LEFT_MS
+    ? ageMs <= ID_FRESH_MS && setBackMs <= MOST_SET_BACK_MS && leftMs >= LEAST_LEFT_MS
     : leftMs > Math.min(ACCESS_FRESH_LEFT_MS, wholeMs / 2)
 }
 
@@ -45,6 +52,12 @@ export function isUsable({ leftMs }: Life): boolean {
 /** Less is no more than whole milliseconds and the time between two looks; counted at each look, it would add up. */
 const SET_BACK_MS = 100
 
+export interface SteadyClock {
+  now(): number
+  /** How far the wall clock was set back so far, as of the last look. */
+  readonly setBackMs: number
+}
+
 /**
  * A clock that never goes back: where the wall clock is set back, this one goes on with what `elapsed` says, or without
  * that stands still until the wall clock goes on. A clock that is set back would otherwise make a token live longer. The
@@ -53,17 +66,22 @@ const SET_BACK_MS = 100
 export function createSteadyClock(
   now: () => number,
   elapsed: () => number = now === Date.now ? () => performance.now() : () => 0,
-): () => number {
+): SteadyClock {
   let lastMs = Number.NEGATIVE_INFINITY
   let lastElapsedMs = elapsed()
   let setBackMs = 0
-  return () => {
-    const atMs = now()
-    const elapsedMs = elapsed()
-    const lostMs = lastMs + elapsedMs - lastElapsedMs - atMs
-    if (atMs < lastMs || lostMs > SET_BACK_MS) setBackMs += lostMs
-    lastMs = atMs
-    lastElapsedMs = elapsedMs
-    return atMs + setBackMs
+  return {
+    now() {
+      const atMs = now()
+      const elapsedMs = elapsed()
+      const lostMs = lastMs + elapsedMs - lastElapsedMs - atMs
+      if (atMs < lastMs || lostMs > SET_BACK_MS) setBackMs += lostMs
+      lastMs = atMs
+      lastElapsedMs = elapsedMs
+      return atMs + setBackMs
+    },
+    get setBackMs() {
+      return setBackMs
+    },
   }
 }

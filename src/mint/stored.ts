@@ -17,6 +17,8 @@ export interface Entry {
   hit: CachedToken
   /** When the mint was answered, by the cache's own clock. */
   arrivedAtMs: number
+  /** How far the wall clock had been set back by then. */
+  setBackMs: number
   /** Ways in which it was served before. */
   seen: { hit: boolean; stale: boolean }
 }

@@ -138,7 +138,9 @@ export function createJudge({ time, google, file, epoch }: Parts): Judge {
   function isFresh({ request, ended, lifeMs }: Mint): boolean {
     const leftMs = (ended?.steadyMs ?? 0) + lifeMs - time.steadyMs
     return request.kind === 'id'
-      ? time.steadyMs - (ended?.steadyMs ?? 0) <= 5 * MINUTE && leftMs >= MINUTE
+      ? time.steadyMs - (ended?.steadyMs ?? 0) <= 5 * MINUTE &&
+          leftMs >= MINUTE &&
+          time.setBackAtMs < (ended?.atMs ?? 0)
       : leftMs > Math.min(5 * MINUTE, lifeMs / 2)
   }
 

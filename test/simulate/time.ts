@@ -9,6 +9,8 @@ export interface Time {
   next(): number
   /** When the wall clock was last set. */
   readonly setAtMs: number
+  /** The same, where it was set back. */
+  readonly setBackAtMs: number
   /** The wall clock, epoch ms. */
   wall(): number
   /** The system's other clock, which nobody sets and which stops while it sleeps. */
@@ -32,6 +34,7 @@ export function createTime(): Time {
   let steadyMs = 0
   let order = 0
   let setAtMs = Number.NEGATIVE_INFINITY
+  let setBackAtMs = Number.NEGATIVE_INFINITY
   let wallMs = Date.UTC(2026, 0, 15, 12)
 
   function go(ms: number): void {
@@ -50,6 +53,9 @@ export function createTime(): Time {
     get setAtMs() {
       return setAtMs
     },
+    get setBackAtMs() {
+      return setBackAtMs
+    },
     next() {
       order += 1
       return order
@@ -65,6 +71,7 @@ export function createTime(): Time {
       wallMs += byMs
       steadyMs += Math.max(0, byMs)
       setAtMs = atMs
+      if (byMs < 0) setBackAtMs = atMs
     },
     wait(ms, signal) {
       const { promise, resolve, reject } = Promise.withResolvers<void>()
