@@ -662,6 +662,7 @@ for (const [name, expiresAtMs] of [
     })
     t.is((await cache.mint(id())).value, 'token 1')
     t.is((await cache.mint(id())).value, 'token 2')
+    t.is(cache.list(1).count, 0)
   })
 }
 

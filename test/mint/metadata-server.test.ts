@@ -227,11 +227,20 @@ test('a machine without an account says so', async (t) => {
 })
 
 test('what a machine refuses is told, whether its account is known or not', async (t) => {
+  const error = { message: 'No.', details: [{ reason: 'IAM_PERMISSION_DENIED' }] }
   await using machine = await startMachine((key) =>
-    key === 'email' ? { body: VM } : { status: 403, body: '{"error":{"message":"not today"}}' },
+    key === 'email' ? { body: VM } : { status: 403, body: JSON.stringify({ error }) },
   )
-  const message = `${machine.host} refused with 403: not today`
-  await t.throwsAsync(machine.source.mint(accessToken()), { code: 'UPSTREAM_REFUSED', message })
+  for (const [name, member] of [
+    ["the machine's account", 'serviceAccount:EMAIL'],
+    [VM, `serviceAccount:${VM}`],
+  ]) {
+    const denied = (await t.throwsAsync(machine.source.mint(accessToken()))) as SidemintError
+    t.is(denied.code, 'IMPERSONATION_DENIED')
+    t.true(denied.message.startsWith(`${name} may not mint as `), denied.message)
+    t.true(denied.fix.includes(`--member=${member} `), denied.fix)
+    await machine.source.email()
+  }
 })
 
 test('a redirect of a machine is not followed', async (t) => {

@@ -16,15 +16,16 @@ import { plain, Refusal } from './refusal.ts'
 
 type SubjectProgram = NonNullable<CredentialSource['executable']>
 
-const DEFAULT_TIMEOUT_MS = 30_000
-
-/** Runs the program by Google's rules (AIP-4117): only where GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES is 1. */
+/**
+ * Runs the program by Google's rules (AIP-4117): only where GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES is 1. The mint ends
+ * before the thirty seconds that those rules give a program for which the file names no time.
+ */
 export function programSupplier(
   program: SubjectProgram,
   { audience, subject_token_type }: FederatedCredential,
   { env, transport }: Pick<ClientOptions, 'env' | 'transport'>,
 ) {
-  const { command, timeout_millis: timeout = DEFAULT_TIMEOUT_MS, output_file: file } = program
+  const { command, timeout_millis: timeout = 0, output_file: file } = program
 
   async function run(): Promise<Answer | undefined> {
     if (env.GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES !== '1') {
@@ -42,7 +43,8 @@ export function programSupplier(
     const running = promisify(execFile)(name, rest, { env: told, timeout, ...(signal ? { signal } : {}) })
     // A program that ends with an error may have said why.
     const { stdout } = await running.catch((error: { stdout?: string }) => {
-      if (parsed(error.stdout ?? '')?.success === false) return { stdout: error.stdout ?? '' }
+      const said = String(error.stdout)
+      if (parsed(said)?.success === false) return { stdout: said }
       throw error
     })
     return parsed(stdout)
@@ -50,7 +52,7 @@ export function programSupplier(
 
   return {
     async getSubjectToken(): Promise<string> {
-      const kept = file === undefined ? undefined : parsed(await readFile(file, 'utf8').catch(() => ''))
+      const kept = file === undefined ? undefined : await readFile(file, 'utf8').then(parsed, () => undefined)
       return subjectOf(kept) ?? subjectFrom(await run(), program)
     },
   }

@@ -1,5 +1,8 @@
 /** What an answer of Google's, or the lack of one, means: code, words and fix (docs/minting.md, "Refusals"). */
 
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import test from 'ava'
 import type { SidemintError } from '../../../src/core/errors.ts'
 import type { CredentialSource } from '../../../src/mint/adc.ts'
@@ -8,9 +11,10 @@ import { createBearers } from '../../../src/mint/google/bearers.ts'
 import { type Attempt, explainRefusal } from '../../../src/mint/google/failures.ts'
 import { memberOf, tokenUrl } from '../../../src/mint/google/pools.ts'
 import { plain, Refusal } from '../../../src/mint/google/refusal.ts'
-import { subjectTokenMissing } from '../../../src/mint/google/subject-token.ts'
+import { programSupplier, subjectTokenMissing } from '../../../src/mint/google/subject-token.ts'
 import { explainThrown, isPassing, isUntrusted } from '../../../src/mint/google/thrown.ts'
 import { accessTokenOf, answered, idTokenOf } from '../../../src/mint/google/tokens.ts'
+import type { Transport } from '../../../src/mint/google/transport.ts'
 import { apiError, errorInfo } from '../../google/answers.ts'
 
 const HOST = 'iam.example'
@@ -454,4 +458,56 @@ test('why there is no subject token is told by the place where it was looked for
   ] as const) {
     t.is(missing(source, thrown), `SUBJECT_TOKEN_MISSING: no subject token from ${words}`)
   }
+})
+
+/** The subject token of a program that says this, or that it left this in its file. */
+function subjectOf(answer: object, from: 'program' | 'file') {
+  const text = JSON.stringify(answer)
+  const file = join(mkdtempSync(join(tmpdir(), 'sidemint-subject-')), 'kept.json')
+  if (from === 'file') writeFileSync(file, text)
+  const program = { command: from === 'file' ? 'false' : `echo ${text}`, output_file: file }
+  const asked = { audience: 'a', subject_token_type: 'b', credential_source: { executable: program } }
+  const env = { ...process.env, GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES: '1' }
+  const supplier = programSupplier(program, asked, {
+    env,
+    transport: { signal: () => undefined } as unknown as Transport,
+  })
+  return supplier.getSubjectToken().finally(() => rmSync(dirname(file), { recursive: true }))
+}
+
+const GOOD = { version: 1, success: true, id_token: 'token' }
+for (const from of ['program', 'file'] as const) {
+  test.serial(`a ${from} gives a subject token that is valid now, or none`, async (t) => {
+    const { now } = Date
+    Date.now = () => 1_000_000
+    try {
+      for (const answer of [
+        GOOD,
+        { ...GOOD, id_token: undefined, saml_response: 'token' },
+        { ...GOOD, expiration_time: 1_001 },
+      ]) {
+        t.is(await subjectOf(answer, from), 'token', JSON.stringify(answer))
+      }
+      for (const answer of [
+        {},
+        { ...GOOD, version: 2 },
+        { ...GOOD, success: 'true' },
+        { ...GOOD, id_token: 7 },
+        { ...GOOD, id_token: undefined },
+        { ...GOOD, expiration_time: 1_000 },
+      ]) {
+        const reason = from === 'file' ? undefined : /it answered without a token that is valid now$/
+        await t.throwsAsync(subjectOf(answer, from), reason && { message: reason }, JSON.stringify(answer))
+      }
+    } finally {
+      Date.now = now
+    }
+  })
+}
+
+test('a program that failed without a word is told as that', async (t) => {
+  await t.throwsAsync(subjectOf({ success: false }, 'program'), {
+    code: 'SUBJECT_TOKEN_MISSING',
+    message: 'no subject token from the program "echo": it answered without success:',
+  })
 })

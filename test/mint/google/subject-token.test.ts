@@ -1,4 +1,4 @@
-import { chmodSync, statSync } from 'node:fs'
+import { chmodSync, readFileSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { SidemintError } from '../../../src/core/errors.ts'
@@ -58,9 +58,20 @@ async function failureOf(t: ExecutionContext, credentialSource: object, totalMs?
 }
 
 test('a program gives the subject token, and is told for what', async (t) => {
-  const line = `console.log(process.env.GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE.startsWith('//iam') && process.argv[2] === 'a b' && ${JSON.stringify(await answerOf())})`
-  const { mint } = await source({ executable: { command: `${program(line)} "a b"` } })
-  t.like(readClaims((await mint(REQUEST)).value), { email: ORDERS })
+  const told = google.write('told.json', '')
+  const command = `${program(
+    `const { GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE: audience, ...env } = process.env`,
+    `const told = [process.argv.slice(2), audience.startsWith('//iam'), env.GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE,`,
+    `  env.GOOGLE_EXTERNAL_ACCOUNT_INTERACTIVE, env.GOOGLE_EXTERNAL_ACCOUNT_OUTPUT_FILE]`,
+    `require('node:fs').writeFileSync(${JSON.stringify(told)}, JSON.stringify(told))`,
+    `console.log(${JSON.stringify(await answerOf())})`,
+  )} "a b" c`
+  const type = 'urn:ietf:params:oauth:token-type:jwt'
+  for (const output_file of [undefined, '/no/such/file']) {
+    const { mint } = await source({ executable: { command, output_file } })
+    t.like(readClaims((await mint(REQUEST)).value), { email: ORDERS })
+    t.deepEqual(JSON.parse(readFileSync(told, 'utf8')), [['a b', 'c'], true, type, '0', output_file ?? null])
+  }
 })
 
 test('what a program left in its output file is used while it lasts', async (t) => {
