@@ -100,6 +100,17 @@ test('a user login alone is refused before Google is asked, its access tokens to
   t.false(google.calls.some(({ principal }) => principal === user))
 })
 
+test('of an audience at most a hundred characters are said', async (t) => {
+  const source = sourceOf(google.userLogin('refused@acme.com'))
+  for (const [length, said] of [
+    [100, 'x'.repeat(100)],
+    [101, `${'x'.repeat(100)}...`],
+  ] as const) {
+    const { message } = await failureOf(t, source, idToken(OWN, 'x'.repeat(length)))
+    t.is(/x+(?:\.\.\.)?/.exec(message.replace(/^.*?(?=xx)/, ''))?.[0], said)
+  }
+})
+
 test('--allow-user-tokens serves the login as it is: the audience is the client id', async (t) => {
   const login = google.userLogin(ANN)
   const source = sourceOf(login, { allowUserTokens: true })

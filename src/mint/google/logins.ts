@@ -22,7 +22,7 @@ export function createUserClient(json: UserLogin, { transport, now }: ClientOpti
     return answered(OAUTH_HOST, async () => {
       const { token } = await client.getAccessToken()
       const { id_token: id, expiry_date: expiry } = client.credentials
-      const claims = readClaims(id ?? '')
+      const claims = readClaims(String(id))
       if (typeof claims?.email === 'string') email = claims.email
       return { access: accessTokenOf(token, expiry, OAUTH_HOST, now), id }
     })
@@ -57,6 +57,6 @@ export function createWorkforceClient(json: WorkforceLogin, { transport, univers
         return accessTokenOf(token, typeof seconds === 'number' ? Date.now() + seconds * 1000 : undefined, host, now)
       })
     },
-    holder: () => memberOf(json.audience ?? '', 'workforce login'),
+    holder: () => memberOf(json.audience, 'workforce login'),
   }
 }

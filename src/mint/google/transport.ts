@@ -28,8 +28,7 @@ export interface Transport {
  * redirects of 307 in a row end the process (docs/minting.md, "Time and retries"), and `size` counts unpacked bytes.
  */
 const OURS = {
-  retry: false,
-  retryConfig: { retry: 0, noResponseRetries: 0 },
+  retryConfig: { retry: 0 },
   errorRedactor: false,
   redirect: 'manual',
   size: ANSWER_LIMIT,

@@ -433,7 +433,7 @@ test('a pool names its host, and whom it signs in', (t) => {
       member: `principal://iam.googleapis.com/${pool}/subject/eve`,
     })
   }
-  t.deepEqual(memberOf('', 'login'), {
+  t.deepEqual(memberOf(undefined, 'login'), {
     name: 'the login of pool POOL',
     member: 'principal://iam.googleapis.com/POOL/subject/SUBJECT',
   })
