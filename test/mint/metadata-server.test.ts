@@ -31,7 +31,7 @@ function source(host = google.metadata.host, delegates: readonly string[] = []) 
     delegatesOf: () => delegates,
     onDate: () => {},
     now: Date.now,
-    bounds: { attemptMs: 2_000, totalMs: 4_000, retryDelaysMs: [5, 10] },
+    bounds: { attemptMs: 20_000, totalMs: 40_000, retryDelaysMs: [5, 10] },
   })
 }
 
