@@ -104,7 +104,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     (error: unknown) => standIn.close(0).then(() => Promise.reject(error)),
   )
   views = opened
-  const endWarmUp = options.warmUp === true ? startWarmUp({ identities, events, now }) : () => {}
+  const endWarmUp =
+    options.warmUp === true && local === undefined
+      ? startWarmUp({ identities, url: address.url, events, now })
+      : () => {}
 
   return {
     url: address.url,

@@ -35,6 +35,8 @@ export interface Answer {
   /** Every header: alternating names and values, as in `rawHeaders`. */
   readonly head: readonly string[]
   readonly body: string
+  /** Called once it has been written. */
+  readonly sent?: () => void
 }
 
 /**

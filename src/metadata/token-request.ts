@@ -89,9 +89,12 @@ export class TokenRequests {
     return hit.answer(token, identity.tokens.leftMs)
   }
 
+  /** Whoever has waited for a mint need not wait for its line of the log, too. */
   async #mint(from: IdentifiedCaller, identity: Identity, hit: Hit, startedAtMs: number): Promise<Answer> {
     try {
-      return this.#serve(from, identity, hit, startedAtMs, await identity.tokens.mint(hit.request, hit.key))
+      const token = await identity.tokens.mint(hit.request, hit.key)
+      const event = requestEvent(from, hit.shown, startedAtMs, this.#options.now(), resultOf(token))
+      return { ...hit.answer(token, identity.tokens.leftMs), sent: () => this.#record(from, event) }
     } catch (thrown) {
       return this.refuse(from, hit.shown, startedAtMs, thrown)
     }

@@ -74,12 +74,13 @@ test.serial('a chain of impersonations is ready up to the last call', async (t) 
 
 test.serial('a key that mints for itself has its connection, and no token for an audience', async (t) => {
   const google = await startGoogle(t)
-  const { identity } = await start(t, google, await google.serviceAccountKey(CI))
+  const { server, identity } = await start(t, google, await google.serviceAccountKey(CI))
   await until(() => answered(google).length === 1)
   t.deepEqual(paths(google), [TOKEN])
   t.is((await identity()).status, 200)
   t.is(google.calls.length, 2)
   t.is(google.connections.made, 1)
+  t.is(server.record.totals.asked, 1)
 })
 
 test.serial('thirty identities need no more than one', async (t) => {
