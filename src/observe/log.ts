@@ -85,8 +85,14 @@ function recordWriter({ write, now }: LogOptions): Put {
 }
 
 function textWriter({ colour, write, now }: LogOptions): Put {
+  let second = Number.NaN
+  let time = ''
   return (level, { text }) => {
-    const time = new Date(now()).toISOString().slice(11, 19)
+    const seconds = Math.floor(now() / 1000)
+    if (seconds !== second) {
+      second = seconds
+      time = new Date(seconds * 1000).toISOString().slice(11, 19)
+    }
     const label = level === 'info' || level === 'debug' ? '' : `${level.toUpperCase()} `
     const paint = colour ? COLOURS[level] : ''
     write(`${time} ${paint}${label}${text}${paint === '' ? '' : '\x1b[0m'}\n`)
