@@ -104,10 +104,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     (error: unknown) => standIn.close(0).then(() => Promise.reject(error)),
   )
   views = opened
-  const endWarmUp =
-    options.warmUp === true && local === undefined
-      ? startWarmUp({ identities, url: address.url, events, now })
-      : () => {}
+  const endWarmUp = options.warmUp === true ? startWarmUp({ identities, url: address.url, events, now }) : () => {}
 
   return {
     url: address.url,

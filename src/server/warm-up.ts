@@ -10,7 +10,7 @@ import type { Identities } from '../identity/identities.ts'
 const AFTER_MS = 100
 
 export interface WarmUpOptions {
-  identities: Pick<Identities, 'warm'>
+  identities: Pick<Identities, 'warm' | 'local'>
   /** How this host reaches the server. */
   url: string
   events: Events
@@ -19,7 +19,7 @@ export interface WarmUpOptions {
 }
 
 /**
- * Begins a moment after it is called, once. A failure is one line of the log: no mint has failed, so it is not remembered,
+ * Begins a moment after it is called, once; never where tokens are signed here. A failure is one line of the log: no mint has failed, so it is not remembered,
  * and readiness does not know of it. What this returns ends it.
  */
 export function startWarmUp({ identities, url, events, now }: WarmUpOptions): () => void {
@@ -36,6 +36,8 @@ export function startWarmUp({ identities, url, events, now }: WarmUpOptions): ()
     }
   }
 
+  // A first local token costs nothing that could be made ready.
+  if (identities.local !== undefined) return () => {}
   const timer = setTimeout(() => void warm(), AFTER_MS).unref()
   return () => {
     clearTimeout(timer)
