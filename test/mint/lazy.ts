@@ -1,6 +1,6 @@
 /**
- * A server with Google credentials in a process of its own: prints whether Google's library was loaded, before the
- * first mint and after it, and what the mint came to.
+ * Servers with Google credentials in a process of their own, one for each file that is named: prints whether Google's
+ * library was loaded, before the first mint and after it, and what the mints came to.
  */
 
 import { registerHooks } from 'node:module'
@@ -15,15 +15,20 @@ registerHooks({
 
 const { startServer } = await import('../../src/server.ts')
 const { settle } = await import('../../src/config/layers.ts')
-const settings = settle({ options: { port: 0, source: 'auto', impersonateServiceAccount: [process.argv[2]] } })
-const server = await startServer({ settings, env: process.env })
+const [account, ...files] = process.argv.slice(2)
+const settings = settle({ options: { port: 0, source: 'auto', impersonateServiceAccount: [account] } })
+const start = (file: string) => startServer({ settings, env: { ...process.env, GOOGLE_APPLICATION_CREDENTIALS: file } })
+const servers = await Promise.all(files.map(start))
 const before = loaded.has('google-auth-library')
-const { primary } = server
-const outcome = await primary.tokens
-  .mint({ kind: 'id', principal: primary.email, audience: 'https://x.example', format: 'full' })
-  .then(
-    () => 'minted',
-    ({ code }) => code,
+const outcomes: string[] = []
+for (const { primary, close } of servers) {
+  const request = { kind: 'id', principal: primary.email, audience: 'https://x.example', format: 'full' } as const
+  outcomes.push(
+    await primary.tokens.mint(request).then(
+      () => 'minted',
+      ({ code }) => code,
+    ),
   )
-await server.close()
-console.log(JSON.stringify({ before, after: loaded.has('google-auth-library'), outcome }))
+  await close()
+}
+console.log(JSON.stringify({ before, after: loaded.has('google-auth-library'), outcomes }))

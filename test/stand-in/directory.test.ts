@@ -17,7 +17,7 @@ import {
 } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { rootCertificates } from 'node:tls'
 import test from 'ava'
 import { prepareDirectory } from '../../src/stand-in/directory.ts'
@@ -317,15 +317,10 @@ test('a path that is no directory, or leads nowhere, is an error that names it',
   await t.throwsAsync(prepare(), { code: 'STAND_IN_UNUSABLE' })
 })
 
-/** In a mount namespace of its own, where the machine allows one: what the program printed. */
-function inNamespace(script: string, directory: string, as = ''): string | undefined {
-  const program = `const { prepareDirectory } = await import(${JSON.stringify(import.meta.resolve('../../src/stand-in/directory.ts'))})
-    try { await prepareDirectory({ directory: ${JSON.stringify(directory)}, keyFile: undefined, now: Date.now, warn: () => {} }); console.log('fine') }
-    catch ({ code, message, fix }) { console.log(code, message, '|', fix) }
-    console.log('beside it:', ...(await import('node:fs')).readdirSync(${JSON.stringify(dirname(directory))}))`
-  const node = `${process.execPath} --input-type=module --eval '${program.replaceAll("'", "'\\''")}'`
+/** In a mount namespace of its own, where the machine allows one: what it printed. */
+function inNamespace(script: string): string | undefined {
   try {
-    return execFileSync('unshare', ['--mount', 'sh', '-c', `${script} && ${as} ${node}`], {
+    return execFileSync('unshare', ['--mount', 'sh', '-c', script], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
     })
@@ -333,37 +328,68 @@ function inNamespace(script: string, directory: string, as = ''): string | undef
     return undefined
   }
 }
-const canMount = inNamespace(`mount -t tmpfs none ${root}`, join(root, 'shown')) !== undefined
+const canMount = inNamespace(`mount -t tmpfs none ${root}`) !== undefined
 if (!canMount)
   console.log('skipped where nothing may be mounted: a directory that is full, read-only or of another user')
 const mounting = canMount ? test : test.skip
 
+/** A command that prepares each of the directories, and prints what came of it and what then lies beside it. */
+function preparing(directories: readonly string[]): string {
+  const program = `const { prepareDirectory } = await import(${JSON.stringify(import.meta.resolve('../../src/stand-in/directory.ts'))})
+    const { readdirSync } = await import("node:fs")
+    const outcomes = []
+    for (const directory of ${JSON.stringify(directories)}) {
+      const said = await prepareDirectory({ directory, keyFile: undefined, now: Date.now, warn: () => {} })
+        .then(() => "fine", ({ code, message, fix }) => code + ": " + message + " | " + fix)
+      outcomes.push({ said, beside: readdirSync(directory.replace(/shown$/, "")) })
+    }
+    console.log(JSON.stringify(outcomes))`
+  return `${process.execPath} --input-type=module --eval '${program}'`
+}
+
 mounting('a disk that is full, a directory that is read-only or of another user: each says what to do', async (t) => {
   const base = join(root, 'mounted')
-  await mkdir(base)
-  const shown = join(base, 'shown')
-  const full = inNamespace(`mount -t tmpfs -o size=8k none ${base}`, shown) ?? ''
-  t.regex(full, /^STAND_IN_UNUSABLE .*disk is full \(ENOSPC\) \| make room/)
-  const readOnly = inNamespace(`mount -t tmpfs -o ro none ${base}`, shown) ?? ''
-  t.regex(readOnly, /^STAND_IN_UNUSABLE .*read-only \(EROFS\) \| mount the directory/)
-  const nobody = 'setpriv --reuid=65534 --clear-groups'
-  const nobodyIn = (mode: string, script: string) =>
-    inNamespace(`mount -t tmpfs -o mode=${mode} none ${root} && ${script}`, join(root, 'shown'), nobody) ?? ''
-  const chown = /^STAND_IN_UNUSABLE .*belongs to the user 0, and this is 65534 \(EACCES\) \| chown 65534 .*user: "0"/
-  t.regex(nobodyIn('755', 'true'), chown)
-  const make = `mkdir -m 755 ${root}/shown`
-  t.regex(nobodyIn('777', make), chown)
-  const own = `${make} && chown 65534 ${root}/shown`
+  /** What came of `BASE/NAME/shown`, each in a file system of its own. */
+  const outcomes = (as: string, places: Record<string, readonly [mode: string, script: string]>) => {
+    const mounted = Object.entries(places).map(
+      ([name, [mode, script]]) =>
+        `mkdir ${name} && mount -t tmpfs -o ${mode} none ${name} && (cd ${name} && ${script})`,
+    )
+    const above = `mount -t tmpfs -o mode=755 none ${root} && mkdir ${base} && cd ${base}`
+    const prepared = `${as} ${preparing(Object.keys(places).map((name) => join(base, name, 'shown')))}`
+    const told: { said: string; beside: string[] }[] = JSON.parse(
+      inNamespace([above, ...mounted, prepared].join(' && ')) ?? '[]',
+    )
+    return Object.fromEntries(Object.keys(places).map((name, index) => [name, told[index]]))
+  }
+  const { full, readOnly } = outcomes('', { full: ['size=8k', 'true'], readOnly: ['ro', 'true'] })
+  t.regex(full?.said ?? '', /^STAND_IN_UNUSABLE: .*disk is full \(ENOSPC\) \| make room/)
+  t.regex(readOnly?.said ?? '', /^STAND_IN_UNUSABLE: .*read-only \(EROFS\) \| mount the directory/)
+
+  const make = 'mkdir -m 755 shown'
+  const own = `${make} && chown 65534 shown`
+  const { absent, ofRoot, beside, shut, bundle } = outcomes('setpriv --reuid=65534 --clear-groups', {
+    absent: ['mode=755', 'true'],
+    ofRoot: ['mode=777', make],
+    beside: ['mode=755', own],
+    shut: ['mode=777', `${own} && chmod 555 shown`],
+    bundle: ['mode=777', `${own} && touch shown/bundle.pem && chmod 600 shown/bundle.pem`],
+  })
+  const chown = /^STAND_IN_UNUSABLE: .*belongs to the user 0, and this is 65534 \(EACCES\) \| chown 65534 .*user: "0"/
+  t.regex(absent?.said ?? '', chown)
+  t.regex(ofRoot?.said ?? '', chown)
   t.regex(
-    nobodyIn('755', own),
-    /^STAND_IN_UNUSABLE .*\.key: .* the user 0, .* \| name a --key-file in a directory that the user 65534 may write to/,
+    beside?.said ?? '',
+    /^STAND_IN_UNUSABLE: .*\.key: .* the user 0, .* \| name a --key-file in a directory that the user 65534 may write to/,
   )
-  const shut = nobodyIn('777', `${own} && chmod 555 ${root}/shown`)
-  t.regex(shut, /^beside it: shown$/m, 'no key that nobody needs')
-  t.regex(shut, /^STAND_IN_UNUSABLE .*its directory may not be written to \(EACCES\) \| chmod u\+rwx \S+shown$/m)
   t.regex(
-    nobodyIn('777', `${own} && touch ${root}/shown/bundle.pem && chmod 600 ${root}/shown/bundle.pem`),
-    /^STAND_IN_UNUSABLE .*bundle\.pem: it belongs to the user 0, and this is 65534 \(EACCES\) \| chown 65534 \S+bundle\.pem, or remove it$/m,
+    shut?.said ?? '',
+    /^STAND_IN_UNUSABLE: .*its directory may not be written to \(EACCES\) \| chmod u\+rwx \S+shown$/,
+  )
+  t.deepEqual(shut?.beside, ['shown'], 'no key that nobody needs')
+  t.regex(
+    bundle?.said ?? '',
+    /^STAND_IN_UNUSABLE: .*bundle\.pem: it belongs to the user 0, and this is 65534 \(EACCES\) \| chown 65534 \S+bundle\.pem, or remove it$/,
   )
 })
 
