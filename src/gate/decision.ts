@@ -24,7 +24,7 @@ export interface Rules {
    */
   emailOf(sub: string, trusted: string): string | undefined
   /** The entry of `trust` that `subject:` is for: another issuer may give the same subject to somebody else. */
-  subjectsOf: string
+  subjectsOf: string | undefined
   spell: Spelling
   /** Where a setting's whole line is written. */
   lineOf: Spelling

@@ -80,7 +80,7 @@ export async function createJudges(list: readonly GateOptions[], options: Judges
 function createVerifiers(shared: Omit<SignersOptions, 'trust'>): (trust: readonly string[]) => Verifier {
   const verifiers = new Map<string, Verifier>()
   return (trust) => {
-    const key = trust.join(' ')
+    const key = JSON.stringify(trust)
     const verifier = verifiers.get(key) ?? createVerifier({ ...shared, trust })
     verifiers.set(key, verifier)
     return verifier
@@ -117,7 +117,7 @@ function judgeFor(gate: GateOptions, parts: Parts): Judge {
 
 function rulesOf(gate: GateOptions, { own, place, server }: Parts): Rules {
   const { audiences, gcloudAudiences, subjects, trust, invokers, host } = gate
-  const subjectsOf = trust[0] ?? ''
+  const [subjectsOf] = trust
   const accounts = new Map(own?.accounts.map((email) => [accountId(email), email]))
   // A flag may be repeated; a list of the file is written as a whole.
   const line = (setting: 'invoker' | 'subject', before: readonly string[], added: string) =>

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { settle } from '../../src/config/layers.ts'
 import type { Settings } from '../../src/config/settings.ts'
-import { checkFronted, checkGates, frontedGates, type GateOptions, gatesOf } from '../../src/gate/options.ts'
+import { checkFronted, checkGates, frontedGates, type GateOptions, gatesOf, hasGate } from '../../src/gate/options.ts'
 import { lineOf, policiesBeside, spellingOf } from '../../src/gate/origin.ts'
 
 const ONE = { upstream: 'http://ledger-app:8080', audience: ['x'], invoker: ['allAuthenticatedUsers'] }
@@ -125,6 +125,16 @@ test('gates that a server fronts have no port of its own, and trust its issuer t
   t.deepEqual(trustOf('http://a'), trust)
   t.deepEqual(trustOf('http://b'), [...trust, 'http://b'])
   t.deepEqual(frontedGates(fronted({ gates: [], ...ONE }), 'http://b'), [])
+})
+
+test('a gate takes requests for its host, and one without a host takes all', (t) => {
+  const [ledger] = gatesOf(settled({ gates: [LEDGER] }))
+  const [any] = gatesOf(settled(ONE))
+  if (ledger === undefined || any === undefined) return t.fail()
+  t.true(hasGate([ledger], 'ledger'))
+  t.false(hasGate([ledger], 'a'))
+  t.true(hasGate([ledger, any], 'a'))
+  t.false(hasGate([], 'a'))
 })
 
 test('where a setting of a gate is written is said, for what it is called and for its whole line', (t) => {

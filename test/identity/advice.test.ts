@@ -131,3 +131,44 @@ for (const [title, options, used] of [
     t.is(/is set and not used/.test(inherited ?? ''), !used)
   })
 }
+
+test('of identities that are all bound the first one is shown, and only names of callers need a look-up', async (t) => {
+  const [first, second] = [{ serviceAccount: ORDERS }, { serviceAccount: 'b@acme-dev.iam.gserviceaccount.com' }]
+  const make2 = (a: object, b: object) =>
+    make(undefined, {
+      identities: [
+        { ...first, ...a },
+        { ...second, ...b },
+      ],
+    })
+  const bound = await make2({ callers: ['10.0.0.0/8'] }, { hosts: ['b'] })
+  t.is(bound.primary.email, ORDERS)
+  t.false(bound.needNames)
+  const mixed = await make2({ callers: ['10.0.0.0/8', 'orders'] }, {})
+  t.is(mixed.primary.email, second.serviceAccount)
+  t.true(mixed.needNames)
+})
+
+test('what the tree shows beside the account follows from settings, credentials and environment', async (t) => {
+  const plain = await make(undefined)
+  t.like(plain, { projectNumber: '123456789012', universe: 'googleapis.com', namedProject: undefined })
+  t.is(plain.primary.email, 'default@sidemint-local.iam.gserviceaccount.com')
+  t.is((await make(undefined, { project: 'acme' })).primary.email, 'default@acme.iam.gserviceaccount.com')
+  t.is((await make(undefined, { projectNumber: '5' })).projectNumber, '5')
+  t.is((await make({ ...key(ORDERS), universe_domain: 'example.goog' })).universe, 'example.goog')
+  t.is((await make(key(ORDERS))).universe, 'googleapis.com')
+})
+
+test('credentials are described in a few words, or by what is wrong with them', async (t) => {
+  const good = await make(key(ORDERS))
+  t.regex(good.credentials ?? '', /orders@acme-dev/)
+  t.is(good.primary.email, ORDERS)
+  t.deepEqual(good.login(), { about: good.credentials })
+  const broken = await make({ type: 'nonsense' })
+  const login = broken.login()
+  t.true(login !== undefined && 'code' in login && 'fix' in login)
+  t.regex(broken.credentials ?? '', /^CREDENTIALS_\w+: .*nonsense.*\. Fix: /)
+  const local = await make(undefined)
+  t.is(local.credentials, undefined)
+  t.is(local.login(), undefined)
+})
