@@ -1,11 +1,9 @@
 /** Several hosts behind one listener, each with routes of its own. */
 
 import type { RequestListener } from 'node:http'
-import Router from '@koa/router'
-import Koa, { type Context } from 'koa'
+import type { Context } from 'koa'
 import { hostName } from '../core/host.ts'
-import type { RouteState, Routes } from './app.ts'
-import { readInbound } from './target.ts'
+import { createKoa, type Routes, routed } from './koa.ts'
 
 /** A request, as far as a refusal tells of it. */
 export interface Asked {
@@ -30,33 +28,13 @@ export interface HostsOptions {
 }
 
 export function createHostsApp({ hosts, refuse }: HostsOptions): RequestListener {
-  const routers = new Map([...hosts].map(([host, routes]) => [host, routerOf(routes).routes()]))
-  const app = new Koa<RouteState>()
-  app.silent = true
-  app.use(async (ctx, next) => {
-    const inbound = readInbound(ctx.req)
-    const { target } = inbound
-    const asked = { host: hostName(inbound.host), method: ctx.method, path: target.path }
-    ctx.state.inbound = inbound
-    if (target.isPath) ctx.url = target.text
-    try {
-      await routers.get(asked.host)?.(ctx as never, next)
-      if (!isAnswered(ctx)) answer(ctx, refuse(asked, undefined))
-    } catch (thrown) {
-      answer(ctx, refuse(asked, thrown))
-    }
+  const byHost = new Map([...hosts].map(([host, routes]) => [host, routed([routes])]))
+  return createKoa({
+    choose: ({ host }) => byHost.get(hostName(host)),
+    refuse(ctx, { host, target: { path } }, thrown) {
+      answer(ctx, refuse({ host: hostName(host), method: ctx.method, path }, thrown))
+    },
   })
-  return app.callback()
-}
-
-function routerOf(addTo: Routes): Router<RouteState> {
-  const router = new Router<RouteState>()
-  addTo(router)
-  return router
-}
-
-function isAnswered({ body }: Context): boolean {
-  return body !== undefined && body !== null
 }
 
 /** Indented, as Google's APIs answer. */
