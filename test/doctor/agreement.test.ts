@@ -277,6 +277,34 @@ const MISTAKES: [title: string, from: string, to: string, what: RegExp, fix: Reg
     /HTTP_PROXY is set and NO_PROXY does not name 169\.254\.169\.254/,
     /add 169\.254\.169\.254,metadata\.google\.internal to NO_PROXY/,
   ],
+  [
+    "an upstream at the gate's own loopback",
+    'upstream: http://billing-app:8080',
+    'upstream: http://localhost:8080',
+    /^gates\[0\]\.upstream is http:\/\/localhost:8080, the loopback of gate itself, where no service answers$/,
+    /host\.docker\.internal/,
+  ],
+  [
+    'an address that is not in the subnet of its network',
+    'networks:\n  cloud: {',
+    'networks:\n  cloud: { ipam: { config: [{ subnet: 10.5.0.0/24 }] },',
+    /^its address 169\.254\.169\.254 is not in 10\.5\.0\.0\/24, the subnet of the network cloud$/,
+    /such as 169\.254\.169\.0\/24$/,
+  ],
+  [
+    'a port of the host that two services publish',
+    'work: { image: worker',
+    'work: { ports: ["16926:1"], image: worker',
+    /^it publishes 127\.0\.0\.1:16926:16926, and work publishes the same port of the host$/,
+    /^give work another port$/,
+  ],
+  [
+    'a control secret that is too short',
+    '    image: sidemint\n    ports',
+    '    image: sidemint\n    environment: { SIDEMINT_CONTROL_SECRET: planted }\n    ports',
+    /^SIDEMINT_CONTROL_SECRET: must be at least 16 characters/,
+    /./,
+  ],
 ]
 
 for (const [title, from, to, what, fix] of MISTAKES) {
@@ -289,6 +317,58 @@ for (const [title, from, to, what, fix] of MISTAKES) {
     t.regex(found[0]?.fix ?? '', fix)
   })
 }
+
+test('two services with one address are a failure, unless they are of different profiles', async (t) => {
+  const other = '  other: { image: b, networks: { cloud: { ipv4_address: 169.254.169.254 } }'
+  const both = (more = '') => STACK.replace('  orders:', `${other}${more} }\n  orders:`)
+  const found = await faults(t, stack(SETTINGS, both()))
+  t.true(found.some(({ status, what }) => status === 'fail' && /^other has its address 169\.254/.test(what)))
+  const apart = await faults(t, stack(SETTINGS, both(', profiles: [b]')))
+  t.false(apart.some(({ what }) => what.includes('has its address')))
+})
+
+test('a caller that waits for sidemint and is not led to it is a failure, though it calls a gate', async (t) => {
+  const CALLS = 'environment: { BILLING: "http://billing:8080" }, '
+  for (const way of ['', 'network_mode: host, ', CALLS]) {
+    const lost = STACK.replace('orders: { build: ., networks: [default, cloud], ', `orders: { build: ., ${way}`)
+    const found = (await faults(t, stack(SETTINGS, lost))).filter(({ status }) => status === 'fail')
+    t.is(found.length, 1, JSON.stringify(found))
+    t.regex(found[0]?.what ?? '', /^identities\[0\]\.callers names orders, and nothing points its clients at sidemint$/)
+  }
+  const verifier = 'orders: { build: ., environment: { JWKS: "http://sidemint/oauth2/v3/certs" }, '
+  t.deepEqual(
+    await faults(t, stack(SETTINGS, STACK.replace('orders: { build: ., networks: [default, cloud], ', verifier))),
+    [],
+  )
+})
+
+test('clients that ask another port than the one that sidemint listens on are a failure', async (t) => {
+  const moved = STACK.replace(
+    '    image: sidemint\n',
+    '    image: sidemint\n    environment: { SIDEMINT_PORT: 8080 }\n',
+  )
+  const byAddress = await faults(t, stack(SETTINGS, moved))
+  t.deepEqual(
+    [...new Set(byAddress.map(({ what }) => what))],
+    ['it asks sidemint on port 80, and sidemint listens on 8080'],
+  )
+  const pointed = (port: number) => {
+    const names = ['HOST', 'IP', 'ROOT'].map((name) => `GCE_METADATA_${name}: "sidemint:${port}"`)
+    return STACK.replace('orders: { build: .', `orders: { build: ., environment: { ${names.join(', ')} }`)
+  }
+  t.regex((await faults(t, stack(SETTINGS, pointed(8080))))[0]?.what ?? '', /on port 8080, and sidemint listens on 80$/)
+  t.deepEqual(await faults(t, stack(SETTINGS, pointed(16926))), [], "an identity's own port")
+})
+
+test('settings that are mounted at another place are a failure, and so is a folder of that name that is not mounted', async (t) => {
+  for (const volumes of ['["./sidemint:/etc/sidemint.d:ro"]', '[]']) {
+    const found = await faults(t, stack(SETTINGS, ONE_SIDEMINT.replace('["./sidemint:/etc/sidemint:ro"]', volumes)))
+    t.regex(
+      found.find(({ check }) => check === 'sidemint.yaml')?.what ?? '',
+      /sidemint\/sidemint\.yaml is not mounted into sidemint, which looks for \/etc\/sidemint\//,
+    )
+  }
+})
 
 test('settings beside the compose file that nobody mounts are a failure, and so are named ones', async (t) => {
   const bare =

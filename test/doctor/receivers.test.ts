@@ -45,6 +45,31 @@ test('what `env --receiver` prints is found good', async (t) => {
   )
 })
 
+test('a receiver whose keys a proxy fetches is told so, unless it spares the hosts', async (t) => {
+  const environment = { ...(ENTRIES.environment as Data), HTTPS_PROXY: 'http://u:planted@proxy:3128' }
+  const found = await allFindings({ ...ENTRIES, environment })
+  const finding = found.find(({ what }) => what.startsWith('HTTPS_PROXY is set') && what.includes('www.googleapis.com'))
+  t.like(finding, { status: 'fail' })
+  t.false(JSON.stringify(found).includes('planted'))
+  const spared = { ...environment, NO_PROXY: `169.254.169.254,metadata.google.internal,${KEY_HOSTS.join(',')}` }
+  t.false((await allFindings({ ...ENTRIES, environment: spared })).some(({ what }) => what.includes('HTTPS_PROXY')))
+})
+
+test('a receiver is told where its sidemint has no stand-in, and a stand-in where Google signs', async (t) => {
+  const [without] = await findings({ ...ENTRIES, extra_hosts: [] }, { environment: { SIDEMINT_SOURCE: 'local' } })
+  t.like(without, {
+    status: 'fail',
+    what: 'its variables name the certificate of a stand-in, and sidemint has no --stand-in',
+  })
+  const environment = { SIDEMINT_SOURCE: 'google', SIDEMINT_STAND_IN: '/var/lib/stand-in' }
+  const found = await findings(ENTRIES, { environment })
+  t.true(
+    found.some(
+      ({ check, status, what }) => check === 'compose:sidemint' && status === 'fail' && /real credentials/.test(what),
+    ),
+  )
+})
+
 test('so is a way by aliases on a network of both', async (t) => {
   const { extra_hosts, ...others } = ENTRIES
   const sidemint = { networks: { default: {}, receivers: { aliases: ALIASES } } }

@@ -2,11 +2,22 @@
 
 import type { Settings } from '../../config/settings.ts'
 import { isCidr } from '../../core/cidr.ts'
-import { hostName } from '../../core/host.ts'
+import { DEFAULT_PORT, hostName } from '../../core/host.ts'
 import { suggest } from '../../core/schemas.ts'
 import { type Finding, fail } from '../finding.ts'
+import { isVerifier, portsAsked } from './pointers.ts'
 import type { Service } from './project.ts'
-import { allNamesOf, isElsewhere, isMetadataName, sharesNetwork } from './roles.ts'
+import {
+  allNamesOf,
+  isElsewhere,
+  isLoopback,
+  isMetadataName,
+  isPointed,
+  LINK_LOCAL,
+  reachesLinkLocal,
+  sharesNetwork,
+} from './roles.ts'
+import { saidOf } from './stand-ins.ts'
 
 export interface Parties {
   /** For the findings. */
@@ -20,9 +31,12 @@ export interface Parties {
   services: readonly Service[]
 }
 
+/** Of the image. */
+const IMAGE_PORT = 80
+
 type Rule = (settings: Settings, parties: Parties) => Finding[]
 
-const RULES: readonly Rule[] = [callers, hosts, ports, gateHosts, upstreams, invokers]
+const RULES: readonly Rule[] = [callers, unpointedCallers, listeners, hosts, ports, gateHosts, upstreams, invokers]
 
 export function compare(settings: Settings, parties: Parties): Finding[] {
   return RULES.flatMap((rule) => rule(settings, parties))
@@ -43,6 +57,57 @@ function callers({ identities }: Settings, { check, services, sidemints }: Parti
         ),
       ),
   )
+}
+
+/** A caller that waits for sidemint is meant to ask it. What only verifies tokens asks for none. */
+function unpointedCallers({ identities }: Settings, { check, services, servers, sidemints }: Parties): Finding[] {
+  const lost = services.filter(
+    (service) =>
+      !sidemints.includes(service) &&
+      !service.isPartial &&
+      ['', 'host'].includes(service.networkMode) &&
+      servers.some(({ name }) => service.dependsOn.has(name)) &&
+      !isPointed(service) &&
+      !reachesLinkLocal(service, servers) &&
+      !isVerifier(service, servers),
+  )
+  return identities.flatMap(({ callers }, index) =>
+    lost
+      .filter(({ name, containerName }) => callers.some((caller) => caller === name || caller === containerName))
+      .map(({ name, networkMode }) =>
+        fail(
+          check,
+          `identities[${index}].callers names ${name}, and nothing points its clients at sidemint`,
+          networkMode === 'host'
+            ? `remove network_mode from ${name}`
+            : `put ${name} on the network where sidemint is ${LINK_LOCAL}, or what \`sidemint env --format compose\` prints under its \`environment:\``,
+        ),
+      ),
+  )
+}
+
+/** Google's clients know no other port than 80, and ask one that their variable names. */
+function listeners({ port, identities }: Settings, { servers, sidemints, services }: Parties): Finding[] {
+  return servers.flatMap((server) => {
+    const main = Number(saidOf(server, 'port') ?? (port === DEFAULT_PORT ? IMAGE_PORT : port))
+    const open = [main, ...identities.map((identity) => identity.port ?? 0)]
+    if (Number.isNaN(main)) return []
+    return services
+      .filter((service) => !sidemints.includes(service))
+      .flatMap((service) =>
+        portsAsked(service, server)
+          .filter((asked) => !open.includes(asked))
+          .map((asked) =>
+            fail(
+              `compose:${service.name}`,
+              `it asks ${server.name} on port ${asked}, and ${server.name} listens on ${main}`,
+              asked === IMAGE_PORT
+                ? `leave the port out of ${server.name}, so that it is ${IMAGE_PORT}`
+                : 'leave the port out of GCE_METADATA_*',
+            ),
+          ),
+      )
+  })
 }
 
 function nameOneOf(services: readonly string[]): string {
@@ -128,11 +193,14 @@ function namesForCallers(fronts: readonly Service[], services: readonly Service[
   return [...new Set([...linked, ...aliases])].filter((name) => !isMetadataName(name))
 }
 
-function upstreams({ gates }: Settings, { check, fronts, sidemints, services }: Parties): Finding[] {
+function upstreams({ gates }: Settings, parties: Parties): Finding[] {
+  const { check, fronts, sidemints, services } = parties
   const apps = services.filter((service) => !sidemints.includes(service))
   const reached = apps.filter((app) => fronts.some((front) => sharesNetwork(front, app)))
   return gates.flatMap(({ upstream }, index) => {
     const host = hostName(new URL(upstream).hostname)
+    if (isLoopback(host) && fronts.every(({ networkMode }) => networkMode === ''))
+      return [lintLoopback(index, upstream, parties)]
     if (isElsewhere(host) || reached.some((app) => allNamesOf(app).includes(host))) return []
     const apart = apps.filter((app) => allNamesOf(app).includes(host))
     const known = [...new Set(reached.flatMap(allNamesOf))]
@@ -145,6 +213,11 @@ function upstreams({ gates }: Settings, { check, fronts, sidemints, services }: 
     const fix = apart.length > 0 ? 'put both on one network' : nameOneOf(known)
     return [fail(check, `gates[${index}].upstream is ${upstream}, and ${why}`, fix)]
   })
+}
+
+function lintLoopback(index: number, upstream: string, { check, fronts }: Parties): Finding {
+  const what = `gates[${index}].upstream is ${upstream}, the loopback of ${namesIn(fronts)} itself, where no service answers`
+  return fail(check, what, 'name the service; for one on this host write host.docker.internal')
 }
 
 /** Checks service accounts only: people and groups come from outside of the stack. */

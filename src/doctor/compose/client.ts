@@ -1,20 +1,17 @@
 /** Checks a service that asks sidemint for tokens. */
 
 import { VARIABLES_UNREAD_BY } from '../../env/client.ts'
-import { TRUST_VARIABLES } from '../../env/receiver.ts'
 import { hostAndPort } from '../address.ts'
 import { type Finding, fail, ok, warn } from '../finding.ts'
+import { given, hostOf, isVerifier, known, pointedAt } from './pointers.ts'
 import type { Service } from './project.ts'
 import { lintProxies } from './proxies.ts'
-import { ALIAS, isHost, isMetadataName, LINK_LOCAL, loginsOf, namesOf, POINTERS, reachesLinkLocal } from './roles.ts'
-import { hasVariable } from './shapes.ts'
+import { ALIAS, isHost, isLoopback, isMetadataName, LINK_LOCAL, loginsOf, namesOf, reachesLinkLocal } from './roles.ts'
 
 export interface Neighbours {
   servers: readonly Service[]
   services: readonly Service[]
 }
-
-const LOOPBACK = /^(localhost|127\.[\d.]+|\[?::1\]?)$/
 
 type Rule = (service: Service, stack: Neighbours, check: string) => Finding[]
 
@@ -129,15 +126,11 @@ function wayToLinkLocal({ name, networks }: Service, servers: readonly Service[]
 
 /** A service may wait for sidemint only because it verifies sidemint's tokens: then its variables name the issuer, or the stand-in's certificate. */
 function unpointed(service: Service, servers: readonly Service[], check: string): Finding[] {
-  const { environment } = service
   const what = `nothing points its clients at sidemint: without variables they ask ${LINK_LOCAL}`
   const way = wayToLinkLocal(service, servers)
   const fix = way ?? 'put what `sidemint env --format compose` prints under its `environment:`'
-  if (environment.METADATA_SERVER_DETECTION) return [fail(check, what, fix)]
-  const issuers = namesOf(servers, service).map((name) => `://${name}`)
-  const isVerifier = Object.values(environment).some((value) => issuers.some((issuer) => value.includes(issuer)))
-  const isReceiver = TRUST_VARIABLES.some(({ name, file }) => environment[name]?.endsWith(file))
-  return isVerifier || isReceiver ? [] : [warn(check, what, `${fix}, if it asks for tokens`)]
+  if (service.environment.METADATA_SERVER_DETECTION) return [fail(check, what, fix)]
+  return isVerifier(service, servers) ? [] : [warn(check, what, `${fix}, if it asks for tokens`)]
 }
 
 function addresses(service: Service, { servers }: Neighbours, check: string): Finding[] {
@@ -162,7 +155,7 @@ function strangersOf(service: Service, servers: readonly Service[]): string[] {
   if (servers.length === 0 || service.networks.length === 0) return []
   const names = namesOf(servers, service)
   const strangers = pointedAt(service).filter(
-    (host) => !names.includes(host) && !isHost(host) && !LOOPBACK.test(host) && !service.extraHosts.has(host),
+    (host) => !names.includes(host) && !isHost(host) && !isLoopback(host) && !service.extraHosts.has(host),
   )
   return [...new Set(strangers)]
 }
@@ -173,7 +166,7 @@ function loopback(service: Service, { servers }: Neighbours, check: string): Fin
   if (networkMode !== '' || servers.some((server) => server.networkMode === `service:${name}`)) return []
   const [there = servers[0]?.name ?? 'host.docker.internal:16925'] = namesOf(servers, service)
   return known(environment)
-    .filter(([, value]) => LOOPBACK.test(hostOf(value)))
+    .filter(([, value]) => isLoopback(hostOf(value)))
     .map(([variable, value]) =>
       fail(
         check,
@@ -225,25 +218,4 @@ function cloudRun({ name, environment }: Service, _: Neighbours, check: string):
       `remove it from ${name}, if its code can do without`,
     ),
   ]
-}
-
-function given(environment: Service['environment']): [string, string][] {
-  return POINTERS.flatMap((name): [string, string][] => {
-    const value = environment[name]
-    return value ? [[name, value]] : []
-  })
-}
-
-/** Those whose values have no variable that is still open. */
-function known(environment: Service['environment']): [string, string][] {
-  return given(environment).filter(([, value]) => !hasVariable(value))
-}
-
-/** The hosts in the variables, without scheme, port and final dot. */
-function pointedAt({ environment }: Service): string[] {
-  return known(environment).map(([, value]) => hostOf(value))
-}
-
-function hostOf(value: string): string {
-  return hostAndPort(value).replace(/:\d+$/, '').replace(/\.$/, '')
 }

@@ -1,11 +1,12 @@
 /** The stack's part of `sidemint doctor`: checks each sidemint of the stack and each service that asks one. */
 
-import { basename, dirname } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { createRange, isCidr } from '../../core/cidr.ts'
 import { asFailure } from '../../core/errors.ts'
 import { type Finding, fail, failed, ok, warn } from '../finding.ts'
 import { compare } from './agreement.ts'
 import { describeUnread, lintApart, lintClient, lintLoggedIn } from './client.ts'
+import { lintCollisions } from './collisions.ts'
 import { type Mounted, readMounted } from './mounted.ts'
 import { readDockerNetworks } from './networks.ts'
 import { type ComposeProject, readProject, type Service } from './project.ts'
@@ -28,7 +29,8 @@ export async function checkCompose(sources: StackSources): Promise<Finding[]> {
     const roles = assignRoles(project)
     const read = await Promise.all(
       [...roles.servers, ...roles.gates].map(
-        async (service) => [service, await readMounted(service, stack.directory, env)] as const,
+        async (service) =>
+          [service, await readMounted(service, foldersOf(service, roles, stack.directory), env)] as const,
       ),
     )
     return [
@@ -40,6 +42,11 @@ export async function checkCompose(sources: StackSources): Promise<Finding[]> {
   } catch (error) {
     return [failed(CHECK, asFailure(error))]
   }
+}
+
+/** A gate that flags describe needs no file, and may leave that of its neighbour alone. */
+function foldersOf(service: Service, { servers }: Roles, directory: string): string[] {
+  return servers.includes(service) ? [directory, join(directory, 'sidemint')] : [directory]
 }
 
 const NO_STACK = ok(
@@ -74,6 +81,7 @@ function lint(
             ),
           ]
         : []),
+    ...lintCollisions(project, [...servers, ...gates]),
     ...[...servers, ...gates].flatMap((service) => lintVariables(service, mounted.get(service)?.settings)),
     ...servers.flatMap((server) => lintServer(server, project, mounted.get(server)?.settings)),
     ...clients.flatMap((client) => lintClient(client, stack)),

@@ -24,17 +24,17 @@ export interface Mounted {
 
 /**
  * Undefined where the service reads no file of this host's, or none that can be found from here. A container of the
- * image has no other file than the one that is mounted into it.
+ * image has no other file than the one that is mounted into it. `folders`: where a file that is not mounted may lie.
  */
 export async function readMounted(
   service: Service,
-  directory: string,
+  folders: readonly string[],
   { SIDEMINT_IMAGE }: NodeJS.ProcessEnv,
 ): Promise<Mounted | undefined> {
   const named = namedPath(service)
   const inside = named ?? IMAGE_PATH
   const mount = service.mounts.filter(({ target }) => isWithin(inside, target)).toSorted(byDepth)[0]
-  if (mount === undefined) return unmounted(service, inside, named !== undefined, directory)
+  if (mount === undefined) return unmounted(service, inside, named !== undefined, folders)
   if (!isAbsolute(mount.source)) return undefined
   const path = SIDEMINT_IMAGE === 'true' ? inside : join(mount.source, posix.relative(mount.target, inside))
   const check = basename(inside)
@@ -61,22 +61,40 @@ function byDepth(a: { target: string }, b: { target: string }): number {
 
 /** A settings file beside the compose file is probably meant to be mounted; so is one that the service names, unless its image contains it. */
 async function unmounted(
-  { name, context }: Service,
+  { name, context, mounts }: Service,
   inside: string,
   isNamed: boolean,
-  directory: string,
+  folders: readonly string[],
 ): Promise<Mounted | undefined> {
-  const beside = join(directory, basename(inside))
-  const isBeside = await access(beside).then(
+  const beside = await findFile(basename(inside), folders, mounts)
+  if (beside === undefined && (!isNamed || context !== '')) return undefined
+  const what = beside
+    ? `${beside} is not mounted into ${name}, which looks for ${inside}`
+    : `${name} should read ${inside}, and nothing is mounted there`
+  return {
+    path: beside ?? inside,
+    findings: [fail(basename(inside), what, mountLine(inside))],
+  }
+}
+
+/** In one of the folders, or in one that is mounted at another place. */
+async function findFile(
+  name: string,
+  folders: readonly string[],
+  mounts: Service['mounts'],
+): Promise<string | undefined> {
+  for (const folder of [...folders, ...mounts.map(({ source }) => source).filter(isAbsolute)]) {
+    const path = join(folder, name)
+    if (await readable(path)) return path
+  }
+  return undefined
+}
+
+const readable = (path: string) =>
+  access(path).then(
     () => true,
     () => false,
   )
-  if (!isBeside && (!isNamed || context !== '')) return undefined
-  const what = isBeside
-    ? `${beside} is not mounted into ${name}, which looks for ${inside}`
-    : `${name} should read ${inside}, and nothing is mounted there`
-  return { path: beside, findings: [fail(basename(inside), what, mountLine(inside))] }
-}
 
 function mountLine(inside: string): string {
   return `volumes: ["./DIRECTORY:${dirname(inside)}:ro"], the directory in which ${basename(inside)} lies`

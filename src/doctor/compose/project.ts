@@ -51,6 +51,8 @@ export interface Service {
   /** Service to condition. */
   dependsOn: Map<string, string>
   user: string
+  /** Services of different profiles need not run at once. */
+  profiles: string[]
 }
 
 export interface ComposeProject {
@@ -122,6 +124,7 @@ function readService(name: string, data: Data, { directory, dockerProxies, files
     links: readLinks(data.links),
     dependsOn: readDependsOn(data.depends_on),
     user: asText(data.user),
+    profiles: asList(data.profiles).map(asText),
   }
 }
 

@@ -22,10 +22,7 @@ export function lintProxies(
   const all = { ...dockerProxies, ...environment }
   const proxy = Object.keys(PROXIED).find((name) => either(all, name) !== '')
   if (proxy === undefined) return []
-  const spared = either(all, 'NO_PROXY')
-    .split(',')
-    .map((entry) => entry.trim())
-  const missing = [...new Set(hosts)].filter((host) => !spared.some((entry) => covers(entry, host)))
+  const missing = unspared(all, hosts)
   if (missing.length === 0) return []
   const where = either(environment, proxy) === '' ? "set by Docker's own config.json" : 'set'
   return [
@@ -35,6 +32,27 @@ export function lintProxies(
       `add ${missing.join(',')} to NO_PROXY and to no_proxy`,
     ),
   ]
+}
+
+/** The hosts that NO_PROXY does not name. */
+function unspared(all: Variables, hosts: readonly string[]): string[] {
+  const spared = either(all, 'NO_PROXY')
+    .split(',')
+    .map((entry) => entry.trim())
+  return [...new Set(hosts)].filter((host) => !spared.some((entry) => covers(entry, host)))
+}
+
+/** `hosts`: those over TLS for which sidemint stands in. */
+export function lintKeyProxy(
+  { environment, dockerProxies }: Service,
+  hosts: readonly string[],
+  check: string,
+): Finding[] {
+  const all = { ...dockerProxies, ...environment }
+  const missing = unspared(all, hosts)
+  if (either(all, 'HTTPS_PROXY') === '' || missing.length === 0) return []
+  const what = `HTTPS_PROXY is set and NO_PROXY does not name ${missing.join(', ')}, so it fetches Google's own keys through the proxy`
+  return [fail(check, what, `add ${missing.join(',')} to NO_PROXY and to no_proxy`)]
 }
 
 function either(variables: Variables, name: string): string {

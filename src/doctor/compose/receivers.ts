@@ -6,6 +6,7 @@ import { KEY_HOSTS } from '../../core/google.ts'
 import { RECEIVER_DIRECTORY, TRUST_VARIABLES } from '../../env/receiver.ts'
 import { type Finding, fail, ok, warn } from '../finding.ts'
 import type { Service } from './project.ts'
+import { lintKeyProxy } from './proxies.ts'
 import { lintTrust } from './receiver-trust.ts'
 import { isWithin } from './roles.ts'
 import type { Attachment } from './shapes.ts'
@@ -22,7 +23,7 @@ export function lintReceivers(
   return [
     ...standIns.flatMap(lintStandIn),
     ...servers.filter(namesKeyHosts).map(lintOwnHosts),
-    ...others.flatMap((service) => lintService(service, standIns)),
+    ...others.flatMap((service) => lintService(service, standIns, servers)),
   ]
 }
 
@@ -31,15 +32,18 @@ function lintOwnHosts(server: Service): Finding {
   return fail(checkOf(server), what, `leave them to receivers, and remove them from ${server.name}`)
 }
 
-function lintService(service: Service, standIns: readonly StandIn[]): Finding[] {
+function lintService(service: Service, standIns: readonly StandIn[], servers: readonly Service[]): Finding[] {
   const mounted = standIns.find(({ place }) => seenAt(service, place) !== undefined)
   const standIn = mounted ?? (isMeantToVerify(service) ? standIns[0] : undefined)
   if (standIn !== undefined) return lintReceiver(service, standIn)
-  return namesKeyHosts(service) ? [lintStrayHosts(service)] : standIns.flatMap((each) => lintBystander(service, each))
+  if (namesKeyHosts(service)) return [lintStrayHosts(service)]
+  return isMeantToVerify(service) && servers.length > 0
+    ? [lintNoStandIn(service, servers)]
+    : standIns.flatMap((each) => lintBystander(service, each))
 }
 
 function lintReceiver(service: Service, standIn: StandIn): Finding[] {
-  const rules = [lintWay, lintTrust, lintKeys, lintOrder]
+  const rules = [lintWay, lintProxy, lintTrust, lintKeys, lintOrder]
   const found = rules.flatMap((rule) => rule(service, standIn))
   return found.length > 0
     ? found
@@ -56,6 +60,12 @@ function lintStrayHosts(service: Service): Finding {
   const what = "extra_hosts leads Google's key hosts to another address, and no sidemint of the stack has --stand-in"
   const fix = 'SIDEMINT_STAND_IN: /var/lib/sidemint-stand-in in the service of sidemint, or remove them'
   return fail(checkOf(service), what, fix)
+}
+
+function lintNoStandIn(service: Service, servers: readonly Service[]): Finding {
+  const names = servers.map(({ name }) => name).join(' or ')
+  const what = `its variables name the certificate of a stand-in, and ${names} has no --stand-in`
+  return fail(checkOf(service), what, `SIDEMINT_STAND_IN: /var/lib/sidemint-stand-in in ${names}`)
 }
 
 /** Only a warning: it may be that it never calls Google. */
@@ -75,6 +85,11 @@ function lintWay(service: Service, { server }: StandIn): Finding[] {
   const what = `it finds the real ${missing.join(', ')}, whose keys do not verify tokens of ${server.name}`
   const found = missing.length > 0 ? [fail(checkOf(service), what, describeWay(missing, service, server))] : []
   return [...found, ...lintAddresses(service, server)]
+}
+
+/** A proxy knows the real hosts only. */
+function lintProxy(service: Service): Finding[] {
+  return lintKeyProxy(service, KEY_HOSTS, checkOf(service))
 }
 
 /** A name for the host, as host-gateway, may lead back to a published port. */

@@ -88,7 +88,7 @@ function standsInForGoogle(service: Service): boolean {
   )
 }
 
-function isPointed({ environment, extraHosts }: Service): boolean {
+export function isPointed({ environment, extraHosts }: Service): boolean {
   return (
     [...POINTERS, 'METADATA_SERVER_DETECTION'].some((name) => environment[name]) ||
     [...extraHosts.keys()].some(isMetadataName)
@@ -119,6 +119,11 @@ export function reachesLinkLocal({ networks }: Service, servers: readonly Servic
 /** Whether a host is outside of the stack as far as the stack says: the host machine, or an address. */
 export function isElsewhere(host: string): boolean {
   return isIP(host.replace(/^\[|\]$/g, '')) !== 0 || host === 'localhost' || isHost(host)
+}
+
+/** A container's own: nothing else of the stack is there. */
+export function isLoopback(host: string): boolean {
+  return /^(localhost|127\.[\d.]+|\[?::1\]?)$/.test(host)
 }
 
 /** Docker's and Podman's names for the host. */

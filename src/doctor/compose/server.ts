@@ -4,11 +4,13 @@ import { basename } from 'node:path'
 import { checkTogether, invalid, settleLayers } from '../../config/layers.ts'
 import type { Settings } from '../../config/settings.ts'
 import { INHERITED } from '../../config/standard.ts'
+import { readControlSecret } from '../../control/secret.ts'
 import { asFailure } from '../../core/errors.ts'
 import { type Finding, fail, failed, ok, warn } from '../finding.ts'
 import type { ComposeProject, Service } from './project.ts'
 import { hasLogin } from './roles.ts'
 import { hasVariable } from './shapes.ts'
+import { standInOf } from './stand-ins.ts'
 
 /** Files that gcloud or an editor replaces and does not write into. */
 const REPLACED_FILES = /^(application_default_credentials\.json|sidemint\.ya?ml)$/
@@ -21,6 +23,7 @@ const LOGIN = /(^|\/)gcloud\/?$|(^|\/)application_default_credentials\.json$/
 export function lintVariables({ name, environment }: Service, file?: Settings): Finding[] {
   const own = Object.entries(environment).filter(([name, value]) => /^SIDEMINT_/.test(name) && !hasVariable(value))
   try {
+    if (environment.SIDEMINT_CONTROL_SECRET !== undefined) demandSecret(environment.SIDEMINT_CONTROL_SECRET)
     const { settings, chosen } = settleLayers({ env: Object.fromEntries(own) }, [], {})
     const over = Object.entries(settings).filter(([setting]) => chosen.has(setting))
     const problems = file === undefined ? [] : checkTogether({ ...file, ...Object.fromEntries(over) })
@@ -30,12 +33,18 @@ export function lintVariables({ name, environment }: Service, file?: Settings): 
   }
 }
 
+/** Throws SETTINGS_INVALID. A value that a variable gives is not known here. */
+function demandSecret(secret: string): void {
+  if (!hasVariable(secret)) readControlSecret(undefined, { SIDEMINT_CONTROL_SECRET: secret })
+}
+
 /** `settings`: those of the file that it reads, where there is one. */
 export function lintServer(service: Service, { withoutWayOut }: ComposeProject, settings?: Settings): Finding[] {
   const check = `compose:${service.name}`
   const found = [
     ...ports(service, check, settings),
     ...wayOut(service, withoutWayOut, check, settings),
+    ...standIn(service, check, settings),
     ...singleFiles(service, check),
     ...owner(service, check),
   ]
@@ -98,6 +107,13 @@ function wayOut(
       `networks: { default: {} } beside it, for ${name}`,
     ),
   ]
+}
+
+/** Where Google signs the tokens, its own keys verify them, and such a server does not start. */
+function standIn(service: Service, check: string, settings: Settings | undefined): Finding[] {
+  if (standInOf(service, settings) === undefined || !asksGoogle(service, settings)) return []
+  const what = "it has a stand-in and real credentials, so it does not start: Google's own keys verify its tokens"
+  return [fail(check, what, 'SIDEMINT_SOURCE: local, or leave SIDEMINT_STAND_IN out')]
 }
 
 /** Where nothing names credentials, tokens are signed locally. */

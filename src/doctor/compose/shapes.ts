@@ -14,6 +14,8 @@ export interface Mount {
 export interface Port {
   /** Address on the host; empty: all of them. */
   hostAddress: string
+  /** On the host; empty: a free one, or not known. */
+  published: string
   /** In the container. */
   target: string
   /** For people. */
@@ -84,11 +86,22 @@ export function readPort(value: unknown): Port {
   const { host_ip, published, target } = asData(value)
   if (target !== undefined) {
     const parts = [host_ip, published, target].filter((part) => part !== undefined).map(asText)
-    return { hostAddress: asText(host_ip), target: asText(target), text: parts.join(':') }
+    return {
+      hostAddress: asText(host_ip),
+      published: asText(published),
+      target: asText(target),
+      text: parts.join(':'),
+    }
   }
   const text = withoutDefaults(asText(value))
   const match = /^(?:\[([^\]]+)\]|([^:]+)):[^:]*:[^:]+$/.exec(text)
-  return { hostAddress: match?.[1] ?? match?.[2] ?? '', target: text.replace(/^.*:|\/\w+$/g, ''), text }
+  const [, onHost = ''] = /(?:^|:)([^:]*):[^:]+$/.exec(text) ?? []
+  return {
+    hostAddress: match?.[1] ?? match?.[2] ?? '',
+    published: onHost,
+    target: text.replace(/^.*:|\/\w+$/g, ''),
+    text,
+  }
 }
 
 /** A list of names, or a map of names to aliases and addresses; none: the default network. */

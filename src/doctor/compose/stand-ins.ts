@@ -36,7 +36,7 @@ export function standInOf(server: Service, settings: Partial<Settings> = {}): St
 }
 
 /** A setting on its command line or in its variables. */
-function saidOf({ entrypoint, command, environment }: Service, name: string): string | undefined {
+export function saidOf({ entrypoint, command, environment }: Service, name: string): string | undefined {
   const words = [...entrypoint, ...command]
   const index = words.findIndex((word) => word === `--${name}` || word.startsWith(`--${name}=`))
   const flag = index < 0 ? undefined : (words[index]?.split('=')[1] ?? words[index + 1])
