@@ -20,11 +20,11 @@ export interface TreeOptions extends Settings {
   now: () => number
 }
 
-type Describe = Parameters<typeof identityLeaf>[1]
+type Describe = Parameters<typeof identityLeaf>[2]
 
 /** Everything under `/`. */
 export function createTreeData(identity: Identity | undefined, options: TreeOptions): Directory {
-  const describe = options.platform === 'gce' ? (licenses: boolean) => describeInstance(v1, licenses) : undefined
+  const describe: Describe = (withLicenses) => describeInstance(v1, withLicenses)
   const base: Directory = {
     instance: { ...instance(options), 'service-accounts': serviceAccounts(identity, options, describe) },
     oslogin: {},
@@ -122,7 +122,7 @@ function serviceAccount(
   return {
     aliases: ['default'],
     email,
-    identity: identityLeaf(principal, describe),
+    identity: identityLeaf(principal, options, describe),
     scopes: DEFAULT_SCOPES,
     token: accessLeaf(principal, options),
   }

@@ -16,9 +16,13 @@ const LONGEST_AUDIENCE = 8_192
 
 /**
  * `identity?audience=X&format=full&licenses=TRUE`; an unknown format is `standard` (docs/wire.md, "ID tokens").
- * `describe`: what a VM's full token says of it. Absent on Cloud Run, whose tokens say nothing and ignore `licenses`.
+ * `describe`: what a VM's full token says of it. Cloud Run's tokens say nothing of theirs, and `licenses` is ignored there.
  */
-export function identityLeaf(principal: string | undefined, describe?: (withLicenses: boolean) => InstanceClaim): Leaf {
+export function identityLeaf(
+  principal: string | undefined,
+  { platform }: Pick<Settings, 'platform'>,
+  describe: (withLicenses: boolean) => InstanceClaim,
+): Leaf {
   return (query) => {
     const audience = query.get('audience') ?? ''
     if (audience === '') throw badRequest('non-empty audience parameter required')
@@ -27,9 +31,11 @@ export function identityLeaf(principal: string | undefined, describe?: (withLice
       throw failure('AUDIENCE_TOO_LONG', { bytes: String(bytes), most: String(LONGEST_AUDIENCE) })
     }
     const format = query.get('format')?.toLowerCase() === 'full' ? 'full' : 'standard'
-    const instance = format === 'full' ? describe?.(query.get('licenses')?.toLowerCase() === 'true') : undefined
+    const request = { kind: 'id', principal, audience, format } as const
+    const isDescribed = format === 'full' && platform === 'gce'
+    const withLicenses = query.get('licenses')?.toLowerCase() === 'true'
     return {
-      request: { kind: 'id', principal, audience, format, ...(instance === undefined ? {} : { instance }) },
+      request: isDescribed ? { ...request, instance: describe(withLicenses) } : request,
       showsLife: false,
       answer: ({ value }) => createAnswer(200, TYPES.html, value),
     }

@@ -471,8 +471,12 @@ for (const [list, scopes] of [
   })
 }
 
+const identityOf = identityLeaf(EMAIL, { platform: 'cloud-run' }, () => {
+  throw new Error('Cloud Run describes no machine')
+})
+
 test('an audience has at most 8,192 bytes', async (t) => {
-  const request = (audience: string) => identityLeaf(EMAIL)(new URLSearchParams({ audience })).request
+  const request = (audience: string) => identityOf(new URLSearchParams({ audience })).request
   t.like(request('x'.repeat(8_192)), { audience: 'x'.repeat(8_192) })
   t.throws(() => request('x'.repeat(8_193)), {
     code: 'AUDIENCE_TOO_LONG',
@@ -482,7 +486,7 @@ test('an audience has at most 8,192 bytes', async (t) => {
 })
 
 test('of an ID token nobody asks how long it lasts, since its answer does not say so', (t) => {
-  const hit = new Hit(identityLeaf(EMAIL)(new URLSearchParams({ audience: 'a' })))
+  const hit = new Hit(identityOf(new URLSearchParams({ audience: 'a' })))
   const token = { value: 'a', expiresAtMs: 1_400, endsAtMs: 1_400, served: 'mint', fp: undefined } as const
   t.is(
     hit.answer(token, () => t.fail()),
