@@ -1,13 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import http, { type IncomingMessage } from 'node:http'
-import { connect, createServer } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout } from 'node:timers/promises'
 import test from 'ava'
-import { bearer, listen, RUN, sendRaw, startGate, stop, token } from './stack.ts'
+import { createEvents } from '../../src/core/events.ts'
+import { bearer, issuer, listen, listenGates, RUN, sendRaw, startGate, startService, stop, token } from './stack.ts'
 
 /** Opens a request through the gate and leaves its body to the test. */
 const open = (port: number, options: http.RequestOptions = {}, authorization = bearer()) =>
@@ -201,6 +202,30 @@ test('a caller that gives up in the middle of an upload ends it for the service'
   req.destroy()
   await aborted
   t.pass()
+})
+
+test('a caller that leaves while its token is verified is told in the log, and reaches no service', async (t) => {
+  const asked = Promise.withResolvers<http.ServerResponse>()
+  const slow = http.createServer((_, res) => asked.resolve(res))
+  const url = `http://127.0.0.1:${await listen(slow)}`
+  t.teardown(() => stop(slow))
+  const { upstream, reached } = await startService(t)
+  const events = createEvents()
+  const told = new Promise((resolve) => events.subscribe(resolve))
+  const left = Promise.withResolvers<void>()
+  const callerOf = (socket: Socket) => {
+    socket.once('close', () => left.resolve())
+    return 'billing'
+  }
+  const port = (await listenGates(t, [{ upstream, trust: [url] }], { events, callerOf })).get(0) ?? 0
+  const req = open(port, {}, bearer({ iss: url })).on('error', () => {})
+  req.end()
+  const discovery = await asked.promise
+  req.destroy()
+  await left.promise
+  discovery.end(JSON.stringify({ issuer: url, jwks_uri: `${issuer.url}/oauth2/v3/certs` }))
+  t.like(await told, { type: 'gate', decision: 'allow', caller: 'billing', upstreamStatus: undefined })
+  t.is(reached.length, 0)
 })
 
 test('a connection that has been idle for a second is not used again: the service may be closing it', async (t) => {
