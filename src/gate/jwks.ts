@@ -33,7 +33,7 @@ export interface IssuerKeys {
 /** `locate` returns the JWKS URL and is called before each fetch; `now`: epoch ms. */
 export function createRemoteKeys(locate: () => Promise<string>, now: () => number): IssuerKeys {
   let keys: Map<string, PublishedKey> | undefined
-  let freshUntilMs = 0
+  let freshUntilMs = Number.NEGATIVE_INFINITY
   let triedAtMs = Number.NEGATIVE_INFINITY
   let failure: Error | undefined
   let pending: Promise<void> | undefined

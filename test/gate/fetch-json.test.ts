@@ -43,3 +43,21 @@ test('a number is not a document', async (t) => {
   const { upstream } = await startRawService(t, answered('7'))
   await t.throwsAsync(fetchJson(upstream), { message: `${upstream} did not answer a JSON object` })
 })
+
+test.serial('what is wrong with the proxy on the way to an issuer is said, and not its code alone', async (t) => {
+  const before = process.env.HTTPS_PROXY
+  t.teardown(() => {
+    if (before === undefined) delete process.env.HTTPS_PROXY
+    else process.env.HTTPS_PROXY = before
+  })
+  for (const [proxy, said] of [
+    [
+      'nonsense://',
+      'the variable HTTPS_PROXY does not name a usable proxy: proxies of the kind nonsense:// are not supported',
+    ],
+    ['http://127.0.0.1:1', 'the proxy: ECONNREFUSED'],
+  ] as const) {
+    process.env.HTTPS_PROXY = proxy
+    await t.throwsAsync(fetchJson('https://issuer.example/'), { message: `https://issuer.example/: ${said}` })
+  }
+})

@@ -2,7 +2,7 @@
 
 import { createPrivateKey } from 'node:crypto'
 import test from 'ava'
-import { createRemoteKeys } from '../../src/gate/jwks.ts'
+import { createRemoteKeys, discoverKeysUrl } from '../../src/gate/jwks.ts'
 import { rsaPem } from '../google/keys.ts'
 import { newKey, startIssuer } from './issuer.ts'
 
@@ -92,4 +92,20 @@ test('a modulus has 2,048 to 16,384 bits, and no word of an issuer fills the log
   t.is(await reason('16385'), 'it has 16385 bits, and RS256 takes 2048 to 16384 here')
   t.notThrows(() => createPrivateKey(pem), 'what reads a key next is not told the error of this one')
   t.is(await reason('long'), `its algorithm (alg) is "${'x'.repeat(49)}, not "RS256"`)
+})
+
+test('a discovery document is looked for below the issuer, and must be its own', async (t) => {
+  const { issuer } = await setUp()
+  const keysUrl = `${issuer.url}/oauth2/v3/certs`
+  t.is(await discoverKeysUrl(issuer.url), keysUrl)
+  await t.throwsAsync(discoverKeysUrl(`${issuer.url}/`), {
+    message: `its discovery document names the issuer ${issuer.url}`,
+  })
+  issuer.named = `${issuer.url}/`
+  t.is(await discoverKeysUrl(issuer.named), keysUrl)
+  t.deepEqual(new Set(issuer.asked), new Set(['/.well-known/openid-configuration']))
+  issuer.named = 'x'.repeat(300)
+  await t.throwsAsync(discoverKeysUrl(issuer.url), {
+    message: `its discovery document names the issuer ${'x'.repeat(200)}`,
+  })
 })

@@ -7,4 +7,39 @@ export interface Equivalent {
   why: string
 }
 
-export const EQUIVALENT: readonly Equivalent[] = []
+const SET_BY_NODE = 'Node sets it on every request that a server has read: the other value is there for the type alone'
+
+export const EQUIVALENT: readonly Equivalent[] = [
+  { file: 'src/gate/event.ts', change: "method: req.method ?? ['' -> '~'],", why: SET_BY_NODE },
+  {
+    file: 'src/gate/exchange.ts',
+    change: "return (req.url ?? ['/' -> '/~']).replace(/[?#].*$/, '')",
+    why: SET_BY_NODE,
+  },
+  {
+    file: 'src/gate/exchange.ts',
+    change:
+      "const [, authority, rest] = /^https?:\\/\\/(?:[^/?#]*@)?([^/?#]*)(.*)$/i.exec(req.url ?? ['' -> '~']) ?? []",
+    why: SET_BY_NODE,
+  },
+  {
+    file: 'src/gate/decision.ts',
+    change: "const { here = ['' -> '~'], production } = lines ?? {}",
+    why: 'without lines the fix is another sentence, which does not have them',
+  },
+  {
+    file: 'src/gate/decision.ts',
+    change: "production: production ?? ['' -> '~'],",
+    why: 'without a line for production the fix is another sentence, which does not have it',
+  },
+  {
+    file: 'src/gate/judge.ts',
+    change: '[if (list.every(({ policy }) => policy === undefined)) return undefined -> nothing]',
+    why: 'the reader of policies is loaded, and called for none of the gates: only the start takes longer',
+  },
+  {
+    file: 'src/identity/find.ts',
+    change: 'return own ?? (byHost.size [> -> >=] 0 ? byHost.get(hostName(host)) : undefined) ?? everybodyElse',
+    why: 'a look into an empty map finds nothing: the comparison only saves reading the name of the host',
+  },
+]
