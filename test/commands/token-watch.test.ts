@@ -10,9 +10,9 @@ import { readClaims } from '../../src/core/token.ts'
 import { startServer } from '../../src/server.ts'
 import { createClock, HOUR, MINUTE } from '../clock.ts'
 import type { Fault } from '../google/faults.ts'
-import { startFakeGoogle } from '../google/start.ts'
 import { ask, DEFAULT_ACCOUNT } from '../http-client.ts'
-import { ANN, AUDIENCE, CREATOR, ORDERS } from '../mint/google/rows.ts'
+import { startGranted } from '../mint/google/granted.ts'
+import { ANN, AUDIENCE, ORDERS } from '../mint/google/rows.ts'
 import { scratch } from './run.ts'
 
 const OUTAGES: [fromMinute: number, toMinute: number, fault: Fault][] = [
@@ -24,10 +24,8 @@ const OUTAGES: [fromMinute: number, toMinute: number, fault: Fault][] = [
 
 test('over two hours in which Google fails again and again, the file never has less than five minutes left', async (t) => {
   const clock = createClock(Date.now())
-  const google = await startFakeGoogle({ now: clock.now })
+  const google = await startGranted({ now: clock.now })
   t.teardown(() => google.close())
-  google.trust()
-  google.grant(ANN, CREATOR, ORDERS)
   const server = await startServer({
     settings: settle({ options: { port: 0, source: 'google', impersonateServiceAccount: [ORDERS] } }),
     env: { ...google.env, GOOGLE_APPLICATION_CREDENTIALS: google.write('adc.json', google.userLogin(ANN)) },

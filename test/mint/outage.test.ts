@@ -4,17 +4,16 @@ import type { Bounds } from '../../src/mint/bounded.ts'
 import { startServer } from '../../src/server.ts'
 import { createClock, MINUTE, SECOND } from '../clock.ts'
 import type { Fault } from '../google/faults.ts'
-import { type FakeGoogle, startFakeGoogle } from '../google/start.ts'
+import type { FakeGoogle } from '../google/start.ts'
 import { ask, DEFAULT_ACCOUNT } from '../http-client.ts'
 import { recordEvents } from '../recorder.ts'
-import { ANN, AUDIENCE, CREATOR, ORDERS } from './google/rows.ts'
+import { startGranted } from './google/granted.ts'
+import { ANN, AUDIENCE, ORDERS } from './google/rows.ts'
 
 let google: FakeGoogle
 
 test.before(async () => {
-  google = await startFakeGoogle()
-  google.trust()
-  google.grant(ANN, CREATOR, ORDERS)
+  google = await startGranted()
 })
 
 test.after.always(() => google.close())

@@ -5,16 +5,15 @@ import test, { type ExecutionContext } from 'ava'
 import { settle } from '../../src/config/layers.ts'
 import { startServer } from '../../src/server.ts'
 import type { Adc } from '../google/credentials.ts'
-import { type FakeGoogle, startFakeGoogle } from '../google/start.ts'
+import type { FakeGoogle } from '../google/start.ts'
 import { ask, DEFAULT_ACCOUNT } from '../http-client.ts'
+import { startGranted } from '../mint/google/granted.ts'
 import { ANN, AUDIENCE, CI, CREATOR, MIDDLE, ORDERS } from '../mint/google/rows.ts'
 import { recordEvents } from '../recorder.ts'
 
 async function startGoogle(t: ExecutionContext): Promise<FakeGoogle> {
-  const google = await startFakeGoogle()
+  const google = await startGranted()
   t.teardown(google.close)
-  google.trust()
-  google.grant(ANN, CREATOR, ORDERS)
   google.grant(CI, CREATOR, MIDDLE)
   google.grant(MIDDLE, CREATOR, ORDERS)
   return google

@@ -5,7 +5,8 @@ import { readClaims, type TokenRequest } from '../../../src/core/token.ts'
 import { createGoogleSource } from '../../../src/mint/google.ts'
 import { createMetadataSource } from '../../../src/mint/metadata-server.ts'
 import type { Fault } from '../../google/faults.ts'
-import { type FakeGoogle, startFakeGoogle } from '../../google/start.ts'
+import type { FakeGoogle } from '../../google/start.ts'
+import { startGranted } from './granted.ts'
 import { ANN, AUDIENCE, CREATOR, ORDERS } from './rows.ts'
 import { sourceFrom } from './source.ts'
 
@@ -16,9 +17,7 @@ const BOUNDS = { attemptMs: 20_000, totalMs: 40_000, retryDelaysMs: [5, 10] }
 let google: FakeGoogle
 
 test.before(async () => {
-  google = await startFakeGoogle()
-  google.trust()
-  google.grant(ANN, CREATOR, ORDERS)
+  google = await startGranted()
   google.grant((await google.workloadProvider()).principal('workload'), CREATOR, ORDERS)
   google.grant(google.workforcePrincipal('eve'), CREATOR, ORDERS)
 })

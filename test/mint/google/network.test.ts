@@ -9,8 +9,9 @@ import { createCache } from '../../../src/mint/cache.ts'
 import { explainThrown } from '../../../src/mint/google/thrown.ts'
 import { createGoogleSource } from '../../../src/mint/google.ts'
 import { createClock, MINUTE, SECOND } from '../../clock.ts'
-import { type FakeGoogle, startFakeGoogle } from '../../google/start.ts'
-import { ANN, AUDIENCE, CREATOR, ORDERS } from './rows.ts'
+import type { FakeGoogle } from '../../google/start.ts'
+import { startGranted } from './granted.ts'
+import { ANN, AUDIENCE, ORDERS } from './rows.ts'
 
 const REQUEST: TokenRequest = { kind: 'id', principal: ORDERS, audience: AUDIENCE, format: 'full' }
 const ACCESS: TokenRequest = { kind: 'access', principal: ORDERS, scopes: [] }
@@ -18,9 +19,7 @@ const ACCESS: TokenRequest = { kind: 'access', principal: ORDERS, scopes: [] }
 let google: FakeGoogle
 
 test.before(async () => {
-  google = await startFakeGoogle()
-  google.trust()
-  google.grant(ANN, CREATOR, ORDERS)
+  google = await startGranted()
 })
 
 test.after.always(() => google.close())

@@ -2,7 +2,8 @@ import test, { type ExecutionContext } from 'ava'
 import { SidemintError } from '../../../src/core/errors.ts'
 import type { TokenRequest } from '../../../src/core/token.ts'
 import { apiError, errorInfo } from '../../google/answers.ts'
-import { type FakeGoogle, startFakeGoogle } from '../../google/start.ts'
+import type { FakeGoogle } from '../../google/start.ts'
+import { startGranted } from './granted.ts'
 import { ANN, AUDIENCE, CREATOR, ORDERS } from './rows.ts'
 import { sourceFrom } from './source.ts'
 
@@ -14,9 +15,7 @@ const STS = 'sts.googleapis.com'
 let google: FakeGoogle
 
 test.before(async () => {
-  google = await startFakeGoogle()
-  google.trust()
-  google.grant(ANN, CREATOR, ORDERS)
+  google = await startGranted()
 })
 
 test.after.always(() => google.close())
