@@ -92,11 +92,17 @@ test('exec gives its command the server and a fresh secret', async (t) => {
     const url = server + '/computeMetadata/v1/instance/service-accounts/default/identity?audience=a'
     const { status } = await fetch(url, { headers: { 'Metadata-Flavor': 'Google' } })
     console.log(JSON.stringify({ status, secret }))`
-  const argv = ['exec', '--', process.execPath, '--input-type=module', '--eval', program]
-  const runs = await Promise.all([1, 2].map(() => runCli(argv, { env: { SIDEMINT_CONTROL_SECRET: SECRET } })))
-  const [first, second] = runs.map(({ stdout }) => JSON.parse(stdout))
-  t.is(first.status, 418)
-  t.not(first.secret, second.secret)
-  t.not(first.secret, SECRET)
-  t.true(first.secret.length >= 16)
+  const env = { SIDEMINT_CONTROL_SECRET: SECRET }
+  const secretOnly = ['sh', '-c', 'echo $SIDEMINT_CONTROL_SECRET']
+  const [first, second] = await Promise.all([
+    runCli(['exec', '--', process.execPath, '--input-type=module', '--eval', program], { env }),
+    runCli(['exec', '--', ...secretOnly], { env }),
+  ])
+  const { status, secret } = JSON.parse(first.stdout)
+  t.is(status, 418)
+  t.not(second.stdout.trim(), secret)
+  for (const own of [secret, second.stdout.trim()]) {
+    t.not(own, SECRET)
+    t.true(own.length >= 16)
+  }
 })

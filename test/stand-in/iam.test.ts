@@ -204,7 +204,7 @@ test('after a body that is too long, read or not, the connection answers the nex
 })
 
 test('a body beyond a megabyte is refused, and a broken percent-encoding does no harm', async (t) => {
-  t.is((await iam(ORDERS, 'signBlob', { payload: 'A'.repeat(20_000_000) })).status, 413)
+  t.is((await iam(ORDERS, 'signBlob', { payload: 'A'.repeat(2_000_000) })).status, 413)
   t.is((await iam('%zz', 'signBlob', { payload: 'YQ==' })).status, 403)
 })
 

@@ -2,16 +2,18 @@
 
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { type Agent, request } from 'node:https'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ConnectionOptions } from 'node:tls'
+import test from 'ava'
 import { settle } from '../../src/config/layers.ts'
 import { createEvents, type NoticeEvent } from '../../src/core/events.ts'
 import { type RunningServer, startServer } from '../../src/server.ts'
+import { prepareDirectory } from '../../src/stand-in/directory.ts'
 
 export interface Stand {
   server: RunningServer
@@ -24,10 +26,27 @@ export interface Stand {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Settings as startServer takes them from a program; the directory is made where none is named. */
+/** A directory with its key beside it, as a first start leaves it: most of that start goes into the trust store. */
+let first: Promise<string> | undefined
+
+async function makeFirst(): Promise<string> {
+  const root = await mkdtemp(join(tmpdir(), 'sidemint-stand-in-'))
+  await prepareDirectory({ directory: join(root, 'shown'), keyFile: undefined, now: Date.now, warn: () => {} })
+  return root
+}
+
+test.after.always(async () => {
+  if (first !== undefined) await rm(await first, { recursive: true, force: true })
+})
+
+/** Settings as startServer takes them from a program; where no directory is named, it is a restart on one of its own. */
 export async function startStand(options: Record<string, unknown> = {}, now: () => number = Date.now): Promise<Stand> {
   const root = await mkdtemp(join(tmpdir(), 'sidemint-stand-in-'))
   const directory = String(options.standIn ?? join(root, 'shown'))
+  if (options.standIn === undefined) {
+    first ??= makeFirst()
+    await cp(await first, root, { recursive: true, preserveTimestamps: true })
+  }
   const events = createEvents()
   const notices: NoticeEvent[] = []
   events.subscribe((event) => {
