@@ -203,3 +203,19 @@ test('a policy that is a pipe, a folder or larger than any is refused and not re
   writeFileSync(file, `{"bindings":[]}${' '.repeat(1_000_000)}`)
   t.regex(refusal(file), /it has 1000015 bytes, more than a policy can have/)
 })
+
+test('what admits nobody is said once, each with what to type', (t) => {
+  const notices: string[] = []
+  const notice = (level: string, code: string, text: string) => void notices.push(`${level} ${code} ${text}`)
+  const pool = 'principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/subject/s'
+  const policy = (...invokers: string[]) => createPolicy({ invokers, spell: (name) => `--${name}`, notice })
+  policy('user:ann@acme.com')
+  t.deepEqual(notices, [])
+  policy('group:eng@acme.com', pool)
+  t.deepEqual(notices, [
+    'warn GROUP_UNKNOWN nobody is in group:eng@acme.com. Fix: say who with eng@acme.com=MEMBER in --group',
+    `warn MEMBER_IGNORED nobody is admitted as ${pool}: no ID token of Google's can speak for that`,
+  ])
+  policy(`${pool}1`, `${pool}2`)
+  t.regex(notices[2] ?? '', /admitted as \S+1, \S+2: no ID token/)
+})
