@@ -109,11 +109,11 @@ test('gcloud reads every refusal of its own audience as a 404, with the words th
     allowAudience: ['*'],
     injected: { next: () => undefined },
     events,
-    now: Date.now,
+    now: () => 7,
   })
   const refuse = (audience: string, thrown: unknown) =>
     t.throws(() =>
-      requests.refuse({ caller: { address: 'a' }, identity: undefined }, { kind: 'id', audience }, 0, thrown),
+      requests.refuse({ caller: { address: 'a' }, identity: undefined }, { kind: 'id', audience }, 5, thrown),
     )
   const denied = failure('LOGIN_EXPIRED', { caller: 'ann', reason: 'gone' })
   const { code, message, fix } = denied
@@ -122,11 +122,11 @@ test('gcloud reads every refusal of its own audience as a 404, with the words th
   const page = noServiceAccount()
   t.is(refuse(GCLOUD_CLIENT_ID, page), page as Error)
   t.deepEqual(
-    told().map(({ status, code }) => [status, code]),
+    told().map(({ status, code, at, tookMs }) => [status, code, at, tookMs]),
     [
-      [404, 'LOGIN_EXPIRED'],
-      [denied.status, 'LOGIN_EXPIRED'],
-      [404, undefined],
+      [404, 'LOGIN_EXPIRED', 7, 2],
+      [denied.status, 'LOGIN_EXPIRED', 7, 2],
+      [404, undefined, 7, 2],
     ],
   )
 })

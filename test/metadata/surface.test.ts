@@ -439,7 +439,8 @@ for (const target of TOKEN_TARGETS) {
 }
 
 test('token?alt=text is one field a line', async (t) => {
-  const { headers, body } = await ask(run.url, `${DEFAULT_ACCOUNT}/token?alt=text`)
+  const { status, headers, body } = await ask(run.url, `${DEFAULT_ACCOUNT}/token?alt=text`)
+  t.is(status, 200)
   t.is(headers['content-type'], 'application/text')
   t.regex(body, /^access_token \S+\nexpires_in 3600\ntoken_type Bearer\n$/)
 })

@@ -42,4 +42,9 @@ export const EQUIVALENT: readonly Equivalent[] = [
     change: 'return own ?? (byHost.size [> -> >=] 0 ? byHost.get(hostName(host)) : undefined) ?? everybodyElse',
     why: 'a look into an empty map finds nothing: the comparison only saves reading the name of the host',
   },
+  {
+    file: 'src/metadata/hits.ts',
+    change: 'const secondsLeft = this.#question.showsLife ? Math.max(1, Math.floor(leftMs(token) / 1000)) : [0 -> 1]',
+    why: 'an answer that does not show the life of its token does not read the seconds',
+  },
 ]
