@@ -142,6 +142,15 @@ for (const [title, fault] of GARBAGE) {
   })
 }
 
+test.serial('an answer that is null, or text, is garbage too', async (t) => {
+  const call = CALLS.find(({ title }) => title === 'generateIdToken') as Call
+  for (const body of ['null', '"words"']) {
+    const { error, asked } = await failingWith(t, call, { kind: 'body', body })
+    t.like(error, { code: 'UPSTREAM_GARBAGE' })
+    t.is(asked, 1)
+  }
+})
+
 test.serial('a right answer is read, though it comes as gzip', async (t) => {
   const id_token = await google.idToken({ aud: AUDIENCE })
   const cancel = google.fault({
