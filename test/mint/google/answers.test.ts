@@ -151,6 +151,13 @@ test.serial('an answer that is null, or text, is garbage too', async (t) => {
   }
 })
 
+test.serial("the clock is Google's, and not that of whoever gives a subject token", async (t) => {
+  const dates: number[] = []
+  const adc = await google.externalAccount({ from: 'url' })
+  await sourceFrom(google, adc, { onDate: (ms) => dates.push(ms) }).mint(ID)
+  t.is(dates.length, 2, 'of STS and of IAM')
+})
+
 test.serial('a right answer is read, though it comes as gzip', async (t) => {
   const id_token = await google.idToken({ aud: AUDIENCE })
   const cancel = google.fault({
