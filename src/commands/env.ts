@@ -45,10 +45,18 @@ const FORMATS: Record<string, (env: ClientEnv) => string> = {
   // A value of $null removes the variable.
   powershell: (env) =>
     lines(env, (name, value) => `$env:${name} = ${value === undefined ? '$null' : `'${value.replaceAll("'", "''")}'`}`),
-  dotenv: (env) =>
-    lines(env, (name, value = '') => `${name}=${/^[\w.,:/@-]*$/.test(value) ? value : JSON.stringify(value)}`),
+  dotenv: (env) => lines(env, (name, value = '') => `${name}=${dotenvText(value)}`),
   compose: (env) => lines(env, (name, value) => `${name}: ${value}`),
   json: (env) => `${JSON.stringify(env, (_, value) => (value === undefined ? null : value), 2)}\n`,
+}
+
+/**
+ * Between single quotes Node.js and Compose take a text as it is; between double quotes Node.js knows no escape but that
+ * of a line break, and Compose replaces variables (seen with Node.js 24, Docker Compose 2.26, python-dotenv 1).
+ */
+function dotenvText(value: string): string {
+  if (/^[\w.,:/@-]*$/.test(value)) return value
+  return /['\r\n]/.test(value) ? JSON.stringify(value).replaceAll('$', '\\$') : `'${value}'`
 }
 
 export const help = () => helpFor(SHAPE)

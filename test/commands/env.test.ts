@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
+import { parseEnv } from 'node:util'
 import test from 'ava'
 import { help } from '../../src/commands/env.ts'
 import { startSidemint } from '../../src/index.ts'
@@ -172,6 +173,25 @@ test('env prints dotenv, compose and json, and warns of a login that some client
     'GCE_METADATA_HOST: metadata.google.internal\nGCE_METADATA_IP: metadata.google.internal\nGCE_METADATA_ROOT: metadata.google.internal\n' +
       'METADATA_SERVER_DETECTION: assume-present\nSIDEMINT_SERVER: http://metadata.google.internal\nNO_PROXY: metadata.google.internal,169.254.169.254\nno_proxy: metadata.google.internal,169.254.169.254\n',
   )
+})
+
+test('a dotenv file holds odd values as Node.js reads them back', async (t) => {
+  for (const odd of [
+    'a b',
+    'say "hi"',
+    '$HOME $(id) `id`',
+    'C:\\Users\\me',
+    "it's",
+    'a #b',
+    'a=b',
+    'münchen',
+    'a\tb',
+    'a\nb',
+  ]) {
+    const { code, out } = await run(['env', '--format=dotenv'], { CLOUDSDK_CONFIG: odd })
+    t.is(code, 0)
+    t.is(parseEnv(out).SIDEMINT_HOST_CLOUDSDK_CONFIG, odd)
+  }
 })
 
 test('an unknown format is misuse, and the known ones are named', async (t) => {
