@@ -131,7 +131,7 @@ function createPool(): Pool {
 }
 
 function wayTo({ url, proxy }: Destination): string {
-  return `${url.origin} ${proxy?.url.href ?? ''}`
+  return `${url.origin} ${proxy?.url.href}`
 }
 
 function openConnection(way: string, { url, proxy }: Destination): Connection {
