@@ -409,6 +409,16 @@ test('the service sees the token without its signature, as the setting says', as
   }
 })
 
+test('TRACE is refused whoever asks, and the time that is told is that of the decision', async (t) => {
+  const { send, decisions } = await startGate(t)
+  const started = performance.now()
+  await send(['Authorization', bearer()], { method: 'TRACE' })
+  const tookMs = performance.now() - started
+  t.like(decisions()[0], { code: 'METHOD_UNSUPPORTED', audience: '', principal: '' })
+  t.regex(decisions()[0]?.reason ?? '', /\bTRACE\b(?!~)/)
+  t.true((decisions()[0]?.tookMs ?? Number.NaN) <= Math.ceil(tookMs))
+})
+
 test('a public service gets the token as it came', async (t) => {
   const { send, reached } = await startGate(t, { invokers: ['allUsers'] })
   const good = token()

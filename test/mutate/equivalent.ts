@@ -38,6 +38,12 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: 'the reader of policies is loaded, and called for none of the gates: only the start takes longer',
   },
   {
+    file: 'src/gate/request.ts',
+    change:
+      "return { refusal: failure('METHOD_UNSUPPORTED', { what: 'TRACE' }), isPublic: [false -> true], audience: '', principal: '' }",
+    why: 'a call that is refused is told by the code of its refusal, whether the service is public or not',
+  },
+  {
     file: 'src/identity/find.ts',
     change: 'return own ?? (byHost.size [> -> >=] 0 ? byHost.get(hostName(host)) : undefined) ?? everybodyElse',
     why: 'a look into an empty map finds nothing: the comparison only saves reading the name of the host',
