@@ -5,6 +5,8 @@ export default {
   extensions: ['ts'],
   files: ['test/**/*.test.ts', 'test/**/*.suite.ts', 'test/together/*.ts', 'test/page/screenshots.ts'],
   require: ['./test/kept-keys.ts', './test/leaks.ts'],
+  // Nearly all that a test makes is garbage a moment later. With V8's small default, the tests of the mint took a fifth more of a core.
+  nodeArguments: ['--max-semi-space-size=32'],
   workerThreads: false,
   timeout: '2m',
   environmentVariables: { NODE_COMPILE_CACHE: 'node_modules/.cache/node' },
