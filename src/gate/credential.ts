@@ -1,7 +1,7 @@
 /** Finds the token of a request as Cloud Run's front end does, and makes what the service gets of it. */
 
 import { failure, type SidemintError } from '../core/errors.ts'
-import { isEmptyVariable, noToken } from './not-a-token.ts'
+import { whyEmpty } from './not-a-token.ts'
 
 export type Strip = 'both' | 'serverless-only' | 'never'
 
@@ -54,7 +54,8 @@ function valuesOf(rawHeaders: readonly string[], name: string): string[] {
 
 /** Programs and people make one token of several words more often than they send two. */
 function severalWords(text: string, header: string): SidemintError {
-  if (isEmptyVariable(text)) return failure('TOKEN_INVALID', { reason: noToken(text) })
+  const empty = whyEmpty(text)
+  if (empty !== undefined) return failure('TOKEN_INVALID', { reason: empty })
   return /^bearer /i.test(text)
     ? failure('TOKEN_INVALID', { reason: 'the word Bearer stands before it twice' })
     : failure('TOKENS_SEVERAL', { header })

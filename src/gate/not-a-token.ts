@@ -1,4 +1,4 @@
-/** Says what came where an ID token belongs. Nothing of it is quoted but a word that holds nothing. */
+/** Says what came where an ID token belongs. Only well-known words are quoted: all else may be a secret. */
 
 import { LOCAL_ACCESS_TOKEN } from '../issuer/access-token.ts'
 
@@ -9,14 +9,20 @@ const STARTS: readonly [start: string, what: string][] = [
   ['AIza', 'it is an API key'],
 ]
 
-/** What languages and shells write for a variable that holds nothing, or for one that was not filled in. */
-const EMPTY_VARIABLE = /^(undefined|null|none|nil|nan|false|true|\[object.*|\$\{?[a-z_]\w*\}?|<[a-z_ -]+>)$/i
+/** What languages write for a variable that holds nothing, and JavaScript for an object. */
+const NOTHING = /^(undefined|null|none|nil|nan|false|true|\[object (object|promise)\])$/i
 
-/** Whether the text is what a variable without a value leaves. */
-export const isEmptyVariable = (text: string) => EMPTY_VARIABLE.test(text)
+/** What JavaScript, shells and templates leave in the place of a text. A password may look like these, so they are not quoted. */
+const LEFT: readonly [form: RegExp, what: string][] = [
+  [/^\[object \w+\]$/i, 'what JavaScript writes for an object'],
+  [/^\$\{?[a-z_]\w*\}?$/i, 'a variable that was not filled in'],
+  [/^<[a-z_ -]+>$/i, 'a placeholder that was not filled in'],
+]
 
-export function noToken(word: string): string {
-  return `it is the word "${word.slice(0, 200)}", so the caller had no token`
+/** Which text without a token this is; undefined where it may be one. */
+export function whyEmpty(text: string): string | undefined {
+  const what = NOTHING.test(text) ? `the word "${text}"` : LEFT.find(([form]) => form.test(text))?.[1]
+  return what && `it is ${what}, so the caller had no token`
 }
 
 /** Why a text is not a JWT that can be read. */
@@ -25,7 +31,8 @@ export function whyNotJwt(text: string): string {
   if (known !== undefined) return known[1]
   // RFC 7516 §3.1: five parts, where a signed token has three.
   if (/^[\w-]+(?:\.[\w-]*){4}$/.test(text)) return 'it is encrypted (a JWE), and an ID token is only signed'
-  if (isEmptyVariable(text)) return noToken(text)
+  const empty = whyEmpty(text)
+  if (empty !== undefined) return empty
   // A JWT begins with `{"` in base64.
   if (!text.includes('eyJ')) return 'it is not a JWT'
   if (/^[\w.-]+$/.test(text)) return whyUnreadable(text.split('.').length)

@@ -61,8 +61,16 @@ test('the reason says what came instead of a token, and never shows what may be 
 
 test('several words after Bearer are not always several tokens', (t) => {
   const message = (value: string) => asFailure(t.throws(() => read('Authorization', value))).message
-  t.regex(message('Bearer <your token>'), /it is the word "<your token>", so the caller had no token$/)
+  t.regex(message('Bearer <your token>'), /it is a placeholder that was not filled in, so the caller had no token$/)
+  t.regex(message('Bearer [object Object]'), /it is the word "\[object Object\]", so the caller had no token$/)
   t.regex(message('Bearer bearer a.b.c'), /the word Bearer stands before it twice$/)
+})
+
+test('a refusal shows nothing of a secret that stands where a word for nothing may stand, or beside one', (t) => {
+  for (const value of ['[object Object] canary', '[object Object], canary', '[object canary]', '<my canary>']) {
+    const { message, fix } = asFailure(t.throws(() => read('Authorization', `Bearer ${value}`)))
+    t.notRegex(message + fix, /canary/, value)
+  }
 })
 
 test('the fix names the audience, and the server where commands would ask another one', (t) => {

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { isEmptyVariable, whyNotJwt } from '../../src/gate/not-a-token.ts'
+import { whyEmpty, whyNotJwt } from '../../src/gate/not-a-token.ts'
 
 test('what came in the place of a JWT is said by its kind, and not quoted', (t) => {
   const rows: [text: string, said: string][] = [
@@ -18,11 +18,28 @@ test('what came in the place of a JWT is said by its kind, and not quoted', (t) 
   for (const [text, said] of rows) t.is(whyNotJwt(text), said)
 })
 
-test('what languages and shells write for a variable that holds nothing is known, and shown to 200 characters', (t) => {
-  for (const text of ['undefined', 'None', '[object Promise]', '$TOKEN', '$_', '<your token>']) {
-    t.true(isEmptyVariable(text), text)
-  }
-  for (const text of ['undefined1', 'a null', '$a$b']) t.false(isEmptyVariable(text), text)
-  const long = `$${'a'.repeat(200)}`
-  t.is(whyNotJwt(long), `it is the word "${long.slice(0, 200)}", so the caller had no token`)
+test('what is left where a variable holds nothing is known, and quoted only where it is a well-known word', (t) => {
+  const rows: [text: string, what: string | undefined][] = [
+    ['undefined', 'the word "undefined"'],
+    ['None', 'the word "None"'],
+    ['[object Object]', 'the word "[object Object]"'],
+    ['[object Promise]', 'the word "[object Promise]"'],
+    ['[object Secret]', 'what JavaScript writes for an object'],
+    ['$TOKEN', 'a variable that was not filled in'],
+    ['$_', 'a variable that was not filled in'],
+    [`\${${'a'.repeat(200)}}`, 'a variable that was not filled in'],
+    ['<your token>', 'a placeholder that was not filled in'],
+    ['undefined1', undefined],
+    ['a null', undefined],
+    ['$a$b', undefined],
+    ['[object', undefined],
+    ['[object Object] secret', undefined],
+    ['[object Object', undefined],
+    ['x [object Array]', undefined],
+    ['[object Array] x', undefined],
+    ['x$TOKEN', undefined],
+    ['x<your token>', undefined],
+    ['<your token>x', undefined],
+  ]
+  for (const [text, what] of rows) t.is(whyEmpty(text), what && `it is ${what}, so the caller had no token`, text)
 })

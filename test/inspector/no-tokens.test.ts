@@ -12,6 +12,7 @@ import { openEvents } from './event-source.ts'
 const AUDIENCE = 'http://ledger:8080'
 const SECRET = 'correct-horse-battery'
 const CANARY = 'canary-of-an-audience'
+const WORD = 'canary_of_a_variable'
 const QUERY = 'canary-of-a-query'
 const SHOWN = ['', 'requests?all=true', 'grants', 'state', 'openapi.json', 'metrics', 'ready', 'health']
 
@@ -53,7 +54,8 @@ test('page, data, stream, metrics and log hold no token, no signature, no query 
     await ask(url, `${DEFAULT_ACCOUNT}/token?${new URLSearchParams({ scopes: audience })}`)
     await ask(url, `${V1}/instance/service-accounts/nobody@x.example/identity?${new URLSearchParams({ audience })}`)
   }
-  const sent = [good, other, access, expired, broken, `${good} ${other}`, ...misplaced]
+  const beside = [`[object Object] ${CANARY}`, `[object Promise], ${good}`, `<${CANARY}>`, `$${WORD}`]
+  const sent = [good, other, access, expired, broken, `${good} ${other}`, ...misplaced, ...beside]
   let explained = ''
   for (const token of sent) {
     const Authorization = `Bearer ${token}`
@@ -74,7 +76,7 @@ test('page, data, stream, metrics and log hold no token, no signature, no query 
   for (const place of ['requests?all=true', 'state', 'log'])
     t.true(all[place]?.includes('https://***@ledger/entries'), place)
   for (const [place, text] of Object.entries(all)) {
-    for (const secret of [...secrets, access, access.slice(-20), QUERY, SECRET, CANARY])
+    for (const secret of [...secrets, access, access.slice(-20), QUERY, SECRET, CANARY, WORD])
       t.false(text.includes(secret), place)
     t.notRegex(text, /[\w-]{10,}\.[\w-]{20,}\.[\w-]{20,}/, place)
   }
