@@ -90,7 +90,7 @@ function chooseByHost(
       takeOrigin(exchange.req)
       const host = hostOf(exchange.req)
       const gate = gates.get(host) ?? gates.get(ANY_HOST) ?? refuseUnknown
-      gate(exchange, host)?.catch(fail)
+      gate(exchange, host, fail)?.catch(fail)
     } catch (thrown) {
       fail(thrown)
     }

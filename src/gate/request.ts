@@ -3,7 +3,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { failure, type SidemintError, withFix } from '../core/errors.ts'
-import { createNotice, type Events } from '../core/events.ts'
+import { createNotice, type Events, type GateEvent } from '../core/events.ts'
 import { stripped } from './credential.ts'
 import type { Decision } from './decision.ts'
 import { gateEvent, type Outcome } from './event.ts'
@@ -22,8 +22,14 @@ export interface GateParts {
   callerOf: (socket: Socket) => string | Promise<string>
 }
 
-/** `host` is the one that was asked for. Undefined where the decision needed no waiting; else settles once it is carried out. */
-export type Gate = (exchange: Exchange, host: string) => Promise<void> | undefined
+/** Called with what was thrown where nobody waits for it any more. */
+type Fail = (thrown: unknown) => void
+
+/**
+ * `host` is the one that was asked for. Undefined where the decision needed no waiting; else settles once it is carried
+ * out. Throws, rejects or calls `fail` for a fault.
+ */
+export type Gate = (exchange: Exchange, host: string, fail: Fail) => Promise<void> | undefined
 
 export function createGate(parts: GateParts): Gate {
   const { judge, events, now, callerOf } = parts
@@ -52,7 +58,7 @@ export function createGate(parts: GateParts): Gate {
     }
   }
 
-  return (exchange, host) => {
+  return (exchange, host, fail) => {
     const { req } = exchange
     const started = performance.now()
     const named = callerOf(req.socket)
@@ -61,7 +67,7 @@ export function createGate(parts: GateParts): Gate {
       const tookMs = Math.round(performance.now() - started)
       carryOut(exchange, decision, (upstreamStatus) => {
         const recordAs = (caller: string) =>
-          record(exchange, { decision, host, caller, enforced, upstreamStatus, tookMs, wants })
+          record(exchange, { decision, host, caller, enforced, upstreamStatus, tookMs, wants }, fail)
         if (typeof named === 'string') recordAs(named)
         else void named.then(recordAs)
       })
@@ -77,14 +83,29 @@ function decideOn(judge: Judge, { method, rawHeaders }: IncomingMessage): Decisi
   return { refusal: failure('METHOD_UNSUPPORTED', { what: 'TRACE' }), isPublic: false, audience: '', principal: '' }
 }
 
-/** Records a call, and later that its answer was broken off. */
+/**
+ * Records a call, and later that its answer was broken off. Throws nothing: by then the call has been handed to httpxy, and
+ * what is thrown there would end the process.
+ */
 function createRecorder({ events, now }: GateParts, failed: (reason: string) => SidemintError) {
-  return ({ req, to }: Exchange, outcome: Outcome) => {
-    const call = gateEvent(req, now(), outcome)
-    events.record(call)
-    whenCut(to, (why) => {
-      const error = failed(why)
-      events.record({ type: 'cut', at: now(), call, code: error.code, reason: withFix(error) })
-    })
+  function recordCut(call: GateEvent, why: string): void {
+    const error = failed(why)
+    events.record({ type: 'cut', at: now(), call, code: error.code, reason: withFix(error) })
+  }
+
+  return ({ req, to }: Exchange, outcome: Outcome, fail: Fail) => {
+    try {
+      const call = gateEvent(req, now(), outcome)
+      events.record(call)
+      whenCut(to, (why) => {
+        try {
+          recordCut(call, why)
+        } catch (thrown) {
+          fail(thrown)
+        }
+      })
+    } catch (thrown) {
+      fail(thrown)
+    }
   }
 }

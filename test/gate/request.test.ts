@@ -562,3 +562,30 @@ test('a token for the whole URL of a call is told as that', async (t) => {
   t.regex(whole?.reason ?? '', /whole URL of a call, as Cloud Tasks and Cloud Scheduler/)
   t.notRegex(other?.reason ?? '', /whole URL/)
 })
+
+test('a fault while a call is recorded ends that call, and not the process', async (t) => {
+  const { upstream, reached } = await startService(t, (req, res) => {
+    res.writeHead(200, { 'Content-Length': '1000' })
+    res.write('half', () => req.socket.resetAndDestroy())
+  })
+  const named = () => 'orders'
+  for (const [type, callerOf] of [
+    ['gate', named],
+    ['gate', async () => named()],
+    ['cut', named],
+  ] as const) {
+    const events = createEvents()
+    events.subscribe((event) => {
+      if (event.type === type) throw new RangeError('a reader is broken')
+    })
+    const seen = recordEvents(events)
+    const port = (await listenGates(t, [{ upstream }], { events, callerOf })).get(0) ?? 0
+    for (const calls of [1, 2]) {
+      await t.throwsAsync(send(port, ['Authorization', bearer()]))
+      const faults = seen.filter((event) => event.type === 'notice').map(({ code, text }) => `${code} ${text}`)
+      t.is(faults.length, calls, type)
+      t.regex(faults[calls - 1] ?? '', /^INTERNAL .*RangeError/)
+    }
+  }
+  t.is(reached.length, 6)
+})
