@@ -23,6 +23,11 @@ export function readName(name: string, ownNames: readonly string[]): ComposeName
   return service === undefined ? { container } : { container, service }
 }
 
+/** Whether a container's own name may be that of one of the service's containers. */
+export function isContainerOf(container: string, service: string): boolean {
+  return NUMBERED.exec(container)?.[1]?.endsWith(`-${service}`) ?? false
+}
+
 const NUMBERED = /^(.+)-(?:\d+|run-[0-9a-f]+)$/
 
 /**

@@ -3,6 +3,7 @@
 import { createRange, isCidr } from '../core/cidr.ts'
 import { hostName } from '../core/host.ts'
 import type { Caller } from './callers.ts'
+import { isContainerOf } from './compose-names.ts'
 import type { Identity } from './identity.ts'
 
 /** What a request says about who sent it. */
@@ -36,6 +37,17 @@ export function createFinder(all: readonly Identity[]): FindIdentity {
     if (listener !== undefined) return own === undefined || own === listener ? listener : undefined
     return own ?? (byHost.size > 0 ? byHost.get(hostName(host)) : undefined) ?? everybodyElse
   }
+}
+
+/**
+ * All accounts that the caller of a label may have; undefined where no identity names it. Its address, and its container
+ * where the label is its service, may bind it to another identity.
+ */
+export function accountsOf(all: readonly Identity[], label: string): string[] | undefined {
+  if (!all.some(({ callers }) => callers.includes(label))) return undefined
+  return all
+    .filter(({ callers }) => callers.some((one) => one === label || isCidr(one) || isContainerOf(one, label)))
+    .flatMap(({ accounts }) => accounts)
 }
 
 function createMatcher(callers: readonly string[]): (caller: Caller) => boolean {

@@ -12,6 +12,7 @@ import type { Doors, PreparedDoors } from '../http/ports.ts'
 import type { Surface } from '../http/target.ts'
 import { HEADERS } from '../http/wire.ts'
 import type { Callers } from '../identity/callers.ts'
+import { accountsOf } from '../identity/find.ts'
 import type { Identities } from '../identity/identities.ts'
 import type { Identity } from '../identity/identity.ts'
 import { createExplainRoutes } from '../inspector/explain-routes.ts'
@@ -133,7 +134,7 @@ async function createHandler(shared: Shared, view: View): Promise<RequestListene
       control,
       inspector.routes(state, place, {
         hasGate: (host) => hasGate(view.front.gates, host),
-        accountsOf: (caller) => all.find(({ callers }) => callers.includes(caller))?.accounts,
+        accountsOf: (caller) => accountsOf(all, caller),
       }),
       createExplainRoutes({ judges: () => view.front.judges, now }),
       ...(local === undefined ? [] : [createDiscovery({ keys: local.keys, issuer: ownIssuer, now })]),

@@ -13,8 +13,11 @@ const account = (service: string) => `${service}@acme-dev.iam.gserviceaccount.co
 const audience = (service: string) => `http://${service}:8080`
 const DEFAULT = account('default')
 
+/** The service of an account, or an account's name with another caller. */
+type Bound = string | readonly [name: string, caller: string]
+
 /** Each service has its account, and a gate that admits nobody, where nothing else is said of it. */
-function settingsOf(identities: readonly string[], gates: Record<string, readonly string[]> = {}) {
+function settingsOf(identities: readonly Bound[], gates: Record<string, readonly string[]> = {}) {
   return settle({
     options: {
       port: 0,
@@ -22,7 +25,9 @@ function settingsOf(identities: readonly string[], gates: Record<string, readonl
       source: 'local',
       project: 'acme-dev',
       identities: [
-        ...identities.map((name) => ({ serviceAccount: account(name), callers: [name] })),
+        ...identities
+          .map((bound) => (typeof bound === 'string' ? ([bound, bound] as const) : bound))
+          .map(([name, caller]) => ({ serviceAccount: account(name), callers: [caller] })),
         { serviceAccount: DEFAULT },
       ],
       gates: [...new Set([...SERVICES, ...Object.keys(gates)])].map((host) => ({
@@ -39,7 +44,7 @@ function settingsOf(identities: readonly string[], gates: Record<string, readonl
 const fpOf = (principal: string, to: string) => fingerprint(`${principal}.${to}.signature`)
 
 /** A server whose callers and gates are made: `asks` gets a token, and `calls` is what a gate decided. */
-async function startSeeded(t: ExecutionContext, identities: readonly string[] = SERVICES) {
+async function startSeeded(t: ExecutionContext, identities: readonly Bound[] = SERVICES) {
   const events = createEvents()
   const server = await startServer({ settings: settingsOf(identities), env: {}, events, frontGates: true })
   t.teardown(() => server.close())
@@ -130,6 +135,17 @@ test('who is known by its address alone, or shares an account, keeps what it nee
   calls('mail', 'users', DEFAULT)
   await apply(['web'])
   t.deepEqual(await grants(), [`ledger ${member(DEFAULT)}`, `users ${member(DEFAULT)}`])
+})
+
+test('a caller keeps the grants of every account that its address, its container or its service may give it', async (t) => {
+  for (const caller of ['172.18.0.0/16', '172.18.0.7', 'shop-orders-1', 'shop-orders-run-0a1f']) {
+    const { asks, calls, apply, grants } = await startSeeded(t, [['web', caller], 'orders'])
+    asks('orders', 'ledger', account('web'))
+    calls('orders', 'ledger', account('web'))
+    t.deepEqual(await grants(), [`ledger ${member(account('web'))}`], caller)
+    await apply([['web', 'shop-order-1'], 'orders'])
+    t.deepEqual(await grants(), [], 'nothing gives it that account any more')
+  }
 })
 
 test('a service that is not public any more needs no grant to everybody, and one that is needs no other', async (t) => {
