@@ -51,13 +51,18 @@ const FORMATS: Record<string, (env: ClientEnv) => string> = {
 }
 
 /**
- * Between single quotes Node.js and Compose take a text as it is; between double quotes Node.js knows no escape but that
- * of a line break, and Compose replaces variables (seen with Node.js 24, Docker Compose 2.26, python-dotenv 1).
+ * Between single quotes Node.js and Compose take a text as it is. Between others Node.js does too, and knows no escape but
+ * that of a line break between double ones; Compose replaces variables there, or knows no such quote (seen with Node.js 24,
+ * Docker Compose 2.26, python-dotenv 1).
  */
 function dotenvText(value: string): string {
   if (/^[\w.,:/@-]*$/.test(value)) return value
-  return /['\r\n]/.test(value) ? JSON.stringify(value).replaceAll('$', '\\$') : `'${value}'`
+  if (/[\r\n]/.test(value)) return JSON.stringify(value)
+  const quote = QUOTES.find((one) => !value.includes(one)) ?? '"'
+  return `${quote}${value}${quote}`
 }
+
+const QUOTES = ["'", '"', '`']
 
 export const help = () => helpFor(SHAPE)
 
