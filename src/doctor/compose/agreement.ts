@@ -2,10 +2,11 @@
 
 import type { Settings } from '../../config/settings.ts'
 import { isCidr } from '../../core/cidr.ts'
-import { DEFAULT_PORT, hostName } from '../../core/host.ts'
+import { hostName } from '../../core/host.ts'
 import { suggest } from '../../core/schemas.ts'
 import { type Finding, fail } from '../finding.ts'
-import { isVerifier, portsAsked } from './pointers.ts'
+import { isVerifier } from './pointers.ts'
+import { lintPorts } from './ports.ts'
 import type { Service } from './project.ts'
 import {
   allNamesOf,
@@ -14,10 +15,10 @@ import {
   isMetadataName,
   isPointed,
   LINK_LOCAL,
+  namesOf,
   reachesLinkLocal,
   sharesNetwork,
 } from './roles.ts'
-import { saidOf } from './stand-ins.ts'
 
 export interface Parties {
   /** For the findings. */
@@ -31,12 +32,9 @@ export interface Parties {
   services: readonly Service[]
 }
 
-/** Of the image. */
-const IMAGE_PORT = 80
-
 type Rule = (settings: Settings, parties: Parties) => Finding[]
 
-const RULES: readonly Rule[] = [callers, unpointedCallers, listeners, hosts, ports, gateHosts, upstreams, invokers]
+const RULES: readonly Rule[] = [callers, unpointedCallers, lintPorts, hosts, ports, gateHosts, upstreams, invokers]
 
 export function compare(settings: Settings, parties: Parties): Finding[] {
   return RULES.flatMap((rule) => rule(settings, parties))
@@ -59,7 +57,7 @@ function callers({ identities }: Settings, { check, services, sidemints }: Parti
   )
 }
 
-/** A caller that waits for sidemint is meant to ask it. What only verifies tokens asks for none. */
+/** A caller that waits for sidemint is meant to ask it. What only verifies tokens asks for none, and some clients ask by Google's name. */
 function unpointedCallers({ identities }: Settings, { check, services, servers, sidemints }: Parties): Finding[] {
   const lost = services.filter(
     (service) =>
@@ -69,6 +67,7 @@ function unpointedCallers({ identities }: Settings, { check, services, servers, 
       servers.some(({ name }) => service.dependsOn.has(name)) &&
       !isPointed(service) &&
       !reachesLinkLocal(service, servers) &&
+      !namesOf(servers, service).some(isMetadataName) &&
       !isVerifier(service, servers),
   )
   return identities.flatMap(({ callers }, index) =>
@@ -84,30 +83,6 @@ function unpointedCallers({ identities }: Settings, { check, services, servers, 
         ),
       ),
   )
-}
-
-/** Google's clients know no other port than 80, and ask one that their variable names. */
-function listeners({ port, identities }: Settings, { servers, sidemints, services }: Parties): Finding[] {
-  return servers.flatMap((server) => {
-    const main = Number(saidOf(server, 'port') ?? (port === DEFAULT_PORT ? IMAGE_PORT : port))
-    const open = [main, ...identities.map((identity) => identity.port ?? 0)]
-    if (Number.isNaN(main)) return []
-    return services
-      .filter((service) => !sidemints.includes(service))
-      .flatMap((service) =>
-        portsAsked(service, server)
-          .filter((asked) => !open.includes(asked))
-          .map((asked) =>
-            fail(
-              `compose:${service.name}`,
-              `it asks ${server.name} on port ${asked}, and ${server.name} listens on ${main}`,
-              asked === IMAGE_PORT
-                ? `leave the port out of ${server.name}, so that it is ${IMAGE_PORT}`
-                : 'leave the port out of GCE_METADATA_*',
-            ),
-          ),
-      )
-  })
 }
 
 function nameOneOf(services: readonly string[]): string {
@@ -199,7 +174,7 @@ function upstreams({ gates }: Settings, parties: Parties): Finding[] {
   const reached = apps.filter((app) => fronts.some((front) => sharesNetwork(front, app)))
   return gates.flatMap(({ upstream }, index) => {
     const host = hostName(new URL(upstream).hostname)
-    if (isLoopback(host) && fronts.every(({ networkMode }) => networkMode === ''))
+    if (isLoopback(host) && fronts.every((front) => isAlone(front, services)))
       return [lintLoopback(index, upstream, parties)]
     if (isElsewhere(host) || reached.some((app) => allNamesOf(app).includes(host))) return []
     const apart = apps.filter((app) => allNamesOf(app).includes(host))
@@ -213,6 +188,12 @@ function upstreams({ gates }: Settings, parties: Parties): Finding[] {
     const fix = apart.length > 0 ? 'put both on one network' : nameOneOf(known)
     return [fail(check, `gates[${index}].upstream is ${upstream}, and ${why}`, fix)]
   })
+}
+
+/** Whether nothing else is on its loopback: neither the host nor a service that uses its network. */
+function isAlone({ name, containerName, networkMode }: Service, services: readonly Service[]): boolean {
+  const own = [`service:${name}`, `container:${containerName}`]
+  return networkMode === '' && !services.some((service) => own.includes(service.networkMode))
 }
 
 function lintLoopback(index: number, upstream: string, { check, fronts }: Parties): Finding {

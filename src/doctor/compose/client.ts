@@ -155,7 +155,11 @@ function strangersOf(service: Service, servers: readonly Service[]): string[] {
   if (servers.length === 0 || service.networks.length === 0) return []
   const names = namesOf(servers, service)
   const strangers = pointedAt(service).filter(
-    (host) => !names.includes(host) && !isHost(host) && !isLoopback(host) && !service.extraHosts.has(host),
+    (host) =>
+      !names.includes(host) &&
+      !isHost(host) &&
+      !isLoopback(host) &&
+      ![service.extraHosts, service.links].some((own) => own.has(host)),
   )
   return [...new Set(strangers)]
 }

@@ -43,7 +43,7 @@ function takenAddresses(sidemint: Service, { services }: ComposeProject): Findin
   })
 }
 
-/** A published port is written as HOST:CONTAINER or ADDRESS:HOST:CONTAINER; one without a host's port is free. */
+/** A published port is written as HOST:CONTAINER or ADDRESS:HOST:CONTAINER; one without a host's port, or with 0, is free. */
 function takenPorts(sidemint: Service, { services }: ComposeProject, sidemints: readonly Service[]): Finding[] {
   return sidemint.ports.flatMap((own) => {
     const rivals = services.filter(
@@ -60,7 +60,8 @@ function takenPorts(sidemint: Service, { services }: ComposeProject, sidemints: 
 }
 
 function isSamePort(one: Service['ports'][number], other: Service['ports'][number]): boolean {
-  if (one.published === '' || one.published !== other.published || hasVariable(one.published)) return false
+  const isFixed = !['', '0'].includes(one.published) && !hasVariable(one.published)
+  if (!isFixed || one.published !== other.published || one.protocol !== other.protocol) return false
   const isEverywhere = [one, other].some(({ hostAddress }) => hostAddress === '' || hostAddress === '0.0.0.0')
   return isEverywhere || one.hostAddress === other.hostAddress
 }

@@ -88,7 +88,7 @@ function lint(
     ...(unread === undefined ? [] : [ok('clients', unread)]),
     ...loggedIn.flatMap(lintLoggedIn),
     ...others.flatMap((service) => lintApart(service, servers)),
-    ...lintReceivers(project.services, servers, (server) => mounted.get(server)?.settings),
+    ...lintReceivers(project.services, servers, (server) => mounted.get(server)),
   ]
 }
 
@@ -96,16 +96,18 @@ function lint(
 function lintSettings({ services }: ComposeProject, { servers, gates }: Roles, read: readonly Read[]): Finding[] {
   const byPath = [...Map.groupBy(read, ([, mounted]) => mounted?.path)]
   return byPath.flatMap(([path, group]) => {
-    const readers = group.map(([service]) => service)
-    const mounted = group[0]?.[1]
-    if (path === undefined || mounted === undefined)
+    if (path === undefined)
       return lintForgetful(
-        readers.filter((reader) => gates.includes(reader)),
+        group.map(([service]) => service).filter((service) => gates.includes(service)),
         byPath,
       )
-    if (mounted.settings === undefined) return mounted.findings
+    // What another one reads is not forgotten.
+    const readings = group.filter(([, mounted]) => mounted?.settings !== undefined)
+    const settings = readings[0]?.[1]?.settings
+    if (settings === undefined) return group[0]?.[1]?.findings ?? []
+    const readers = readings.map(([service]) => service)
     const own = readers.filter((reader) => servers.includes(reader))
-    const found = compare(mounted.settings, {
+    const found = compare(settings, {
       check: basename(path),
       servers: own,
       fronts: own.length < readers.length ? readers.filter((reader) => !own.includes(reader)) : own,

@@ -1,29 +1,30 @@
 /** The settings file that a sidemint of the stack mounts from this host. */
 
 import { access } from 'node:fs/promises'
-import { basename, dirname, isAbsolute, join, posix } from 'node:path'
-import { settle } from '../../config/layers.ts'
+import { basename, dirname, isAbsolute, join, posix, resolve } from 'node:path'
+import { type Layers, settle } from '../../config/layers.ts'
 import type { Settings } from '../../config/settings.ts'
 import { asFailure } from '../../core/errors.ts'
 import { parseYaml } from '../../core/yaml.ts'
 import { type Finding, fail, failed } from '../finding.ts'
 import { readRegular } from '../regular.ts'
 import type { Service } from './project.ts'
-import { isWithin } from './roles.ts'
+import { isDescribedByFlags, isWithin, runsElsewhere, runsOurImage } from './roles.ts'
+import { hasVariable } from './shapes.ts'
 
-/** Where the image looks for them. */
-const IMAGE_PATH = '/etc/sidemint/sidemint.yaml'
+/** Of the image. */
+const WORKING_DIRECTORY = '/etc/sidemint'
 
 export interface Mounted {
-  /** On this host. */
-  path: string
-  /** Undefined where the file cannot be used, which a finding says. */
+  /** On this host; undefined where it is in a volume, or in the compose file itself, and not read. */
+  path: string | undefined
+  /** Undefined where the file cannot be used, which a finding says, or is not read. */
   settings?: Settings
   findings: Finding[]
 }
 
 /**
- * Undefined where the service reads no file of this host's, or none that can be found from here. A container of the
+ * Undefined where the service reads no file, or none that can be found from here. A container of the
  * image has no other file than the one that is mounted into it. `folders`: where a file that is not mounted may lie.
  */
 export async function readMounted(
@@ -32,10 +33,11 @@ export async function readMounted(
   { SIDEMINT_IMAGE }: NodeJS.ProcessEnv,
 ): Promise<Mounted | undefined> {
   const named = namedPath(service)
-  const inside = named ?? IMAGE_PATH
+  const inside = placeInside(service, named ?? 'sidemint.yaml')
+  if (inside === undefined) return undefined
   const mount = service.mounts.filter(({ target }) => isWithin(inside, target)).toSorted(byDepth)[0]
   if (mount === undefined) return unmounted(service, inside, named !== undefined, folders)
-  if (!isAbsolute(mount.source)) return undefined
+  if (!isAbsolute(mount.source)) return { path: undefined, findings: [] }
   const path = SIDEMINT_IMAGE === 'true' ? inside : join(mount.source, posix.relative(mount.target, inside))
   const check = basename(inside)
   let text: string
@@ -43,30 +45,44 @@ export async function readMounted(
     text = await readRegular(path)
   } catch (error) {
     const { code = 'unknown' } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' && named === undefined && needsNone(service)) return undefined
     const what = `${service.name} takes its settings from ${path}, which cannot be read (${code})`
     return { path, findings: [fail(check, what, mountLine(inside))] }
   }
   try {
     const parsed = parseYaml(text)
-    if ('data' in parsed) return { path, settings: settle({ file: { path, data: parsed.data } }), findings: [] }
+    if ('data' in parsed) return { path, settings: settleIn(service, { path, data: parsed.data }), findings: [] }
     return { path, findings: parsed.problems.map((problem) => fail(check, `${path}: ${problem}`, `correct ${path}`)) }
   } catch (error) {
     return { path, findings: [failed(check, asFailure(error))] }
   }
 }
 
+/** The mount may be there for something else. */
+function needsNone(service: Service): boolean {
+  return runsElsewhere(service) || isDescribedByFlags(service)
+}
+
+/** With the defaults of where it is read. Throws SETTINGS_INVALID. */
+function settleIn(service: Service, file: NonNullable<Layers['file']>): Settings {
+  const env = runsOurImage(service) ? { SIDEMINT_IMAGE: 'true' } : {}
+  return settle({ file, env }, [], { taker: 'serve' })
+}
+
 function byDepth(a: { target: string }, b: { target: string }): number {
   return b.target.length - a.target.length
 }
 
-/** A settings file beside the compose file is probably meant to be mounted; so is one that the service names, unless its image contains it. */
+/** A settings file beside the compose file is probably meant to be mounted; so is one that the service names. What is built here may contain either. */
 async function unmounted(
   { name, context, mounts }: Service,
   inside: string,
   isNamed: boolean,
   folders: readonly string[],
 ): Promise<Mounted | undefined> {
-  const beside = await findFile(basename(inside), folders, mounts)
+  const [directory = ''] = folders
+  const isBuiltIn = (path: string) => context !== '' && isWithin(path, resolve(directory, context))
+  const beside = await findFile(basename(inside), [...folders, ...mounts.map(({ source }) => source)], isBuiltIn)
   if (beside === undefined && (!isNamed || context !== '')) return undefined
   const what = beside
     ? `${beside} is not mounted into ${name}, which looks for ${inside}`
@@ -77,15 +93,15 @@ async function unmounted(
   }
 }
 
-/** In one of the folders, or in one that is mounted at another place. */
+/** In one of the folders, of which one may be mounted at another place. */
 async function findFile(
   name: string,
   folders: readonly string[],
-  mounts: Service['mounts'],
+  isLeftOut: (path: string) => boolean,
 ): Promise<string | undefined> {
-  for (const folder of [...folders, ...mounts.map(({ source }) => source).filter(isAbsolute)]) {
+  for (const folder of folders.filter(isAbsolute)) {
     const path = join(folder, name)
-    if (await readable(path)) return path
+    if (!isLeftOut(path) && (await readable(path))) return path
   }
   return undefined
 }
@@ -98,6 +114,14 @@ const readable = (path: string) =>
 
 function mountLine(inside: string): string {
   return `volumes: ["./DIRECTORY:${dirname(inside)}:ro"], the directory in which ${basename(inside)} lies`
+}
+
+/** Undefined where it is not known: the path has a variable, or begins where the image of another program says. */
+function placeInside(service: Service, path: string): string | undefined {
+  const { workingDirectory } = service
+  const start = workingDirectory || (runsElsewhere(service) ? undefined : WORKING_DIRECTORY)
+  if (hasVariable(path)) return undefined
+  return start === undefined && !posix.isAbsolute(path) ? undefined : posix.resolve(start ?? '/', path)
 }
 
 function namedPath({ entrypoint, command, environment }: Service): string | undefined {

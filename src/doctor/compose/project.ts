@@ -51,6 +51,7 @@ export interface Service {
   /** Service to condition. */
   dependsOn: Map<string, string>
   user: string
+  workingDirectory: string
   /** Services of different profiles need not run at once. */
   profiles: string[]
 }
@@ -124,6 +125,7 @@ function readService(name: string, data: Data, { directory, dockerProxies, files
     links: readLinks(data.links),
     dependsOn: readDependsOn(data.depends_on),
     user: asText(data.user),
+    workingDirectory: asText(data.working_dir),
     profiles: asList(data.profiles).map(asText),
   }
 }

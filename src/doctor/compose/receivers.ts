@@ -1,10 +1,10 @@
 /** What is looked at in services that verify tokens with Google's own libraries, by sidemint's stand-in. */
 
 import { isIP } from 'node:net'
-import type { Settings } from '../../config/settings.ts'
 import { KEY_HOSTS } from '../../core/google.ts'
 import { RECEIVER_DIRECTORY, TRUST_VARIABLES } from '../../env/receiver.ts'
 import { type Finding, fail, ok, warn } from '../finding.ts'
+import type { Mounted } from './mounted.ts'
 import type { Service } from './project.ts'
 import { lintKeyProxy } from './proxies.ts'
 import { lintTrust } from './receiver-trust.ts'
@@ -12,18 +12,21 @@ import { isWithin } from './roles.ts'
 import type { Attachment } from './shapes.ts'
 import { checkOf, FIX, lintStandIn, type StandIn, seenAt, standInOf } from './stand-ins.ts'
 
-/** `settingsOf`: what a server's settings file says, where it was read. */
+/** `mountedOf`: a server's settings file, where it has one. */
 export function lintReceivers(
   services: readonly Service[],
   servers: readonly Service[],
-  settingsOf: (server: Service) => Partial<Settings> | undefined,
+  mountedOf: (server: Service) => Pick<Mounted, 'settings'> | undefined,
 ): Finding[] {
-  const standIns = servers.flatMap((server) => standInOf(server, settingsOf(server)) ?? [])
+  const standIns = servers.flatMap((server) => standInOf(server, mountedOf(server)?.settings) ?? [])
+  const isUnread = (server: Service) => mountedOf(server) !== undefined && mountedOf(server)?.settings === undefined
+  // A file that was not read may name a stand-in.
+  const isKnown = standIns.length > 0 || !servers.some(isUnread)
   const others = services.filter((service) => !servers.includes(service))
   return [
     ...standIns.flatMap(lintStandIn),
     ...servers.filter(namesKeyHosts).map(lintOwnHosts),
-    ...others.flatMap((service) => lintService(service, standIns, servers)),
+    ...(isKnown ? others.flatMap((service) => lintService(service, standIns, servers)) : []),
   ]
 }
 

@@ -48,11 +48,27 @@ export function assignRoles({ services }: ComposeProject): Roles {
 }
 
 /** Whether its image or build is named sidemint, or its command begins with that word. */
-function namesSidemint({ image, context, entrypoint, command }: Service): boolean {
-  const isOverridden = entrypoint.length > 0
+function namesSidemint(service: Service): boolean {
+  return (isImageNamed(service) && service.entrypoint.length === 0) || hasCommand(service)
+}
+
+function isImageNamed({ image, context }: Service): boolean {
   const imageName = image.replace(/@.*$/, '').replace(/:[^/:]*$/, '')
-  const isImage = [imageName, context].some((name) => /(^|\/)sidemint(\.git)?(#.*)?\/?$/.test(name))
-  return (isImage && !isOverridden) || wordsAfterSidemint([...entrypoint, ...command]) !== undefined
+  return [imageName, context].some((name) => /(^|\/)sidemint(\.git)?(#.*)?\/?$/.test(name))
+}
+
+function hasCommand({ entrypoint, command }: Service): boolean {
+  return wordsAfterSidemint([...entrypoint, ...command]) !== undefined
+}
+
+/** Whether it runs our image as that is. What is built here may have other defaults, and a file of its own. */
+export function runsOurImage(service: Service): boolean {
+  return isImageNamed(service) && service.context === ''
+}
+
+/** Whether it runs our command in another image, as with npx. */
+export function runsElsewhere(service: Service): boolean {
+  return hasCommand(service) && !isImageNamed(service)
 }
 
 /** The same image is both the metadata server and the gate, and may have any name. */
@@ -88,10 +104,12 @@ function standsInForGoogle(service: Service): boolean {
   )
 }
 
-export function isPointed({ environment, extraHosts }: Service): boolean {
+export function isPointed({ environment, extraHosts, links, entrypoint, command }: Service): boolean {
+  const words = [...entrypoint, ...command]
   return (
     [...POINTERS, 'METADATA_SERVER_DETECTION'].some((name) => environment[name]) ||
-    [...extraHosts.keys()].some(isMetadataName)
+    POINTERS.some((name) => words.some((word) => word.includes(`${name}=`))) ||
+    [...extraHosts.keys(), ...links.keys()].some(isMetadataName)
   )
 }
 

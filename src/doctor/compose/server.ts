@@ -122,7 +122,7 @@ function asksGoogle(service: Service, settings: Settings | undefined): boolean {
   const line = [...entrypoint, ...command].join(' ')
   const [, flag] = /--source[= ](\w+)/.exec(line) ?? []
   const source = flag ?? (environment.SIDEMINT_SOURCE || settings?.source)
-  if (source !== undefined && source !== 'auto') return source !== 'local'
+  if (source !== undefined && source !== 'auto') return source !== 'local' && !hasVariable(source)
   const names = ['SIDEMINT_CREDENTIALS', 'SIDEMINT_IMPERSONATE_SERVICE_ACCOUNT', INHERITED]
   return (
     hasLogin(service) ||

@@ -18,6 +18,8 @@ export interface Port {
   published: string
   /** In the container. */
   target: string
+  /** `tcp` where nothing else is said. */
+  protocol: string
   /** For people. */
   text: string
 }
@@ -83,13 +85,14 @@ export function readMount(value: unknown): Mount {
 
 /** `[[address:][published]:]target[/protocol]`, or a map. */
 export function readPort(value: unknown): Port {
-  const { host_ip, published, target } = asData(value)
+  const { host_ip, published, target, protocol } = asData(value)
   if (target !== undefined) {
     const parts = [host_ip, published, target].filter((part) => part !== undefined).map(asText)
     return {
       hostAddress: asText(host_ip),
       published: asText(published),
       target: asText(target),
+      protocol: asText(protocol) || 'tcp',
       text: parts.join(':'),
     }
   }
@@ -100,6 +103,7 @@ export function readPort(value: unknown): Port {
     hostAddress: match?.[1] ?? match?.[2] ?? '',
     published: onHost,
     target: text.replace(/^.*:|\/\w+$/g, ''),
+    protocol: /\/(\w+)$/.exec(text)?.[1] ?? 'tcp',
     text,
   }
 }

@@ -35,12 +35,12 @@ export function standInOf(server: Service, settings: Partial<Settings> = {}): St
   }
 }
 
-/** A setting on its command line or in its variables. */
+/** A setting on its command line or in its variables, of which an empty one counts as not set. */
 export function saidOf({ entrypoint, command, environment }: Service, name: string): string | undefined {
   const words = [...entrypoint, ...command]
   const index = words.findIndex((word) => word === `--${name}` || word.startsWith(`--${name}=`))
   const flag = index < 0 ? undefined : (words[index]?.split('=')[1] ?? words[index + 1])
-  return flag ?? environment[`SIDEMINT_${name.toUpperCase().replaceAll('-', '_')}`]
+  return flag ?? (environment[`SIDEMINT_${name.toUpperCase().replaceAll('-', '_')}`] || undefined)
 }
 
 /** The innermost one that holds the path. */
