@@ -104,8 +104,10 @@ function createOpen(failed: (reason: string) => void): Open {
       if (state === undefined || to.destroyed || state.refused) return
       const reason = code ?? message
       if (!state.waits) {
-        state.cut = reason
-        state.tell?.(reason)
+        if (!hasEnded(to)) {
+          state.cut = reason
+          state.tell?.(reason)
+        }
         return void to.destroy()
       }
       failed(reason)
@@ -115,6 +117,9 @@ function createOpen(failed: (reason: string) => void): Open {
     },
   }
 }
+
+/** Whether the caller has ended its side of a WebSocket: services then often reset it, and nobody misses an answer. */
+const hasEnded = (to: Sink) => !(to instanceof ServerResponse) && to.readableEnded
 
 function watchService(proxy: ProxyServer, { settle, fail, isWhole, answeredBy }: Open): void {
   proxy.on('error', (error, req, to) => {

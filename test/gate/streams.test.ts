@@ -309,8 +309,8 @@ test('a WebSocket to a dead service is 502, and to an unknown host 404', async (
   t.regex(unknown, /^HTTP\/1\.1 404 Not Found\r\n/)
 })
 
-test('either side that resets an open WebSocket closes the other one', async (t) => {
-  const { port, service } = await startGate(t)
+test('either side that resets an open WebSocket closes the other one, and only the service breaks off an answer', async (t) => {
+  const { port, service, cuts } = await startGate(t)
   const upgraded = () => once(service, 'upgrade') as Promise<[IncomingMessage, import('node:net').Socket]>
   service.on('upgrade', (_, socket) => {
     socket.on('error', () => {})
@@ -327,8 +327,27 @@ test('either side that resets an open WebSocket closes the other one', async (t)
     if (side === 'caller') caller.resetAndDestroy()
     else socket.resetAndDestroy()
     await closed
+    t.is(cuts().length, side === 'caller' ? 0 : 1)
   }
-  t.pass()
+})
+
+test('a service that resets a WebSocket which its caller has ended breaks off no answer', async (t) => {
+  const { port, service, cuts, decisions } = await startGate(t)
+  const reset = Promise.withResolvers<void>()
+  service.on('upgrade', (_, socket: Socket) => {
+    socket
+      .on('error', () => {})
+      .write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n')
+    socket.resume().on('end', () => reset.resolve(void socket.resetAndDestroy()))
+  })
+  const caller = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  caller.write(`GET / HTTP/1.1\r\n${UPGRADE}Authorization: ${bearer()}\r\n\r\n`)
+  await once(caller, 'data')
+  const ended = once(caller.resume(), 'end')
+  caller.end()
+  await Promise.all([reset.promise, ended])
+  t.deepEqual(cuts(), [])
+  t.like(decisions()[0], { upstreamStatus: 101 })
 })
 
 test('a WebSocket that its caller left is closed towards a service that does not hang up by itself', async (t) => {
