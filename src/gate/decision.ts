@@ -68,13 +68,9 @@ export function decide(
   }
   try {
     decision.credential = readCredential(rawHeaders, rules.audiences[0], rules.server)
-    const { token } = decision.credential
-    const known = verifier.known(token)
-    if (known !== undefined) return judge(decision, known, rules, invokers)
-    return verifier
-      .verify(token, rules.spell('trust'))
-      .then((verified) => judge(decision, verified, rules, invokers))
-      .catch(refuse)
+    const verified = verifier.verify(decision.credential.token, rules.spell)
+    if (!(verified instanceof Promise)) return judge(decision, verified, rules, invokers)
+    return verified.then((its) => judge(decision, its, rules, invokers)).catch(refuse)
   } catch (thrown) {
     return refuse(thrown)
   }

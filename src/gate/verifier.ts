@@ -37,16 +37,12 @@ export interface Verified {
 
 export interface Verifier {
   /**
-   * What `verify` says, where the token was verified before and its issuer still publishes that key; else undefined. Not a
-   * promise: a call that is let through would wait for ten of them. Throws TOKEN_EXPIRED.
+   * The claims of a valid token: no promise where it was verified before and its issuer still publishes that key, since a
+   * call that is let through would wait for ten of them. Throws, or rejects with, TOKEN_INVALID, TOKEN_EXPIRED,
+   * ISSUER_NOT_TRUSTED, KEY_UNKNOWN or KEY_UNUSABLE, and KEYS_UNAVAILABLE (503) where the issuer's keys cannot be fetched,
+   * so that the token cannot be judged. `spell`: spells the setting that names more issuers, for the fix. Default: the flag.
    */
-  known(token: string): Verified | undefined
-  /**
-   * The claims of a valid token. Throws TOKEN_INVALID, TOKEN_EXPIRED, ISSUER_NOT_TRUSTED, KEY_UNKNOWN or KEY_UNUSABLE, and
-   * KEYS_UNAVAILABLE (503) where the issuer's keys cannot be fetched, so that the token cannot be judged. `setting`: where
-   * more issuers can be named, for the fix.
-   */
-  verify(token: string, setting?: string): Promise<Verified>
+  verify(token: string, spell?: (setting: 'trust') => string): Verified | Promise<Verified>
 }
 
 export function createVerifier(options: SignersOptions): Verifier {
@@ -72,23 +68,19 @@ export function createVerifier(options: SignersOptions): Verifier {
     }
   }
 
-  function known(token: string): Verified | undefined {
-    const name = nameOf(token)
-    const before = tokens.get(name)
-    if (before?.isKept()) return inTime(name, before)
-    tokens.delete(name)
-    return undefined
+  async function verifyNew(name: string, token: string, setting: string): Promise<Verified> {
+    const signed = await signedOf(token, setting)
+    tokens.add(name, signed)
+    return inTime(name, signed)
   }
 
   return {
-    known,
-    async verify(token, setting = '--trust') {
-      const before = known(token)
-      if (before !== undefined) return before
+    verify(token, spell = (setting) => `--${setting}`) {
       const name = nameOf(token)
-      const signed = await signedOf(token, setting)
-      tokens.add(name, signed)
-      return inTime(name, signed)
+      const known = tokens.get(name)
+      if (known?.isKept()) return inTime(name, known)
+      tokens.delete(name)
+      return verifyNew(name, token, spell('trust'))
     },
   }
 }

@@ -1,10 +1,22 @@
 import test from 'ava'
+import { failure } from '../../src/core/errors.ts'
 import { decide, type Rules } from '../../src/gate/decision.ts'
 import { createInvokers } from '../../src/gate/members.ts'
 import { accountId } from '../../src/issuer/account-id.ts'
 import { BILLING, RUN } from './stack.ts'
 
 const STRANGER = '113774264463038321964'
+
+const RULES: Rules = {
+  audiences: [RUN, 'http://ledger:8080'],
+  gcloudAudiences: true,
+  emailOf: (subject, issuer) => (subject === STRANGER && issuer === 'google' ? BILLING : undefined),
+  subjectsOf: 'google',
+  lineOf: () => 'on the command line',
+  spell: (name) => `--${name}`,
+  grant: (member) => ({ here: `--invoker=${member}`, production: `gcloud … ${member}` }),
+  nameSubject: (subject) => `--subject=${subject}=EMAIL`,
+}
 
 /** What is decided about a token without an email that this entry of `trust` has verified. */
 async function decisionOf(
@@ -13,19 +25,8 @@ async function decisionOf(
   claims: Record<string, unknown> = {},
   invokers = createInvokers([`serviceAccount:${BILLING}`]),
 ) {
-  const rules: Rules = {
-    audiences: [RUN, 'http://ledger:8080'],
-    gcloudAudiences: true,
-    emailOf: (subject, issuer) => (subject === STRANGER && issuer === 'google' ? BILLING : undefined),
-    subjectsOf: 'google',
-    lineOf: () => 'on the command line',
-    spell: (name) => `--${name}`,
-    grant: (member) => ({ here: `--invoker=${member}`, production: `gcloud … ${member}` }),
-    nameSubject: (subject) => `--subject=${subject}=EMAIL`,
-  }
   const said = { claims: { iss: trusted, sub, aud: RUN, ...claims }, trusted, fp: '' }
-  const verifier = { known: () => undefined, verify: async () => said }
-  return decide(['Authorization', 'Bearer a.b.c'], rules, invokers, verifier)
+  return decide(['Authorization', 'Bearer a.b.c'], RULES, invokers, { verify: async () => said })
 }
 
 const refusalOf = async (...args: Parameters<typeof decisionOf>) => (await decisionOf(...args)).refusal
@@ -155,10 +156,27 @@ test('a token without an email is told each way to name its account that can hel
   }
   const fixFor = async (trusted: string) => {
     const claims = { iss: trusted, sub: '113', aud: 'a' }
-    const verifier = { known: () => undefined, verify: async () => ({ claims, trusted, fp: '' }) }
+    const verifier = { verify: async () => ({ claims, trusted, fp: '' }) }
     return (await decide(['Authorization', 'Bearer a.b.c'], rules, createInvokers([]), verifier)).refusal?.fix
   }
   const invoker = 'where it may call, write `--invoker=serviceAccount:EMAIL` at invoker; in production `gcloud …`'
   t.is(await fixFor(LOCAL), `${invoker}; if no sidemint signed it, write \`--subject=113=EMAIL\` at subject`)
   t.is(await fixFor('google'), invoker, 'subjects are those of another issuer')
+})
+
+test('a token that is known is decided about at once, by the audience, the invokers and the time of now', (t) => {
+  const decided = (claims: Record<string, unknown>, invoker = `serviceAccount:${BILLING}`) => {
+    const said = { claims: { iss: LOCAL, sub: '113', aud: RUN, ...claims }, trusted: LOCAL, fp: 'ab' }
+    return decide(['Authorization', 'Bearer a.b.c'], RULES, createInvokers([invoker]), { verify: () => said })
+  }
+  const good = { email: BILLING, email_verified: true }
+  const admitted = { isPublic: false, audience: RUN, principal: BILLING, refusal: undefined, said: { fp: 'ab' } }
+  t.like(decided(good), { ...admitted, credential: { token: 'a.b.c' } })
+  t.like(decided(good, 'user:ann@acme.com'), { principal: BILLING, refusal: { code: 'NOT_AN_INVOKER', status: 403 } })
+  t.like(decided({ ...good, aud: 'b' }), { audience: 'b', refusal: { code: 'AUDIENCE_WRONG', status: 401 } })
+  const verify = () => {
+    throw failure('TOKEN_EXPIRED', { reason: 'it expired 61 s ago' })
+  }
+  const expired = decide(['Authorization', 'Bearer a.b.c'], RULES, createInvokers([]), { verify })
+  t.like(expired, { audience: '', principal: '', said: undefined, refusal: { code: 'TOKEN_EXPIRED', status: 401 } })
 })

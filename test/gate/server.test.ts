@@ -7,6 +7,7 @@ import { type CommandShape, readArguments } from '../../src/commands/arguments.t
 import { run as healthcheck } from '../../src/commands/healthcheck.ts'
 import { asFailure } from '../../src/core/errors.ts'
 import { createEvents, type GateEvent } from '../../src/core/events.ts'
+import { takeSnapshot } from '../../src/core/snapshot.ts'
 import { checkGates } from '../../src/gate/options.ts'
 import { startGates } from '../../src/gate/server.ts'
 import { ask } from '../http-client.ts'
@@ -33,7 +34,8 @@ async function start(t: ExecutionContext, argv: readonly string[]) {
   const gates = await startGates({ settings, events })
   t.teardown(() => gates.close())
   const decisions = () => seen.filter((event): event is GateEvent => event.type === 'gate')
-  return { ...gates, front: gates.urls[0] ?? '', decisions }
+  const applyAgain = () => gates.apply(settings, takeSnapshot().read)
+  return { ...gates, front: gates.urls[0] ?? '', decisions, applyAgain }
 }
 
 const bearer = (token: string) => ({ headers: { Authorization: `Bearer ${token}` } })
@@ -70,6 +72,33 @@ test("a service account's token without an email is known by its subject, also w
     const { front } = await start(t, ['--upstream', url, '--audience', AUDIENCE, who])
     t.is((await ask(front, '/', bearer(body))).status, 200, who)
   }
+})
+
+test('a token that a gate knows already is decided about by the policy in force', async (t) => {
+  const { url } = await startService(t)
+  const policy = join(scratch, 'changes.json')
+  const admitOnly = (...members: string[]) =>
+    writeFileSync(policy, JSON.stringify({ bindings: [{ role: 'roles/run.invoker', members }] }))
+  admitOnly(`serviceAccount:${BILLING}`)
+  const { front, decisions, applyAgain } = await start(t, [
+    `--upstream=${url}`,
+    `--audience=${AUDIENCE}`,
+    '--policy',
+    policy,
+  ])
+  const token = await metadata.issueToken({ audience: AUDIENCE })
+  const askTwice = async () => [
+    (await ask(front, '/', bearer(token))).status,
+    (await ask(front, '/', bearer(token))).status,
+  ]
+  t.deepEqual(await askTwice(), [200, 200])
+  admitOnly('user:ann@acme.com')
+  await applyAgain()
+  t.deepEqual(await askTwice(), [403, 403])
+  t.is(decisions().at(-1)?.code, 'NOT_AN_INVOKER')
+  admitOnly(`serviceAccount:${BILLING}`)
+  await applyAgain()
+  t.deepEqual(await askTwice(), [200, 200])
 })
 
 test('one process fronts the gates of sidemint.yaml, each by its own rules, and by its own port', async (t) => {

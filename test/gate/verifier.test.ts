@@ -16,12 +16,18 @@ import { startRawService } from './stack.ts'
 
 const CLAIMS = { aud: 'http://ledger:8080', email: 'billing@acme-dev.iam.gserviceaccount.com', email_verified: true }
 
+/** A verifier that answers with a promise also where it knows the token. */
+function verifierOf(options: Parameters<typeof createVerifier>[0]) {
+  const verifier = createVerifier(options)
+  return { verify: async (...asked: Parameters<Verifier['verify']>) => verifier.verify(...asked) }
+}
+
 /** A verifier that trusts one new issuer, both on a clock that the test moves. */
 async function setUp() {
   const time = { ms: 1_790_000_000_000 }
   const now = () => time.ms
   const issuer = await startIssuer({ now })
-  return { time, issuer, verifier: createVerifier({ trust: [issuer.url], now }) }
+  return { time, issuer, verifier: verifierOf({ trust: [issuer.url], now }) }
 }
 
 /** The code and the sentence of the refusal. */
@@ -44,6 +50,14 @@ async function untilRefused(verifier: Verifier, token: string, code?: string) {
   }
   return refusal(verifier, token)
 }
+
+test('a token that was verified before is answered without a promise', async (t) => {
+  const issuer = await startIssuer()
+  const verifier = createVerifier({ trust: [issuer.url] })
+  const token = issuer.sign(CLAIMS)
+  const first = await verifier.verify(token)
+  t.deepEqual(verifier.verify(token), first)
+})
 
 test('a good token of a trusted issuer gives its claims', async (t) => {
   const { issuer, verifier } = await setUp()
@@ -180,7 +194,7 @@ test('each fault of a token is named', async (t) => {
 test('an issuer that is not trusted is named, with what it has that a trusted one has not', async (t) => {
   const { issuer, verifier } = await setUp()
   const refused = async (iss: string) => {
-    const error = await t.throwsAsync(verifier.verify(issuer.sign({ ...CLAIMS, iss }), '`trust:`'))
+    const error = await t.throwsAsync(verifier.verify(issuer.sign({ ...CLAIMS, iss }), (name) => `\`${name}:\``))
     return `${error?.message}; ${asFailure(error).fix}`
   }
   const fix = `use a token of ${issuer.url}, or add the issuer to \`trust:\``
@@ -189,7 +203,7 @@ test('an issuer that is not trusted is named, with what it has that a trusted on
     await refused(`${issuer.url}/`),
     `the token comes from "${issuer.url}/", which this gate does not trust: it is ${issuer.url} with a slash at its end; ${fix}`,
   )
-  const other = createVerifier({ trust: ['google', issuer.url] })
+  const other = verifierOf({ trust: ['google', issuer.url] })
   const error = asFailure(await t.throwsAsync(other.verify(issuer.sign({ ...CLAIMS, iss: 'x'.repeat(300) }))))
   t.true(error.message.includes(`"${'x'.repeat(200)}"`))
   t.is(error.fix, `use a token of google or ${issuer.url}, or add the issuer to --trust`)

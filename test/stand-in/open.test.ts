@@ -63,7 +63,7 @@ test('a gate that trusts Google alone takes none of them, and asks nobody', asyn
   await using stand = await startStand()
   const token = (await ask(stand.server.url, `${DEFAULT_ACCOUNT}/identity?audience=${AUDIENCE}`)).body
   const verifier = createVerifier({ trust: ['google'] })
-  const error = await t.throwsAsync(verifier.verify(token), { code: 'KEY_UNKNOWN' })
+  const error = await t.throwsAsync(async () => verifier.verify(token), { code: 'KEY_UNKNOWN' })
   t.regex(String((error as Error & { fix?: string }).fix), /name the sidemint that signs with it in --trust/)
 })
 
