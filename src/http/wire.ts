@@ -36,7 +36,7 @@ export interface Answer {
   readonly head: readonly string[]
   readonly body: string
   /** Called once it has been written. */
-  readonly sent?: () => void
+  readonly onSent?: () => void
 }
 
 /**

@@ -94,7 +94,7 @@ export class TokenRequests {
     try {
       const token = await identity.tokens.mint(hit.request, hit.key)
       const event = requestEvent(from, hit.shown, startedAtMs, this.#options.now(), resultOf(token))
-      return { ...hit.answer(token, identity.tokens.leftMs), sent: () => this.#record(from, event) }
+      return { ...hit.answer(token, identity.tokens.leftMs), onSent: () => this.#record(from, event) }
     } catch (thrown) {
       return this.refuse(from, hit.shown, startedAtMs, thrown)
     }
