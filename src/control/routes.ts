@@ -36,7 +36,7 @@ export function createControl({ orders, secret, defaultAccount }: ControlOptions
           ctx.set('WWW-Authenticate', 'Bearer')
           throw failure('CONTROL_SECRET_WRONG', {})
         }
-        const body = await readOrder(ctx.req, schema)
+        const body = await readOrder(ctx, schema)
         ctx.set('Cache-Control', 'no-store')
         ctx.body = await obey(body)
       })

@@ -11,7 +11,7 @@ import { parseJson } from './json.ts'
 
 interface Entry {
   /** HTTP status; 503 marks a passing fault, which may be retried. */
-  status: 400 | 401 | 403 | 404 | 405 | 500 | 502 | 503
+  status: 400 | 401 | 403 | 404 | 405 | 408 | 500 | 502 | 503
   /** What failed. `{name}` is filled in from the values given to `failure`. */
   what: string
   /** What to type, or to do. */
@@ -133,6 +133,11 @@ export const CATALOGUE = {
     status: 400,
     what: 'the body of the order cannot be used: {reason}',
     fix: 'send JSON as /_sidemint/openapi.json describes it',
+  },
+  CONTROL_BODY_LATE: {
+    status: 408,
+    what: 'the body of the order did not all arrive within {seconds} s',
+    fix: 'send it at once, with the length that its Content-Length says',
   },
   STREAMS_TOO_MANY: {
     status: 503,

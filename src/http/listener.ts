@@ -19,10 +19,6 @@ import { TYPES } from './wire.ts'
 const MAX_HEADER_BYTES = 32 * 1024
 /** Go keeps idle connections for 60 s and may use one just as we close it (docs/wire.md, "Response headers"). */
 const KEEP_ALIVE_MS = 75_000
-/** What is asked here fits into a few packets: a caller that takes longer will not send the rest. */
-const REQUEST_MS = 10_000
-/** How often Node looks for those that are late. Its own 30 s would let each of them stay that much longer. */
-const LOOK_MS = 1_000
 /** While the server closes, a connection ends this soon after its last answer. */
 const SWEEP_MS = 20
 /** How long the answers at the end of the grace have to leave. */
@@ -51,7 +47,7 @@ export interface ListenOptions {
   create?: (limits: ServerOptions, handler: RequestListener) => Server | SecureServer
   /** Called with bytes that are not a request. */
   unreadable?: (bytes: Buffer) => void
-  /** How long a request may take to arrive, body and all. Default 10 s. */
+  /** How long a request may take to arrive, body and all. Default: as long as Node gives it, five minutes. */
   requestMs?: number
   /** The setting to name where the address is taken. Default: `--port or --host`. */
   setting?: string
@@ -86,8 +82,7 @@ function createListener(options: ListenOptions): { server: Server | SecureServer
   const limits = {
     maxHeaderSize: MAX_HEADER_BYTES,
     keepAliveTimeout: options.keepAliveMs ?? KEEP_ALIVE_MS,
-    requestTimeout: options.requestMs ?? REQUEST_MS,
-    connectionsCheckingInterval: LOOK_MS,
+    requestTimeout: options.requestMs,
   }
   const upgrades = { shouldUpgradeCallback: (req: IncomingMessage) => upgrade !== undefined && isWebSocket(req) }
   const open: Connections = new Map()

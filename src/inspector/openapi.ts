@@ -19,6 +19,7 @@ const ORDER_ERRORS = {
   ),
   401: refused('CONTROL_SECRET_WRONG: no secret was sent, or another one.'),
   404: { description: 'The server was started without a control secret.' },
+  408: refused('CONTROL_BODY_LATE: the body did not all arrive in time.'),
 }
 
 function read(summary: string, schema: keyof typeof SCHEMAS, parameters: readonly object[] = []) {

@@ -1,8 +1,12 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { mock } from 'node:test'
 import test from 'ava'
 import { jwtVerify } from 'jose'
 import { GCLOUD_CLIENT_ID } from '../../src/core/google.ts'
 import { readClaims } from '../../src/core/token.ts'
-import { ask, remoteKeys } from '../http-client.ts'
+import { ask, parseReply, remoteKeys } from '../http-client.ts'
 import { EMAIL, SECRET, startControlled } from './server.ts'
 
 const ORDERS = ['control/fail-next', 'control/issue', 'control/reset', 'control/rotate']
@@ -180,3 +184,36 @@ test('a body may begin with a byte order mark, as PowerShell writes one', async 
   t.is((await order('control/fail-next', '\ufeff{"status":403}')).status, 200)
   t.is((await identity('https://a.example')).status, 403)
 })
+
+test.serial(
+  'the body of an order has ten seconds to arrive: a later one is 408, and its connection ends',
+  async (t) => {
+    const { server } = await startControlled(t)
+    const { port } = new URL(server.url)
+    /** The first half of an order, once the server waits for the second. */
+    const begin = async () => {
+      const socket = connect(Number(port), '127.0.0.1')
+      const head = ['POST /_sidemint/control/reset HTTP/1.1', 'Host: a', `Authorization: Bearer ${SECRET}`]
+      socket.write([...head, 'Content-Length: 2', 'Expect: 100-continue', '', '{'].join('\r\n'))
+      const [continued] = await once(socket, 'data')
+      t.regex(String(continued), /^HTTP\/1\.1 100 Continue\r\n\r\n$/)
+      return socket
+    }
+    mock.timers.enable({ apis: ['setTimeout'] })
+    try {
+      const [late, slow] = [await begin(), await begin()]
+      const answers = [text(late), once(slow, 'data').then(String)] as const
+      mock.timers.tick(9_999)
+      slow.write('}')
+      t.regex(await answers[1], /^HTTP\/1\.1 200 OK\r\n/)
+      mock.timers.tick(1)
+      const { status, headers, body } = parseReply(await answers[0])
+      t.is(status, 408)
+      t.is(headers.connection, 'close')
+      t.like(JSON.parse(body), { error: 'CONTROL_BODY_LATE' })
+      slow.destroy()
+    } finally {
+      mock.timers.reset()
+    }
+  },
+)

@@ -59,7 +59,7 @@ test('every code is upper snake case, says what failed and what to do, in senten
     const { what, fix, status } = CATALOGUE[code]
     t.false(/\.$/.test(what) || /\.$/.test(fix), code)
     t.true(fix.length > 0, code)
-    t.true([400, 401, 403, 404, 405, 502, 503].includes(status), `${code}: no code is a 500`)
+    t.true([400, 401, 403, 404, 405, 408, 502, 503].includes(status), `${code}: no code is a 500`)
   }
 })
 
