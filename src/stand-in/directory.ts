@@ -141,18 +141,21 @@ interface Kind {
   make(): string | Promise<string>
 }
 
+/** One to write, one to read, one for a server that came in between, and one for a successor that is not good. */
+const MOST_TURNS = 4
+
 /** Named as a draft, so that it goes as an old one does where a server was killed before it could remove it. */
-const SUCCESSOR = `.${'0'.repeat(8)}-0000-0000-0000-${'0'.repeat(12)}.tmp`
-/** One to write, one to read, and one for a server that came in between. */
-const MOST_TURNS = 3
+function successorOf(path: string, turn: number): string {
+  return `${path}.00000000-0000-0000-0000-${String(turn).padStart(12, '0')}.tmp`
+}
 
 /**
  * What is there and good stays. Servers that start at once end with the same, whether there is nothing or something bad:
  * each offers what it made as the successor, the first one's is taken by all of them, and it is removed only once it is in
- * its place. Who offers another one after that finds a good file.
+ * its place. Who offers another one after that finds a good file. A successor that is not good, which a server left that
+ * was killed, is passed over by all of them: each turn has another name.
  */
 async function keep(path: string, mode: number, { isGood, make }: Kind): Promise<{ pem: string; isNew: boolean }> {
-  const successor = `${path}${SUCCESSOR}`
   const good = async (file: string) => {
     const pem = (await read(file))?.toString()
     return pem !== undefined && isGood(pem) ? pem : undefined
@@ -162,7 +165,8 @@ async function keep(path: string, mode: number, { isGood, make }: Kind): Promise
     const pem = await good(path)
     if (pem !== undefined) return { pem, isNew: turn > 0 }
     made ??= await make()
-    await write(path, made, { file: successor, mode, publish: publishFirst(successor) })
+    const successor = successorOf(path, turn)
+    await write(path, made, { mode, publish: publishFirst(successor) })
     const chosen = await good(successor)
     if ((await good(path)) === undefined && chosen !== undefined) await write(path, chosen, { mode })
     if ((await good(path)) !== undefined) await rm(successor, { force: true })

@@ -12,13 +12,8 @@ export function read(path: string): Promise<Buffer | undefined> {
   return attempt(path, async () => (await readIfThere(path))?.content)
 }
 
-/** `file`: where the content goes first, if not to the path itself. */
-export function write(
-  path: string,
-  content: string | Buffer,
-  { file = path, ...options }: ReplaceOptions & { file?: string },
-): Promise<void> {
-  return attempt(path, () => replaceFile(file, content, options))
+export function write(path: string, content: string | Buffer, options: ReplaceOptions): Promise<void> {
+  return attempt(path, () => replaceFile(path, content, options))
 }
 
 /** Throws STAND_IN_UNUSABLE for an error of the system. */

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, watch } from 'node:fs'
 import {
   chmod,
   lstat,
@@ -18,6 +18,7 @@ import {
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { rootCertificates } from 'node:tls'
 import test from 'ava'
 import { prepareDirectory } from '../../src/stand-in/directory.ts'
@@ -250,6 +251,57 @@ test('what a killed start left half written is removed later, and nothing else',
   t.deepEqual((await readdir(directory)).sort(), [...kept, 'certificate.pem', 'bundle.pem', 'truststore.p12'].sort())
   t.deepEqual((await readdir(base)).sort(), ['shown', 'stand-in.key'])
   t.true((await lstat(link)).isSymbolicLink())
+})
+
+/** The files that a first start writes under another name than its own, by the folder that they are in. */
+async function draftsOfStart() {
+  const { base, directory, prepare } = await setUp()
+  await mkdir(directory)
+  const names = [base, directory].map((folder) => {
+    const seen = new Set<string>()
+    const watcher = watch(folder, (_, name) => void (name?.endsWith('.tmp') && seen.add(name)))
+    return { seen, watcher }
+  })
+  await prepare()
+  // The system tells of them in their order.
+  for (const [index, folder] of [base, directory].entries()) {
+    const last = `last-${index}.tmp`
+    await writeFile(join(folder, last), '')
+    while (!names[index]?.seen.delete(last)) await sleep(5)
+    names[index]?.watcher.close()
+  }
+  return names.map(({ seen }) => [...seen])
+}
+
+test('whatever a start writes, a later one removes it where that start was killed', async (t) => {
+  const [besides = [], shown = []] = await draftsOfStart()
+  t.true(besides.length > 0 && shown.length > 0)
+  const { base, directory, clock, prepare } = await setUp()
+  await mkdir(directory)
+  const long = new Date(clock.now() - 2 * 3_600_000)
+  const left = [...besides.map((name) => join(base, name)), ...shown.map((name) => join(directory, name))]
+  for (const path of left) {
+    await writeFile(path, 'a secret')
+    await utimes(path, long, long)
+  }
+  await prepare()
+  t.deepEqual((await readdir(base)).sort(), ['shown', 'stand-in.key'])
+  t.deepEqual((await readdir(directory)).sort(), ['bundle.pem', 'certificate.pem', 'truststore.p12'])
+})
+
+test('what a start that was killed just now left for another key is passed over, by servers that start at once too', async (t) => {
+  const [, shown = []] = await draftsOfStart()
+  const other = await setUp()
+  const { certificate: left } = await other.prepare()
+  for (const servers of [1, 8]) {
+    const { directory, prepare } = await setUp()
+    await mkdir(directory)
+    for (const name of shown) await writeFile(join(directory, name), left)
+    const all = await Promise.all(Array.from({ length: servers }, () => prepare()))
+    t.is(new Set(all.map(({ certificate }) => certificate)).size, 1)
+    t.not(all[0]?.certificate, left)
+    t.is(await readFile(join(directory, 'certificate.pem'), 'utf8'), all[0]?.certificate ?? '')
+  }
 })
 
 test("somebody else's certificate is left alone, with an error", async (t) => {
