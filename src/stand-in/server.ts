@@ -17,7 +17,7 @@ import type { SigningKeys } from '../issuer/keys.ts'
 import type { CachedSource } from '../mint/cache.ts'
 import { createAccountKeys } from './account-keys.ts'
 import { createAccounts } from './accounts.ts'
-import { prepareDirectory } from './directory.ts'
+import { type Credentials, prepareDirectory } from './directory.ts'
 import { apiError, GoogleError } from './google-error.ts'
 import { createRoutes } from './routes.ts'
 
@@ -67,7 +67,7 @@ export async function listenAsGoogle(options: StandInOptions): Promise<Listener>
   const credentials = await prepareDirectory({ directory, keyFile: options.keyFile, now, warn }).catch(
     (error: unknown) => listener.close(0).then(() => Promise.reject(error)),
   )
-  server?.setSecureContext({ ...SECURE, key: credentials.key, cert: credentials.certificate })
+  if (server !== undefined) admit(server, credentials)
   notice(
     'info',
     'STAND_IN',
@@ -93,9 +93,10 @@ type Limits = Parameters<Create>[0]
 /** NODE_OPTIONS can lower Node's own least version. */
 const SECURE = { minVersion: 'TLSv1.2' } as const
 
-/** It has no certificate yet. */
+/** It has no certificate yet, and until it has one it ends each connection: a failed handshake is not tried again. */
 function createSecureServer(limits: Limits, handler: Parameters<Create>[1], notice: Notice): Server {
   const server = createServer({ ...limits, ...SECURE }, handler)
+  server.maxConnections = 0
   // Node forgets the address of a socket that is closed, as it is after an alert, unless somebody has asked for it before.
   server.on('keylog', (_, socket) => void socket.remoteAddress)
   server.on('tlsClientError', ({ code = 'unknown reason' }: NodeJS.ErrnoException, socket: TLSSocket) => {
@@ -104,6 +105,11 @@ function createSecureServer(limits: Limits, handler: Parameters<Create>[1], noti
     notice('warn', 'STAND_IN_HANDSHAKE', fix === undefined ? what : `${what}. Fix: ${fix}`)
   })
   return server
+}
+
+function admit(server: Server, { key, certificate }: Credentials): void {
+  server.setSecureContext({ ...SECURE, key, cert: certificate })
+  server.maxConnections = Number.POSITIVE_INFINITY
 }
 
 /** Logs each thing once: a client that keeps trying must not fill the log. */
