@@ -39,7 +39,14 @@ export function afterAnswers(socket: Duplex, act: () => void): void {
   const { _httpMessage: answer } = socket as WithAnswer
   if (socket.destroyed) return
   if (!answer) act()
-  else if (answer.req.complete) answer.once('close', () => afterAnswers(socket, act))
-  else if (answer.headersSent) socket.destroy()
+  else if (answer.req.complete) {
+    // With an upgrade and a CONNECT Node stops telling an answer when there is room again.
+    const drain = () => answer.emit('drain')
+    socket.on('drain', drain)
+    answer.once('close', () => {
+      socket.off('drain', drain)
+      afterAnswers(socket, act)
+    })
+  } else if (answer.headersSent) socket.destroy()
   else act()
 }
