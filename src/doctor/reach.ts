@@ -2,6 +2,7 @@
 
 import type { Agent, IncomingMessage } from 'node:http'
 import { request } from 'node:https'
+import { readDate } from '../core/date.ts'
 import { SidemintError } from '../core/errors.ts'
 import { createAgent } from '../http/agent.ts'
 import { type HttpProxy, proxyFor } from '../http/proxy.ts'
@@ -39,10 +40,10 @@ export async function reach(host: string, env: NodeJS.ProcessEnv, timeoutMs: num
       step = next
       sentAtMs = Date.now()
     })
-    const dateMs = Date.parse(headers.date ?? '')
+    const dateMs = readDate(headers.date)
     const middleMs = (sentAtMs + Date.now()) / 2
     // A Date header is cut to the second.
-    return { proxy, ...(Number.isNaN(dateMs) ? {} : { aheadMs: dateMs + 500 - middleMs }) }
+    return { proxy, ...(dateMs === undefined ? {} : { aheadMs: dateMs + 500 - middleMs }) }
   } catch (error) {
     if (error instanceof SidemintError) return { proxy, obstacle: error }
     const { code, message } = error as NodeJS.ErrnoException

@@ -4,6 +4,7 @@
  */
 
 import { type IncomingMessage, request } from 'node:http'
+import { readDate } from '../core/date.ts'
 import { failure } from '../core/errors.ts'
 import { parseJson } from '../core/json.ts'
 import { readClaims, type Token } from '../core/token.ts'
@@ -87,12 +88,12 @@ function createAsk({ host, bounds, onDate, now }: MetadataClientOptions, holder:
       if (data.length > ANSWER_LIMIT) throw garbage(host)
     }
     const { statusCode: status = 0, headers } = response
-    const dateMs = Date.parse(String(headers.date))
-    if (!Number.isNaN(dateMs)) onDate(dateMs)
+    const dateMs = readDate(headers.date)
+    if (dateMs !== undefined) onDate(dateMs)
     if (status !== 200)
       throw { response: { status, data: parseJson(data), headers: new Headers({ location: headers.location ?? '' }) } }
     if (headers['metadata-flavor'] !== 'Google') throw garbage(host)
-    return { body: data, dateMs: Number.isNaN(dateMs) ? now() : dateMs }
+    return { body: data, dateMs: dateMs ?? now() }
   }
 
   function explain(refusal: Refusal): Error {

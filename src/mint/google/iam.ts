@@ -1,5 +1,6 @@
 /** Tokens of service accounts from the IAM Credentials API (docs/minting.md, "Impersonation"). */
 
+import { readDate } from '../../core/date.ts'
 import { DEFAULT_SCOPES } from '../../core/google.ts'
 import type { Token, TokenRequest } from '../../core/token.ts'
 import { Refusal } from './refusal.ts'
@@ -47,8 +48,7 @@ export function createIam({ transport, universe, quotaProject, now }: IamOptions
       },
       data,
     })
-    const dateMs = Date.parse(String(answer.headers.get('date')))
-    return { data: answer.data, dateMs: Number.isNaN(dateMs) ? now() : dateMs }
+    return { data: answer.data, dateMs: readDate(answer.headers.get('date')) ?? now() }
   }
 
   return {
@@ -63,9 +63,9 @@ export function createIam({ transport, universe, quotaProject, now }: IamOptions
       const body = { ...chain, scope: scopesOf(request), lifetime: `${lifetimeSeconds}s` }
       const { data, dateMs } = await call(email, 'generateAccessToken', body, bearer)
       const { accessToken: value, expireTime } = data
-      const lifeMs = Date.parse(String(expireTime)) - dateMs
-      if (typeof value !== 'string' || Number.isNaN(lifeMs)) throw garbage(host)
-      return { value, expiresAtMs: now() + lifeMs, served: 'mint' }
+      const endMs = readDate(expireTime)
+      if (typeof value !== 'string' || endMs === undefined) throw garbage(host)
+      return { value, expiresAtMs: now() + endMs - dateMs, served: 'mint' }
     },
     /**
      * By reading the API's discovery document, which anybody may

@@ -22,7 +22,7 @@ export function createUserClient(json: UserLogin, { transport, now }: ClientOpti
     return answered(OAUTH_HOST, async () => {
       const { token } = await client.getAccessToken()
       const { id_token: id, expiry_date: expiry } = client.credentials
-      const claims = readClaims(String(id))
+      const claims = id ? readClaims(id) : undefined
       if (typeof claims?.email === 'string') email = claims.email
       return { access: accessTokenOf(token, expiry, OAUTH_HOST, now), id }
     })

@@ -16,8 +16,7 @@ export function tokenUrl(named: string | undefined, path: string, universe: stri
 
 /** `subject`: Google's name for who signed in at the provider, by default the `sub` of the provider's token. */
 export function memberOf(audience: string | undefined, what: string, subject?: string): Holder {
-  const [, pool = 'POOL', name = 'POOL'] =
-    /(?:\/\/iam\.googleapis\.com\/)?(.*Pools\/([^/]+))/.exec(String(audience)) ?? []
+  const [, pool = 'POOL', name = 'POOL'] = audience?.match(/(?:\/\/iam\.googleapis\.com\/)?(.*Pools\/([^/]+))/) ?? []
   const member = `principal://iam.googleapis.com/${pool}/subject/${subject ?? 'SUBJECT'}`
   return { name: `the ${what} of pool ${name}`, member: /^[\w./:@+=,~-]+$/.test(member) ? member : `'${member}'` }
 }

@@ -8,6 +8,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Agent } from 'node:http'
 import { gaxios } from 'google-auth-library'
+import { readDate } from '../../core/date.ts'
 import { trustSystem, trustsSystem } from '../../http/agent.ts'
 import { proxyFor } from '../../http/proxy.ts'
 import { type Bounds, bounded, retrying, timed } from '../bounded.ts'
@@ -48,9 +49,9 @@ export function createTransport({ env, bounds, universe, onDate }: TransportOpti
   const totals = new AsyncLocalStorage<AbortSignal>()
   const connections = createConnections(hasAnswer)
 
-  function readDate(response: gaxios.GaxiosResponse | undefined, host: string): void {
-    const date = Date.parse(String(response?.headers?.get('date')))
-    if (host.endsWith(`.${universe}`) && !Number.isNaN(date)) onDate(date)
+  function tellDate(response: gaxios.GaxiosResponse | undefined, host: string): void {
+    const dateMs = readDate(response?.headers?.get('date'))
+    if (host.endsWith(`.${universe}`) && dateMs !== undefined) onDate(dateMs)
   }
 
   class BoundedGaxios extends gaxios.Gaxios {
@@ -72,12 +73,12 @@ export function createTransport({ env, bounds, universe, onDate }: TransportOpti
       const exchange = options.method === 'POST'
       try {
         const response = await super.request<T>({ ...options, ...(exchange ? { responseType: 'json' } : {}) })
-        readDate(response, host)
+        tellDate(response, host)
         // Google answers every POST with JSON; the library would take a captive portal's page for an answer.
         if (exchange && (typeof response.data !== 'object' || response.data === null)) throw garbage(host)
         return response
       } catch (error) {
-        readDate((error as { response?: gaxios.GaxiosResponse }).response, host)
+        tellDate((error as { response?: gaxios.GaxiosResponse }).response, host)
         throw error
       }
     }
