@@ -203,6 +203,52 @@ const STACKS: Record<string, [services: Record<string, Data>, files?: Record<str
     {},
     { networks: CLOUD },
   ],
+  'a server whose mounts another file says': [
+    {
+      sidemint: { image: 'sidemint', extends: { file: 'base.yaml', service: 'sidemint' } },
+      app: client('sidemint'),
+    },
+    { 'sidemint/sidemint.yaml': CALLER },
+  ],
+  'a server whose port a file of variables says': [
+    { sidemint: { ...MOUNTED, env_file: 'ports.env' }, app: client('sidemint:16925') },
+    { 'conf/sidemint.yaml': CALLER },
+  ],
+  'a server whose stand-in a file of variables says': [
+    {
+      sidemint: {
+        image: 'sidemint',
+        env_file: 'stand-in.env',
+        volumes: ['stand-in:/var/lib/sidemint-stand-in'],
+        ...LINK_LOCAL,
+      },
+      app: { ...RECEIVER, networks: ['default', 'cloud'] },
+    },
+    {},
+    { networks: CLOUD },
+  ],
+  'a stand-in beside a login, where a file of variables says the source': [
+    {
+      sidemint: {
+        image: 'sidemint',
+        user: '1000',
+        env_file: 'source.env',
+        environment: { SIDEMINT_STAND_IN: '/var/lib/sidemint-stand-in' },
+        volumes: ['stand-in:/var/lib/sidemint-stand-in', '~/.config/gcloud:/home/nonroot/.config/gcloud:ro'],
+      },
+      app: client('sidemint'),
+    },
+  ],
+  'a port and an address of services that do not run': [
+    {
+      sidemint: { image: 'sidemint', ports: ['127.0.0.1:8080:80'], ...LINK_LOCAL },
+      app: { ...waiting, networks: ['default', 'cloud'] },
+      old: { image: 'b', deploy: { replicas: 0 }, ports: ['127.0.0.1:8080:8080'], ...LINK_LOCAL },
+      older: { image: 'b', scale: 0, ports: ['127.0.0.1:8080:8080'], ...LINK_LOCAL },
+    },
+    {},
+    { networks: CLOUD },
+  ],
   'a control secret that a variable gives': [
     { sidemint: { image: 'sidemint', environment: ['SIDEMINT_CONTROL_SECRET=$SECRET'] }, app: client('sidemint') },
   ],

@@ -7,7 +7,8 @@ import { hasVariable } from './shapes.ts'
 
 /** Services of a profile may be meant for another time than the rest. */
 export function lintCollisions(whole: ComposeProject, sidemints: readonly Service[]): Finding[] {
-  const project = { ...whole, services: whole.services.filter(({ profiles }) => profiles.length === 0) }
+  const running = whole.services.filter(({ profiles, isOff }) => profiles.length === 0 && !isOff)
+  const project = { ...whole, services: running }
   return sidemints.flatMap((sidemint) => [
     ...outsideOfSubnet(sidemint, project),
     ...(project.services.includes(sidemint)

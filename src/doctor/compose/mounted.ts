@@ -36,6 +36,7 @@ export async function readMounted(
   const inside = placeInside(service, named ?? 'sidemint.yaml')
   if (inside === undefined) return undefined
   const mount = service.mounts.filter(({ target }) => isWithin(inside, target)).toSorted(byDepth)[0]
+  if (mount === undefined && service.isPartial) return undefined
   if (mount === undefined) return unmounted(service, inside, named !== undefined, folders)
   if (!isAbsolute(mount.source)) return { path: undefined, findings: [] }
   const path = SIDEMINT_IMAGE === 'true' ? inside : join(mount.source, posix.relative(mount.target, inside))

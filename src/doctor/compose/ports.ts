@@ -43,9 +43,9 @@ export function lintPorts(settings: Settings, { servers, sidemints, services }: 
   })
 }
 
-/** NaN where it is not known: by a variable, or by an image whose defaults are its own. */
+/** NaN where it is not known: by a variable, by a file that is not read, or by an image whose defaults are its own. */
 function portOf(server: Service, { port }: Settings): number {
-  const isKnown = runsOurImage(server) || runsElsewhere(server)
+  const isKnown = !server.isPartial && (runsOurImage(server) || runsElsewhere(server))
   return Number(saidOf(server, 'port') ?? (isKnown ? port : Number.NaN))
 }
 

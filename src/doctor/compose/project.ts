@@ -54,6 +54,8 @@ export interface Service {
   workingDirectory: string
   /** Services of different profiles need not run at once. */
   profiles: string[]
+  /** It has no container at all. */
+  isOff: boolean
 }
 
 export interface ComposeProject {
@@ -127,6 +129,7 @@ function readService(name: string, data: Data, { directory, dockerProxies, files
     user: asText(data.user),
     workingDirectory: asText(data.working_dir),
     profiles: asList(data.profiles).map(asText),
+    isOff: [data.scale, asData(data.deploy).replicas].some((count) => asText(count) === '0'),
   }
 }
 

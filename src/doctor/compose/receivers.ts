@@ -19,7 +19,10 @@ export function lintReceivers(
   mountedOf: (server: Service) => Pick<Mounted, 'settings'> | undefined,
 ): Finding[] {
   const standIns = servers.flatMap((server) => standInOf(server, mountedOf(server)?.settings) ?? [])
-  const isUnread = (server: Service) => mountedOf(server) !== undefined && mountedOf(server)?.settings === undefined
+  const isUnread = (server: Service) => {
+    const mounted = mountedOf(server)
+    return server.isPartial || (mounted !== undefined && mounted.settings === undefined)
+  }
   // A file that was not read may name a stand-in.
   const isKnown = standIns.length > 0 || !servers.some(isUnread)
   const others = services.filter((service) => !servers.includes(service))

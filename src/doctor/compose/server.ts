@@ -111,7 +111,7 @@ function wayOut(
 
 /** Where Google signs the tokens, its own keys verify them, and such a server does not start. */
 function standIn(service: Service, check: string, settings: Settings | undefined): Finding[] {
-  if (standInOf(service, settings) === undefined || !asksGoogle(service, settings)) return []
+  if (service.isPartial || standInOf(service, settings) === undefined || !asksGoogle(service, settings)) return []
   const what = "it has a stand-in and real credentials, so it does not start: Google's own keys verify its tokens"
   return [fail(check, what, 'SIDEMINT_SOURCE: local, or leave SIDEMINT_STAND_IN out')]
 }
