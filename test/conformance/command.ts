@@ -15,8 +15,12 @@ interface Output {
   stderr: { write(text: string): unknown }
 }
 
-/** Returns the exit code. */
-export async function conformance(argv: readonly string[], { stdout, stderr }: Output): Promise<number> {
+/** Returns the exit code. `report`: makes the report of a server. */
+export async function conformance(
+  argv: readonly string[],
+  { stdout, stderr }: Output,
+  report = createReport,
+): Promise<number> {
   const read = readArguments(argv)
   if (read === 'help') {
     stdout.write(USAGE)
@@ -32,9 +36,9 @@ export async function conformance(argv: readonly string[], { stdout, stderr }: O
     stderr.write(`conformance: ${read.url}: ${(error as Error).message}\n`)
     return 1
   }
-  const report = await createReport(read.url)
-  stdout.write(read.json ? `${JSON.stringify(report, null, 2)}\n` : toText(report))
-  return report.ok ? 0 : 1
+  const made = await report(read.url)
+  stdout.write(read.json ? `${JSON.stringify(made, null, 2)}\n` : toText(made))
+  return made.ok ? 0 : 1
 }
 
 function readArguments(argv: readonly string[]): { url: string; json: boolean } | string {
