@@ -10,7 +10,7 @@ import { alternate } from './rounds.ts'
 
 /** A round must be longer than the quarter of a second for which a stream collects changes. */
 const REQUESTS = 6_000
-const ROUNDS = 7
+const ROUNDS = 21
 const CONNECTIONS = 32
 /** As many as a server takes. */
 const MOST_PAGES = 100

@@ -11,7 +11,7 @@ import { bareAnswers, bareArgv, identityPath, request } from './hits.ts'
 import { bareEnv, freePort, launch, residentMiB, SERVER_CORE } from './processes.ts'
 import { alternate } from './rounds.ts'
 
-const START_ROUNDS = 9
+const START_ROUNDS = 21
 const MEMORY_ROUNDS = 3
 const HITS = 300_000
 const GIVE_UP_MS = 20_000
