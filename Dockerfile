@@ -21,6 +21,7 @@ COPY --from=build --chown=65532:65532 /build/keys /var/lib/sidemint-stand-in
 COPY --from=build --chown=65532:65532 /build/compiled /var/cache/sidemint
 ENV NODE_COMPILE_CACHE=/var/cache/sidemint
 RUN ["sidemint", "exec", "--", "sidemint", "token", "--audience", "https://example.com", "--claims"]
+RUN ["sidemint", "exec", "--", "sidemint", "grants"]
 # Where ./sidemint.yaml is looked for: mount the directory, since an editor's save replaces a file.
 WORKDIR /etc/sidemint
 # Other defaults, not settings: a variable that is set would win over a mounted sidemint.yaml.

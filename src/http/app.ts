@@ -2,7 +2,7 @@
 
 import type { RequestListener } from 'node:http'
 import type { Guard } from './guard.ts'
-import { createKoa, type Routed, type Routes, routed } from './koa.ts'
+import type { Routed, Routes } from './koa.ts'
 import { isRead } from './target.ts'
 import { HEADERS, methodNotAllowed, notFound } from './wire.ts'
 
@@ -13,10 +13,27 @@ export interface AppOptions {
   routes: readonly Routes[]
 }
 
-/** The guard stands before Koa, which would cost a cached answer 10 to 20 percent (docs/performance.md). */
-export function createApp({ guard, routes }: AppOptions): RequestListener {
+/**
+ * The guard stands before Koa, which would cost a cached answer 10 to 20 percent (docs/performance.md). Koa is loaded for
+ * the first other path: no token needs it, and a start would wait for it.
+ */
+export function createApp(options: AppOptions): RequestListener {
+  const { guard } = options
+  let others: Promise<RequestListener> | undefined
+  return (req, res) => {
+    if (guard.takes(req, res)) return
+    others ??= loadOthers(options)
+    others.then(
+      (answer) => answer(req, res),
+      (thrown) => guard.fail(req, res, thrown),
+    )
+  }
+}
+
+async function loadOthers({ guard, routes }: AppOptions): Promise<RequestListener> {
+  const { createKoa, routed } = await import('./koa.ts')
   const run = withGooglesHeaders(routed(routes))
-  const others = createKoa({
+  return createKoa({
     choose: () => run,
     refuse(ctx, { target }, thrown) {
       ctx.respond = false
@@ -24,9 +41,6 @@ export function createApp({ guard, routes }: AppOptions): RequestListener {
       guard.fail(req, res, thrown ?? (isRead(method) ? notFound(target.text) : methodNotAllowed(method, target.path)))
     },
   })
-  return (req, res) => {
-    if (!guard.takes(req, res)) void others(req, res)
-  }
 }
 
 function withGooglesHeaders(run: Routed): Routed {

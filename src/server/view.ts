@@ -5,7 +5,7 @@ import type { Settings } from '../config/settings.ts'
 import type { Events } from '../core/events.ts'
 import type { Judge } from '../gate/judge.ts'
 import { type GateOptions, hasGate } from '../gate/options.ts'
-import type { Routes } from '../http/app.ts'
+import { createApp, type Routes } from '../http/app.ts'
 import { createGuard } from '../http/guard.ts'
 import type { ListenOptions } from '../http/listener.ts'
 import type { Doors, PreparedDoors } from '../http/ports.ts'
@@ -65,7 +65,7 @@ export interface View {
 /** The name of the server's own port. */
 export const OWN_PORT = 'server'
 
-export async function createView(shared: Shared, settings: Settings, identities: Identities): Promise<View> {
+export function createView(shared: Shared, settings: Settings, identities: Identities): View {
   const { host, port } = settings
   const byPort = new Map<number, Identity>()
   const places: Places = { byPort, own: undefined }
@@ -90,7 +90,7 @@ export async function createView(shared: Shared, settings: Settings, identities:
     identify: createIdentify(identities, shared.callers, places),
   })
   const view: View = { settings, identities, metadata, doors: new Map(), front, byPort, opened }
-  const handler = await createHandler(shared, view)
+  const handler = createHandler(shared, view)
   const door = (wanted: number): ListenOptions => ({ host, port: wanted, handler, headers: HEADERS })
   view.doors = new Map([[OWN_PORT, door(port)], ...withPort.map((one) => [one.name, door(one.port)] as const)])
 
@@ -108,9 +108,7 @@ function doorOf({ port, email, callers, hosts }: Identity): string {
 }
 
 /** Every path that the server answers. */
-async function createHandler(shared: Shared, view: View): Promise<RequestListener> {
-  // Koa loads while the signing key is made on a thread.
-  const { createApp } = await import('../http/app.ts')
+function createHandler(shared: Shared, view: View): RequestListener {
   const { events, now, readiness, inspector, ops, control, address, issuer, ownIssuer } = shared
   const { settings, identities, metadata, byPort } = view
   const { all, namedProject, local } = identities

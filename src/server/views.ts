@@ -40,7 +40,7 @@ export async function openViews(options: ViewsOptions): Promise<Views> {
   const fetched: FrontOptions['fetched'] = new Map()
   const waiting = createWaiting({ ask: (inbound) => view.metadata(inbound), onRefusal: warnBy(outliving) })
   const shared: Shared = { ...outliving, waiting }
-  let view = await createView(shared, first, identities)
+  let view = createView(shared, first, identities)
   const urlOf = (port: number) => `http://${reachable(first.host)}:${port}`
 
   async function enter(next: View, readFile: ReadFile | undefined): Promise<void> {
@@ -77,7 +77,7 @@ export async function openViews(options: ViewsOptions): Promise<Views> {
   return {
     current: () => view,
     async apply(settings, readFile) {
-      await enter(await createView(shared, settings, identities.renew(settings)), readFile)
+      await enter(createView(shared, settings, identities.renew(settings)), readFile)
     },
     changed: waiting.changed,
     close,

@@ -7,7 +7,7 @@ import { COMPILE_CACHE } from '../compile-cache.ts'
 import { startFakeGoogle } from '../google/start.ts'
 import { ANN, CI, CREATOR, MIDDLE, ORDERS } from './google/rows.ts'
 
-test('the library is loaded by the first mint, prints nothing, runs no gcloud and asks nobody but Google', async (t) => {
+test('the library is loaded by the first mint, prints nothing, runs no gcloud and asks nobody but Google; Koa is not loaded for it', async (t) => {
   await using google = await startFakeGoogle()
   google.grant(ANN, CREATOR, ORDERS)
   google.grant(CI, CREATOR, MIDDLE)
@@ -29,7 +29,12 @@ test('the library is loaded by the first mint, prints nothing, runs no gcloud an
   }
   const script = join(import.meta.dirname, 'lazy.ts')
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [script, ORDERS, ...files], { env })
-  t.deepEqual(JSON.parse(stdout), { before: false, after: true, outcomes: ['minted', 'minted', 'minted'] })
+  t.deepEqual(JSON.parse(stdout), {
+    before: false,
+    after: true,
+    koa: false,
+    outcomes: ['minted', 'minted', 'minted'],
+  })
   t.is(stderr, '')
   t.false(existsSync(mark))
   t.deepEqual(google.strangers, [])

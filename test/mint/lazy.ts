@@ -1,6 +1,6 @@
 /**
  * Servers with Google credentials in a process of their own, one for each file that is named: prints whether Google's
- * library was loaded, before the first mint and after it, and what the mints came to.
+ * library was loaded, before the first mint and after it, whether Koa was, and what the mints came to.
  */
 
 import { registerHooks } from 'node:module'
@@ -31,4 +31,4 @@ for (const { primary, close } of servers) {
   )
   await close()
 }
-console.log(JSON.stringify({ before, after: loaded.has('google-auth-library'), outcomes }))
+console.log(JSON.stringify({ before, after: loaded.has('google-auth-library'), koa: loaded.has('koa'), outcomes }))
