@@ -352,6 +352,17 @@ test('clients that ask another port than the one that sidemint listens on are a 
     [...new Set(byAddress.map(({ what }) => what))],
     ['it asks sidemint on port 80, and sidemint listens on 8080'],
   )
+  const npx = 'image: node:24\n    working_dir: /etc/sidemint\n    command: npx sidemint serve --host 0.0.0.0\n'
+  for (const [settings, compose] of [
+    [SETTINGS, STACK.replace('image: sidemint\n', npx)],
+    [`port: 16925\n${SETTINGS}`, STACK],
+  ] as const) {
+    const found = await faults(t, stack(settings, compose))
+    t.deepEqual(
+      [...new Set(found.map(({ what, fix }) => `${what}: ${fix}`))],
+      ['it asks sidemint on port 80, and sidemint listens on 16925: SIDEMINT_PORT: 80 in sidemint'],
+    )
+  }
   const pointed = (port: number) => {
     const names = ['HOST', 'IP', 'ROOT'].map((name) => `GCE_METADATA_${name}: "sidemint:${port}"`)
     return STACK.replace('orders: { build: .', `orders: { build: ., environment: { ${names.join(', ')} }`)

@@ -24,8 +24,8 @@ export interface Mounted {
 }
 
 /**
- * Undefined where the service reads no file, or none that can be found from here. A container of the
- * image has no other file than the one that is mounted into it. `folders`: where a file that is not mounted may lie.
+ * Undefined where the service reads no file, or none that can be found from here. A container of the image has no other
+ * file than the one that is mounted into it. `folders`: where a file that is not mounted may lie, the stack's own first.
  */
 export async function readMounted(
   service: Service,
@@ -74,7 +74,10 @@ function byDepth(a: { target: string }, b: { target: string }): number {
   return b.target.length - a.target.length
 }
 
-/** A settings file beside the compose file is probably meant to be mounted; so is one that the service names. What is built here may contain either. */
+/**
+ * A settings file beside the compose file is probably meant to be mounted; so is one that the service names. What is built
+ * here may contain either.
+ */
 async function unmounted(
   { name, context, mounts }: Service,
   inside: string,
