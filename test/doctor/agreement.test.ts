@@ -391,6 +391,19 @@ test('settings beside the compose file that nobody mounts are a failure, and so 
     beside[0]?.what ?? '',
     /sidemint\.yaml is not mounted into sidemint, which looks for \/etc\/sidemint\/sidemint\.yaml/,
   )
+  const built = bare.replace(
+    'image: sidemint',
+    'build: ., networks: { default: { aliases: [metadata.google.internal] } }',
+  )
+  const of = (dockerfile: string) =>
+    faults(t, { 'compose.yaml': built, 'sidemint.yaml': SETTINGS, Dockerfile: `FROM sidemint\n${dockerfile}\n` })
+  t.regex((await of('COPY src sidemint.js ./'))[0]?.what ?? '', /sidemint\.yaml is not mounted into sidemint/)
+  for (const copied of ['. .', '--chown=1:1 a \\\n sidemint.yaml ./', '["conf", "/etc/sidemint/"]']) {
+    t.false(
+      (await of(`COPY ${copied}`)).some(({ what }) => what.includes('not mounted')),
+      copied,
+    )
+  }
   const named = bare.replace('image: sidemint', 'image: sidemint, environment: { SIDEMINT_CONFIG: /c/s.yaml }')
   const found = await faults(t, { 'compose.yaml': named })
   t.regex(found[0]?.what ?? '', /sidemint should read \/c\/s\.yaml, and nothing is mounted there/)

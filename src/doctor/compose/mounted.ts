@@ -75,18 +75,19 @@ function byDepth(a: { target: string }, b: { target: string }): number {
 }
 
 /**
- * A settings file beside the compose file is probably meant to be mounted; so is one that the service names. What is built
- * here may contain either.
+ * A settings file beside the compose file is probably meant to be mounted; so is one that the service names. An image that
+ * is built here may contain either.
  */
 async function unmounted(
-  { name, context, mounts }: Service,
+  service: Service,
   inside: string,
   isNamed: boolean,
   folders: readonly string[],
 ): Promise<Mounted | undefined> {
+  const { name, context, mounts } = service
   const [directory = ''] = folders
-  const isBuiltIn = (path: string) => context !== '' && isWithin(path, resolve(directory, context))
-  const beside = await findFile(basename(inside), [...folders, ...mounts.map(({ source }) => source)], isBuiltIn)
+  if (await isBuiltIn(service, basename(inside), directory)) return undefined
+  const beside = await findFile(basename(inside), [...folders, ...mounts.map(({ source }) => source)])
   if (beside === undefined && (!isNamed || context !== '')) return undefined
   const what = beside
     ? `${beside} is not mounted into ${name}, which looks for ${inside}`
@@ -97,15 +98,22 @@ async function unmounted(
   }
 }
 
+/** Whether the service's Dockerfile copies a file of this name, the whole context, or something to where settings are read. */
+async function isBuiltIn({ context, dockerfile }: Service, file: string, directory: string): Promise<boolean> {
+  if (context === '') return false
+  const text = await readRegular(resolve(directory, context, dockerfile)).catch(() => '')
+  return [...text.replaceAll('\\\n', ' ').matchAll(/^\s*(?:COPY|ADD)\s(.+)$/gim)].some(([, copied = '']) => {
+    const places = copied.split(/[\s",[\]]+/).filter((word) => word !== '' && !word.startsWith('--'))
+    const isWhole = places.slice(0, -1).some((place) => /^\.\/?$/.test(place) || basename(place) === file)
+    return isWhole || isWithin(places.at(-1) ?? '', WORKING_DIRECTORY)
+  })
+}
+
 /** In one of the folders, of which one may be mounted at another place. */
-async function findFile(
-  name: string,
-  folders: readonly string[],
-  isLeftOut: (path: string) => boolean,
-): Promise<string | undefined> {
+async function findFile(name: string, folders: readonly string[]): Promise<string | undefined> {
   for (const folder of folders.filter(isAbsolute)) {
     const path = join(folder, name)
-    if (!isLeftOut(path) && (await readable(path))) return path
+    if (await readable(path)) return path
   }
   return undefined
 }

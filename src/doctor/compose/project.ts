@@ -29,6 +29,8 @@ export interface Service {
   image: string
   /** The directory or repository that it is built from; empty where it is not built. */
   context: string
+  /** By its name in the context. */
+  dockerfile: string
   /** Everything that it is built from, in one text: services with equal texts have the same image. */
   build: string
   entrypoint: string[]
@@ -109,6 +111,7 @@ function readService(name: string, data: Data, { directory, dockerProxies, files
     name,
     image: asText(data.image),
     context: asText(build) || asText(asData(build).context),
+    dockerfile: asText(asData(build).dockerfile) || 'Dockerfile',
     build: asText(build) || (build === undefined ? '' : inspect(build, { depth: null })),
     entrypoint: readWords(data.entrypoint),
     command: readWords(data.command),
