@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import ava from 'ava'
 import { COMPILE_CACHE } from './compile-cache.ts'
+import { rsaKeyFile } from './google/keys.ts'
 import { ask, DEFAULT_ACCOUNT } from './http-client.ts'
 
 /** One after another: a dozen processes at once on two cores would test the cores. */
@@ -17,6 +18,10 @@ const test = ava.serial
 
 const CLI = join(import.meta.dirname, '..', 'src', 'cli.ts')
 const AUDIENCE = 'https://a.example'
+
+const ENV = { ...COMPILE_CACHE, PATH: process.env.PATH }
+/** For a server: making a key of its own takes it as long as all else. */
+const KEY = { SIDEMINT_KEY_FILE: rsaKeyFile() }
 
 const root = await mkdtemp(join(tmpdir(), 'sidemint-cli-'))
 const running = new Set<ChildProcess>()
@@ -36,7 +41,7 @@ const start = (argv: readonly string[], env: Record<string, string> = {}) => sta
 
 function startNode(argv: readonly string[], env: Record<string, string>, program = process.execPath): Started {
   const child = spawn(program, argv, {
-    env: { ...COMPILE_CACHE, PATH: process.env.PATH, HOME: root, ...env },
+    env: { ...ENV, ...KEY, HOME: root, ...env },
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -214,7 +219,7 @@ test('a second signal ends the process at once, while the first one still waits 
 /** Runs `pipeline` in a shell, where `"$@"` is a command of ours. What it writes to descriptor 3 is `told`. */
 function inShell(pipeline: string, argv: readonly string[]) {
   const child = spawn('sh', ['-c', pipeline, 'sh', process.execPath, CLI, ...argv], {
-    env: { ...COMPILE_CACHE, PATH: process.env.PATH, HOME: root },
+    env: { ...ENV, HOME: root },
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   })
