@@ -19,6 +19,8 @@ export interface AppOptions {
  */
 export function createApp(options: AppOptions): RequestListener {
   const { guard } = options
+  // Koa asks for it too as it loads: where it was deleted, the start says so, and not the first path.
+  process.cwd()
   let others: Promise<RequestListener> | undefined
   return (req, res) => {
     if (guard.takes(req, res)) return
