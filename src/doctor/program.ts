@@ -18,7 +18,7 @@ export interface ProgramOptions {
 }
 
 /** A stack of a thousand services is some 2 MB. */
-export const MOST_OUTPUT_MB = 64
+export const MOST_OUTPUT_MB = 16
 
 /** Never throws. The program's output may contain secrets, so it is only parsed and never shown as it is. */
 export function runProgram(

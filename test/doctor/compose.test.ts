@@ -328,7 +328,7 @@ test('a Compose that prints without end is told as that, and the files are read'
   const found = await check([join(DIRECTORY, 'none.yml')], { PATH: tools(t, { docker: 'exec yes' }) })
   t.regex(
     found[0]?.what ?? '',
-    /^`docker compose config` printed more than 64 MB, so \S+none\.yml is read as plain YAML/,
+    /^`docker compose config` printed more than 16 MB, so \S+none\.yml is read as plain YAML/,
   )
 })
 
