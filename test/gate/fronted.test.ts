@@ -240,7 +240,7 @@ test('exec reads the same file, fronts nothing and says so', async (t) => {
   )
 })
 
-test('at the end a call that is under way at a gate is answered', async (t) => {
+test.serial('at the end a call that is under way at a gate is answered', async (t) => {
   const reached = Promise.withResolvers<() => void>()
   const { url: upstream } = await startService(t, (_, res) => reached.resolve(() => void res.end('late')))
   const { front, stop } = await serve(t, settingsWith([{ host: 'shop', upstream, invoker: ['allUsers'] }]))
