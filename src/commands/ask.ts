@@ -53,14 +53,14 @@ export async function askJson<T>(
   { headers, field, unsaid, misused }: JsonOptions,
 ): Promise<T> {
   const { response, body } = await readAnswer(server, ask(server, path, { headers }))
-  const refusal = response.ok ? undefined : readErrorBody(body)
-  if (!isMetadataServer(response) && refusal === undefined) throw failure('NO_SERVER', { url: server, reason: OTHER })
+  const other = () => failure('NO_SERVER', { url: server, reason: OTHER })
   if (response.ok) {
-    const data = parseJson(body)
-    if (typeof data !== 'object' || data === null || !(field in data))
-      throw failure('NO_SERVER', { url: server, reason: OTHER })
+    const data = isMetadataServer(response) ? parseJson(body) : undefined
+    if (typeof data !== 'object' || data === null || !(field in data)) throw other()
     return data as T
   }
+  const refusal = readErrorBody(body)
+  if (refusal === undefined && !isMetadataServer(response)) throw other()
   const argument = misused?.[refusal?.code ?? '']
   if (refusal !== undefined && argument !== undefined) throw misuse(`${argument}: ${refusal.message}`)
   const values = { url: server, status: String(response.status), reason: refusal?.message ?? unsaid }

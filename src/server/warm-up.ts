@@ -19,8 +19,8 @@ export interface WarmUpOptions {
 }
 
 /**
- * Begins a moment after it is called, once; never where tokens are signed here. A failure is one line of the log: no mint has failed, so it is not remembered,
- * and readiness does not know of it. What this returns ends it.
+ * Begins a moment after it is called, once; never where tokens are signed here. A failure is one line of the log: no mint
+ * has failed, so it is not remembered, and readiness does not know of it. What this returns ends it.
  */
 export function startWarmUp({ identities, url, events, now }: WarmUpOptions): () => void {
   const ending = new AbortController()

@@ -22,24 +22,8 @@ export function lintProxies(
   const all = { ...dockerProxies, ...environment }
   const proxy = Object.keys(PROXIED).find((name) => either(all, name) !== '')
   if (proxy === undefined) return []
-  const missing = unspared(all, hosts)
-  if (missing.length === 0) return []
   const where = either(environment, proxy) === '' ? "set by Docker's own config.json" : 'set'
-  return [
-    fail(
-      check,
-      `${proxy} is ${where} and NO_PROXY does not name ${missing.join(', ')}, so ${PROXIED[proxy]} asks the proxy for tokens`,
-      `add ${missing.join(',')} to NO_PROXY and to no_proxy`,
-    ),
-  ]
-}
-
-/** The hosts that NO_PROXY does not name. */
-function unspared(all: Variables, hosts: readonly string[]): string[] {
-  const spared = either(all, 'NO_PROXY')
-    .split(',')
-    .map((entry) => entry.trim())
-  return [...new Set(hosts)].filter((host) => !spared.some((entry) => covers(entry, host)))
+  return demandSpared(all, hosts, check, `${proxy} is ${where}`, `${PROXIED[proxy]} asks the proxy for tokens`)
 }
 
 /** `hosts`: those over TLS for which sidemint stands in. */
@@ -49,9 +33,24 @@ export function lintKeyProxy(
   check: string,
 ): Finding[] {
   const all = { ...dockerProxies, ...environment }
-  const missing = unspared(all, hosts)
-  if (either(all, 'HTTPS_PROXY') === '' || missing.length === 0) return []
-  const what = `HTTPS_PROXY is set and NO_PROXY does not name ${missing.join(', ')}, so it fetches Google's own keys through the proxy`
+  if (either(all, 'HTTPS_PROXY') === '') return []
+  return demandSpared(all, hosts, check, 'HTTPS_PROXY is set', "it fetches Google's own keys through the proxy")
+}
+
+/** A failure where NO_PROXY leaves out one of the hosts. */
+function demandSpared(
+  all: Variables,
+  hosts: readonly string[],
+  check: string,
+  isSet: string,
+  consequence: string,
+): Finding[] {
+  const spared = either(all, 'NO_PROXY')
+    .split(',')
+    .map((entry) => entry.trim())
+  const missing = [...new Set(hosts)].filter((host) => !spared.some((entry) => covers(entry, host)))
+  if (missing.length === 0) return []
+  const what = `${isSet} and NO_PROXY does not name ${missing.join(', ')}, so ${consequence}`
   return [fail(check, what, `add ${missing.join(',')} to NO_PROXY and to no_proxy`)]
 }
 
