@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   chmodSync,
@@ -111,38 +111,6 @@ test('a directory that is not there is a failure with a code, with --watch too',
     )
   }
 })
-
-/** In a mount namespace of its own, where the machine allows one; `script` sees the directory as `$1`. */
-function inNamespace(directory: string, script: string, ...argv: string[]): string | undefined {
-  try {
-    const mounted = ['--mount', 'sh', '-c', `${script}; "$@" 2>&1; echo "code $?"; ls -A "$0"; cat "$0/token"`]
-    return execFileSync('unshare', [...mounted, directory, process.execPath, CLI, ...argv], { encoding: 'utf8' })
-  } catch {
-    return undefined
-  }
-}
-const TMPFS = 'mount -t tmpfs -o size=16k none "$0" && printf old > "$0/token"'
-const canMount = inNamespace(place().directory, TMPFS, '--version')?.includes('code 0') === true
-if (!canMount) console.log('skipped where nothing may be mounted: a token file on a disk that is full or read-only')
-const mounting = canMount ? test : test.skip
-
-mounting(
-  'on a disk that is full or read-only the old token stays, no half file is left, and the error says why',
-  (t) => {
-    const { directory, file } = place()
-    const argv = ['token', '--audience=a', '--source=local', `--out=${file}`]
-    const full = inNamespace(directory, `${TMPFS} && (cat /dev/zero > "$0/other" 2>/dev/null || true)`, ...argv)
-    t.regex(
-      full ?? '',
-      /TOKEN_FILE_UNUSABLE: [^\n]* no space left on device \(ENOSPC\)\. Fix: [^\n]*room\ncode 1\nother\ntoken\nold$/,
-    )
-    const readOnly = inNamespace(directory, `${TMPFS} && mount -o remount,ro "$0"`, ...argv)
-    t.regex(
-      readOnly ?? '',
-      /TOKEN_FILE_UNUSABLE: [^\n]* read-only file system \(EROFS\)\. Fix: [^\n]*\ncode 1\ntoken\nold$/,
-    )
-  },
-)
 
 test('token --watch stays until SIGTERM, which ends it with 0', async (t) => {
   const { directory, file } = place()
