@@ -1,6 +1,8 @@
 /** Runs programs of this host, each with a time limit. */
 
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { delimiter, resolve } from 'node:path'
 
 export type Outcome =
   | { kind: 'done'; stdout: string }
@@ -26,6 +28,7 @@ export function runProgram(
   words: readonly string[],
   { env, timeoutMs }: ProgramOptions,
 ): Promise<Outcome> {
+  if (!isFound(program, env)) return Promise.resolve({ kind: 'absent' })
   // No other process gets the credentials. Compose only needs to know whether the variable is set.
   const theirs = env.SIDEMINT_CREDENTIALS ? { ...env, SIDEMINT_CREDENTIALS: 'set' } : env
   const options = {
@@ -44,4 +47,15 @@ export function runProgram(
     })
     child.stdin?.on('error', () => {}).end()
   })
+}
+
+/**
+ * Whether a folder of the PATH has the program. To start one that is missing costs a copy of this process (`fork`), and
+ * most hosts lack three of the four programs that doctor asks. Windows adds `.exe` to the name.
+ */
+function isFound(program: string, { PATH }: NodeJS.ProcessEnv): boolean {
+  if (PATH === undefined) return true
+  return PATH.split(delimiter).some((folder) =>
+    [program, `${program}.exe`].some((name) => existsSync(resolve(folder, name))),
+  )
 }
