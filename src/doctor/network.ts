@@ -15,9 +15,14 @@ function hostsOf(universe: string): string[] {
   return [`${universe === DEFAULT_UNIVERSE ? 'oauth2' : 'sts'}.${universe}`, `iamcredentials.${universe}`]
 }
 
-export async function checkNetwork(env: NodeJS.ProcessEnv, universe = DEFAULT_UNIVERSE): Promise<Finding[]> {
+/** `signal`: a host that has not answered is given up. Default: after five seconds. */
+export async function checkNetwork(
+  env: NodeJS.ProcessEnv,
+  universe = DEFAULT_UNIVERSE,
+  signal = AbortSignal.timeout(TIMEOUT_MS),
+): Promise<Finding[]> {
   const reached = await Promise.all(
-    hostsOf(universe).map(async (host) => ({ host, ...(await reach(host, env, TIMEOUT_MS)) })),
+    hostsOf(universe).map(async (host) => ({ host, ...(await reach(host, env, signal)) })),
   )
   const aheadMs = reached.find((each) => each.aheadMs !== undefined)?.aheadMs
   return [

@@ -24,10 +24,9 @@ export interface Reached {
   aheadMs?: number
 }
 
-/** Never throws, and takes no longer than `timeoutMs`. */
-export async function reach(host: string, env: NodeJS.ProcessEnv, timeoutMs: number): Promise<Reached> {
+/** Never throws. `signal`: the host is given up. */
+export async function reach(host: string, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Reached> {
   const target = `https://${host}/`
-  const signal = AbortSignal.timeout(timeoutMs)
   const closing = new AbortController()
   let proxy: HttpProxy | undefined
   let step: Step = 'name'

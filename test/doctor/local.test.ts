@@ -238,7 +238,7 @@ test.serial('a sidemint that listens everywhere is found on its port', async (t)
   t.regex(of('server')[0]?.what ?? '', new RegExp(`^a sidemint answers at http://127\\.0\\.0\\.1:${port}: `))
 })
 
-test.serial('a server that hangs is given up', async (t) => {
+test('a server that hangs is given up', async (t) => {
   const silent = createServer(() => {}).listen(0, '127.0.0.1')
   t.teardown(() => {
     silent.closeAllConnections()
