@@ -246,8 +246,8 @@ export async function startFakeGoogle(options: FakeGoogleOptions = {}): Promise<
   }
 }
 
-/** The library that makes certificates takes longer to load than most tests run. */
-async function authorityFor(hosts: readonly string[]): Promise<Authority> {
+/** Kept from run to run: the library that makes certificates takes longer to load than most tests run. */
+export async function authorityFor(hosts: readonly string[]): Promise<Authority> {
   const name = createHash('sha256').update(hosts.join()).digest('hex')
   const make = async () => JSON.stringify(await (await import('./tls.ts')).createAuthority(hosts))
   return JSON.parse(await kept(`authority-${name}.json`, make))
