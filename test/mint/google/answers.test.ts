@@ -42,22 +42,38 @@ interface Call {
 
 const user = async () => sourceOf(google.userLogin(ANN))
 const federated = async () => sourceOf(await google.externalAccount({ from: 'url' }))
+const KEY: Call = {
+  title: 'the exchange of a key',
+  host: 'oauth2.googleapis.com',
+  path: '/token',
+  request: { ...ID, principal: 'key@acme-dev.iam.gserviceaccount.com' },
+  source: async () => sourceOf(await google.serviceAccountKey('key@acme-dev.iam.gserviceaccount.com')),
+}
+const GENERATE_ID: Call = {
+  title: 'generateIdToken',
+  host: 'iamcredentials.googleapis.com',
+  path: ':generateIdToken',
+  request: ID,
+  source: user,
+}
+const SUBJECT_URL: Call = {
+  title: 'the URL of a subject token',
+  host: 'idp.example.com',
+  path: '',
+  request: ID,
+  source: federated,
+}
+const MACHINE: Call = {
+  title: 'a metadata server',
+  host: 'metadata.google.internal',
+  path: '/identity',
+  request: { ...ID, principal: undefined },
+  source: async () => createMetadataSource({ ...options, env: {}, host: google.metadata.host }),
+}
 const CALLS: Call[] = [
-  {
-    title: 'the exchange of a key',
-    host: 'oauth2.googleapis.com',
-    path: '/token',
-    request: { ...ID, principal: 'key@acme-dev.iam.gserviceaccount.com' },
-    source: async () => sourceOf(await google.serviceAccountKey('key@acme-dev.iam.gserviceaccount.com')),
-  },
+  KEY,
   { title: 'the refresh of a login', host: 'oauth2.googleapis.com', path: '/token', request: ID, source: user },
-  {
-    title: 'generateIdToken',
-    host: 'iamcredentials.googleapis.com',
-    path: ':generateIdToken',
-    request: ID,
-    source: user,
-  },
+  GENERATE_ID,
   {
     title: 'generateAccessToken',
     host: 'iamcredentials.googleapis.com',
@@ -66,7 +82,7 @@ const CALLS: Call[] = [
     source: user,
   },
   { title: 'STS', host: 'sts.googleapis.com', path: '/v1/token', request: ID, source: federated },
-  { title: 'the URL of a subject token', host: 'idp.example.com', path: '', request: ID, source: federated },
+  SUBJECT_URL,
   {
     title: 'the refresh of a workforce login',
     host: 'sts.googleapis.com',
@@ -74,13 +90,7 @@ const CALLS: Call[] = [
     request: ID,
     source: async () => sourceOf(google.externalAccountAuthorizedUser('eve')),
   },
-  {
-    title: 'a metadata server',
-    host: 'metadata.google.internal',
-    path: '/identity',
-    request: { ...ID, principal: undefined },
-    source: async () => createMetadataSource({ ...options, env: {}, host: google.metadata.host }),
-  },
+  MACHINE,
 ]
 
 /** Mints while the call is answered so, and says how often it was made. */
@@ -93,7 +103,8 @@ async function failingWith(t: ExecutionContext, { source, host, path, request }:
 }
 
 for (const call of CALLS) {
-  for (const status of [302, 307, 308]) {
+  // Whatever is asked of Google goes through one transport, so one call shows the other statuses for all of them.
+  for (const status of call === KEY || call === MACHINE ? [302, 307, 308] : [307]) {
     test.serial(`no redirect is followed: ${status} of ${call.title}`, async (t) => {
       const to = 'https://login.corp.example/sign-in?state=hidden'
       const { error, asked } = await failingWith(t, call, { kind: 'redirect', status, to })
@@ -108,8 +119,7 @@ for (const call of CALLS) {
 
 test.serial('a redirect back to itself ends nothing', async (t) => {
   for (const to of ['https://oauth2.googleapis.com/token', '/token', 'http://[', '']) {
-    const [call] = CALLS as [Call]
-    const { error, asked } = await failingWith(t, call, { kind: 'redirect', status: 308, to })
+    const { error, asked } = await failingWith(t, KEY, { kind: 'redirect', status: 308, to })
     t.is(error.code, 'REDIRECT_REFUSED')
     t.is(asked, 1)
   }
@@ -117,22 +127,21 @@ test.serial('a redirect back to itself ends nothing', async (t) => {
 
 /** 300 megabytes: thirty streams, one after the other, are one gzip too, and quicker to make. */
 const BOMB = Buffer.concat(Array(30).fill(gzipSync(Buffer.alloc(10_000_000, ' '))))
-const GARBAGE: [title: string, fault: () => object][] = [
-  ['a broken gzip', () => ({ kind: 'gzip', bytes: Buffer.from('this is not gzip at all') })],
-  ['a status that needs a body of ours', () => ({ kind: 'status', status: 304, body: '' })],
-  ['a choice', () => ({ kind: 'status', status: 300 })],
-  ['a mail server', () => ({ kind: 'raw', text: '220 mail.corp ESMTP\r\n' })],
-  ['more than a megabyte', () => ({ kind: 'body', body: ' '.repeat(1_100_000) })],
-  ['a gzip of 300 megabytes', () => ({ kind: 'gzip', bytes: BOMB })],
+const SOME = [KEY, SUBJECT_URL, MACHINE]
+const GARBAGE: [title: string, fault: object, calls: Call[]][] = [
+  ['a broken gzip', { kind: 'gzip', bytes: Buffer.from('this is not gzip') }, CALLS.filter((call) => call !== MACHINE)],
+  ['a status that needs a body of ours', { kind: 'status', status: 304, body: '' }, SOME],
+  ['a choice', { kind: 'status', status: 300 }, SOME],
+  ['a mail server', { kind: 'raw', text: '220 mail.corp ESMTP\r\n' }, SOME],
+  ['more than a megabyte', { kind: 'body', body: ' '.repeat(1_100_000) }, SOME],
+  ['a gzip of 300 megabytes', { kind: 'gzip', bytes: BOMB }, [KEY, SUBJECT_URL]],
 ]
-for (const [title, fault] of GARBAGE) {
+for (const [title, fault, calls] of GARBAGE) {
   test.serial(`garbage is told as garbage, at once and in little memory: ${title}`, async (t) => {
-    const fixed = fault()
-    for (const call of CALLS) {
-      if (call.title === 'a metadata server' && (fixed as { kind: string }).kind === 'gzip') continue
+    for (const call of calls) {
       const before = process.memoryUsage.rss()
       const startedAt = Date.now()
-      const { error, asked } = await failingWith(t, call, fixed)
+      const { error, asked } = await failingWith(t, call, fault)
       t.is(error.code, 'UPSTREAM_GARBAGE', call.title)
       t.regex(error.message, /^[\w.:]+ answered with/)
       t.is(asked, 1)
@@ -143,9 +152,8 @@ for (const [title, fault] of GARBAGE) {
 }
 
 test.serial('an answer that is null, or text, is garbage too', async (t) => {
-  const call = CALLS.find(({ title }) => title === 'generateIdToken') as Call
   for (const body of ['null', '"words"']) {
-    const { error, asked } = await failingWith(t, call, { kind: 'body', body })
+    const { error, asked } = await failingWith(t, GENERATE_ID, { kind: 'body', body })
     t.like(error, { code: 'UPSTREAM_GARBAGE' })
     t.is(asked, 1)
   }
@@ -170,7 +178,7 @@ test.serial('a right answer is read, though it comes as gzip', async (t) => {
   t.like(readClaims(value), { aud: AUDIENCE })
 })
 
-test.serial('250 new audiences at once share at most 16 connections through the proxy', async (t) => {
+test.serial('60 new audiences at once share at most 16 connections through the proxy', async (t) => {
   const path = google.write('many.json', google.userLogin(ANN))
   const source = createGoogleSource({
     ...options,
@@ -180,7 +188,7 @@ test.serial('250 new audiences at once share at most 16 connections through the 
   })
   const before = google.connections.made
   const cancel = google.fault({ kind: 'delay', ms: 80, host: 'iamcredentials.googleapis.com' })
-  const audiences = Array.from({ length: 250 }, (_, index) => `https://${index}.example`)
+  const audiences = Array.from({ length: 60 }, (_, index) => `https://${index}.example`)
   const minted = await Promise.all(audiences.map((audience) => source.mint({ ...ID, audience })))
   cancel()
   t.deepEqual(
@@ -196,12 +204,12 @@ test.serial('waiting for a connection does not count against an attempt', async 
     ...options,
     env: { ...google.env, GOOGLE_APPLICATION_CREDENTIALS: path },
     allowUserTokens: false,
-    bounds: { attemptMs: 2_400, totalMs: 40_000, retryDelaysMs: [] },
+    bounds: { attemptMs: 1_500, totalMs: 40_000, retryDelaysMs: [] },
   })
   const mint = (count: number) => Promise.all(Array.from({ length: count }, () => source.mint(ACCESS)))
   await mint(15)
-  // Eight rounds of 400 ms: the last waits longer than one attempt may take.
-  const cancel = google.fault({ kind: 'delay', ms: 400, host: 'iamcredentials.googleapis.com' })
-  await t.notThrowsAsync(mint(120))
+  // Three rounds of 600 ms: the last ends later than one attempt may.
+  const cancel = google.fault({ kind: 'delay', ms: 600, host: 'iamcredentials.googleapis.com' })
+  await t.notThrowsAsync(mint(48))
   cancel()
 })
