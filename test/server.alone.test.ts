@@ -1,4 +1,4 @@
-/** Everything that is kept has a limit: what 24,000 audiences leave behind, at each place that keeps. */
+/** Everything that is kept has a limit: what thousands of audiences leave behind, at each place that keeps. */
 
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -14,35 +14,44 @@ import { createLog } from '../src/observe/log.ts'
 import { createMetrics } from '../src/observe/metrics.ts'
 import { createClock, HOUR } from './clock.ts'
 
-/** Each half of them is more than what is kept. */
-const AUDIENCES = 24_000
-/** What half of them may add to the memory that the other half left: nothing that grows with their number. */
-const SLACK_BYTES = 2_000_000
+/** What one more audience may add to the memory once all that is kept is full: less than a key or a row of it. */
+const SLACK_BYTES_EACH = 80
 
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
 
+const ORDERS = 'orders@acme-dev.iam.gserviceaccount.com'
 const audience = (index: number) => `https://service-${index}-abc123-uc.a.run.app`
 const request = (index: number): TokenRequest => ({
   kind: 'id',
-  principal: 'orders@acme-dev.iam.gserviceaccount.com',
+  principal: ORDERS,
   audience: audience(index),
   format: 'full',
 })
 
-/** Does it once for each audience, and answers by how much the second half made the heap grow. */
-async function growth(once: (index: number) => unknown): Promise<number> {
+interface Audiences {
+  /** So many fill all that is kept. */
+  fill: number
+  more: number
+}
+
+/** Does it once for each audience, and answers by how many bytes each of the later ones made the heap grow. */
+async function growth({ fill, more }: Audiences, once: (index: number) => unknown): Promise<number> {
   const held = async (from: number, to: number) => {
     for (let index = from; index < to; index += 1) await once(index)
     collect()
     return process.memoryUsage().heapUsed
   }
-  const half = await held(0, AUDIENCES / 2)
-  return (await held(AUDIENCES / 2, AUDIENCES)) - half
+  const full = await held(0, fill)
+  return ((await held(fill, fill + more)) - full) / more
 }
 
+const ENTRIES = 1_000
+const CACHED = { fill: 1_500, more: 4_000 }
+const ALL_CACHED = CACHED.fill + CACHED.more
+
 function cacheAround(mint: TokenSource['mint'], now: () => number) {
-  return createCache({ source: { mint }, entries: 10_000, now })
+  return createCache({ source: { mint }, entries: ENTRIES, now })
 }
 
 test.serial('the cache keeps its entries and no more, and every audience gets its own token', async (t) => {
@@ -53,17 +62,17 @@ test.serial('the cache keeps its entries and no more, and every audience gets it
     return { value: `token for ${'audience' in asked && asked.audience}`, expiresAtMs: now() + HOUR, served: 'mint' }
   }, now)
   let wrong = 0
-  const grown = await growth(async (index) => {
+  const grown = await growth(CACHED, async (index) => {
     const { value } = await cache.mint(request(index))
     if (value !== `token for ${audience(index)}`) wrong += 1
   })
   t.is(wrong, 0)
-  t.true(grown < SLACK_BYTES, `grew by ${grown} bytes`)
-  t.is(mints, AUDIENCES)
-  for (let index = AUDIENCES - 10_000; index < AUDIENCES; index += 1) await cache.mint(request(index))
-  t.is(mints, AUDIENCES, 'the last ten thousand are hits')
-  await cache.mint(request(0))
-  t.is(mints, AUDIENCES + 1, 'the first is gone')
+  t.true(grown < SLACK_BYTES_EACH, `each adds ${grown} bytes`)
+  t.is(mints, ALL_CACHED)
+  for (let index = ALL_CACHED - ENTRIES; index < ALL_CACHED; index += 1) await cache.mint(request(index))
+  t.is(mints, ALL_CACHED, 'the last thousand are hits')
+  await cache.mint(request(ALL_CACHED - ENTRIES - 1))
+  t.is(mints, ALL_CACHED + 1, 'the one before them is gone')
   cache.close()
 })
 
@@ -79,12 +88,12 @@ test.serial('failures are remembered for as many keys and no more', async (t) =>
       () => t.fail(),
       () => {},
     )
-  const grown = await growth(refused)
-  t.true(grown < SLACK_BYTES, `grew by ${grown} bytes`)
-  await refused(AUDIENCES - 1)
-  t.is(mints, AUDIENCES, 'the last is remembered')
-  await refused(0)
-  t.is(mints, AUDIENCES + 1, 'the first is not')
+  const grown = await growth(CACHED, refused)
+  t.true(grown < SLACK_BYTES_EACH, `each adds ${grown} bytes`)
+  await refused(ALL_CACHED - ENTRIES)
+  t.is(mints, ALL_CACHED, 'the last thousand are remembered')
+  await refused(ALL_CACHED - ENTRIES - 1)
+  t.is(mints, ALL_CACHED + 1, 'the one before them is not')
   cache.close()
 })
 
@@ -93,7 +102,7 @@ test.serial('no more than ten thousand mints are under way, and who comes after 
   const waiting: ((token: Token) => void)[] = []
   const cache = cacheAround(() => new Promise((resolve) => waiting.push(resolve)), now)
   const codes = new Map<string, number>()
-  const asked = Array.from({ length: AUDIENCES }, (_, index) =>
+  const asked = Array.from({ length: 10_100 }, (_, index) =>
     cache.mint(request(index)).then(
       ({ value }) => value,
       (error) => (error instanceof SidemintError ? error.code : 'another error'),
@@ -103,8 +112,8 @@ test.serial('no more than ten thousand mints are under way, and who comes after 
   t.is(waiting.length, 10_000)
   for (const answer of waiting) answer({ value: 'minted', expiresAtMs: now() + HOUR, served: 'mint' })
   for (const outcome of await Promise.all(asked)) codes.set(outcome, (codes.get(outcome) ?? 0) + 1)
-  t.deepEqual(Object.fromEntries(codes), { minted: 10_000, MINTS_PENDING: AUDIENCES - 10_000 })
-  const next = cache.mint(request(AUDIENCES))
+  t.deepEqual(Object.fromEntries(codes), { minted: 10_000, MINTS_PENDING: 100 })
+  const next = cache.mint(request(10_100))
   await new Promise((resolve) => setImmediate(resolve))
   t.is(waiting.length, 10_001, 'and then there is room again')
   waiting.at(-1)?.({ value: 'minted', expiresAtMs: now() + HOUR, served: 'mint' })
@@ -127,7 +136,7 @@ test.serial('the log and the metrics stay as they are', async (t) => {
     kind: 'id',
     audience: audience(index),
     scopes: [],
-    identity: 'orders@acme-dev.iam.gserviceaccount.com',
+    identity: ORDERS,
     caller: `10.0.${index >> 8}.${index & 255}`,
     result: 'error',
     status: 403,
@@ -135,9 +144,10 @@ test.serial('the log and the metrics stay as they are', async (t) => {
     reason: 'refused',
     tookMs: 1,
   })
-  const grown = await growth((index) => events.record(failed(index)))
-  t.true(grown < SLACK_BYTES, `grew by ${grown} bytes`)
-  t.is(lines, AUDIENCES, 'each is told once')
+  const asked = { fill: 1_500, more: 4_000 }
+  const grown = await growth(asked, (index) => events.record(failed(index)))
+  t.true(grown < SLACK_BYTES_EACH, `each adds ${grown} bytes`)
+  t.is(lines, asked.fill + asked.more, 'each is told once')
   const { body } = await metrics.scrape()
   t.true(body.length < 10_000, `${body.length} bytes of metrics`)
   t.false(body.includes('service-'))
@@ -152,32 +162,45 @@ test.serial('URLs of tokens are kept up to a number and a length', async (t) => 
     hits.add(identity, url(index) + more, hit)
     return hits.get(identity, url(index) + more)
   }
-  const grown = await growth((index) => add(index))
-  t.true(grown < SLACK_BYTES, `grew by ${grown} bytes`)
+  const grown = await growth({ fill: 3_000, more: 4_000 }, (index) => add(index))
+  t.true(grown < SLACK_BYTES_EACH, `each adds ${grown} bytes`)
   t.is(add(0)?.request.kind, 'id')
   t.is(add(1, `&${'x'.repeat(8_000)}`), undefined)
 })
 
-test.serial('the record of the inspector keeps its rows and no more, whatever comes', async (t) => {
+test.serial('the inspector keeps its requests, and whose token each was, and no more', async (t) => {
   const { now } = createClock()
   const events = createEvents()
   const record = new InspectorRecord({ events, now, keepHits: true })
+  const asked = { kind: 'id', audience: audience(0), scopes: [], caller: 'orders', identity: ORDERS } as const
+  const minted = { type: 'request', at: now(), tookMs: 1, ...asked, result: 'mint', status: 200 } as const
+  // What is kept halves each time that ten thousand more have come: after these it is as full as it was.
+  const grown = await growth({ fill: 10_500, more: 10_000 }, (index) => events.record({ ...minted, fp: `${index}` }))
+  t.true(grown < SLACK_BYTES_EACH, `each adds ${grown} bytes`)
+  t.is(record.requests().length, 10_000)
+})
+
+test.serial('the inspector keeps its rows and no more, whatever comes', async (t) => {
+  const { now } = createClock()
+  const events = createEvents()
+  const record = new InspectorRecord({ events, now, keepHits: false })
   const common = { at: now(), tookMs: 1 }
   const wants = { audiences: [audience(0)], trust: ['google'], gcloudAudiences: true, invokers: [] }
-  const grown = await growth((index) => {
-    const [caller, fp] = [`caller-${index}`, `${index}`]
-    const asked = { kind: 'id', audience: audience(index), scopes: [], identity: 'orders@acme-dev.example' } as const
-    events.record({ type: 'request', ...common, ...asked, caller, result: 'mint', status: 200, fp })
+  const asked = { kind: 'id', audience: audience(0), scopes: [], identity: ORDERS, status: 200, fp: 'fp' } as const
+  events.record({ type: 'request', ...common, ...asked, caller: 'orders', result: 'mint' })
+  const calls = { fill: 3_500, more: 4_000 }
+  const grown = await growth(calls, (index) => {
+    const caller = `caller-${index}`
+    events.record({ type: 'request', ...common, ...asked, audience: audience(index), caller, result: 'hit' })
     const call = { host: `service-${index}`, method: 'GET', path: `/${index}`, audience: audience(index), reason: '' }
     const principal = `account-${index}@acme-dev.example`
     // A long one now and then: kept whole, those alone would be more than may be added.
     const claims = { aud: audience(index).padEnd(index % 8 === 0 ? 8_000 : 0, 'x') }
-    const decided = { decision: 'allow', code: 'INVOKER', principal, wants, fp, claims } as const
+    const decided = { decision: 'allow', code: 'INVOKER', principal, wants, fp: 'fp', claims } as const
     events.record({ type: 'gate', ...common, ...call, ...decided, caller })
   })
-  t.true(grown < SLACK_BYTES, `grew by ${grown} bytes`)
-  const { hops, asked, arrows } = record.changes()
-  for (const rows of [hops, asked, arrows, record.grants().grants]) t.true(rows.length <= 2_000)
-  t.is(record.requests().length, 10_000)
-  t.is(record.totals.calls, AUDIENCES)
+  t.true(grown < SLACK_BYTES_EACH, `each adds ${grown} bytes`)
+  const { hops, asked: askedRows, arrows } = record.changes()
+  for (const rows of [hops, askedRows, arrows, record.grants().grants]) t.true(rows.length <= 2_000)
+  t.is(record.totals.calls, calls.fill + calls.more)
 })
