@@ -1,5 +1,8 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
 import test from 'ava'
-import { run } from './run.ts'
+import { run, scratch } from './run.ts'
 
 const REFUSED: [url: string, why: RegExp][] = [
   ['http://good.example\\@other.example/', /the URL: has a backslash/],
@@ -51,6 +54,16 @@ test('curl makes no key where the key file is missing', async (t) => {
   }
 })
 
+let PATH = ''
+// A curl that knows the options of the real one, and asks nobody. It starts in a tenth of the time.
+test.before(() => {
+  const directory = mkdtempSync(join(scratch, 'curl-'))
+  const known = join(directory, 'help')
+  writeFileSync(known, execFileSync('curl', ['--help', 'all']))
+  writeFileSync(join(directory, 'curl'), `#!/bin/sh\n[ "$1" != --help ] || exec cat '${known}'\n`, { mode: 0o755 })
+  PATH = `${directory}${delimiter}${process.env.PATH}`
+})
+
 const ELSEWHERE = 'http://127.0.0.1:9'
 const LEADING_AWAY = [
   ...['--url', '--next', '-:', '--config', '-K', '--location-trusted', '--request-target'],
@@ -59,7 +72,7 @@ const LEADING_AWAY = [
 
 for (const option of LEADING_AWAY) {
   test(`curl takes the token to no other place: ${option}`, async (t) => {
-    const { code, out, err } = await run(['curl', '--source=local', 'http://127.0.0.1:9/', option, ELSEWHERE])
+    const { code, out, err } = await run(['curl', '--source=local', 'http://127.0.0.1:9/', option, ELSEWHERE], { PATH })
     t.is(code, 2)
     t.is(out, '')
     t.regex(err, /would take the token to another URL \(--/)
@@ -81,14 +94,14 @@ for (const [option, value] of REROUTED) {
       [['http://good.example/', option, value], 'an http URL'],
       [['https://good.example/', '-sk', option, value], '--insecure'],
     ] as const) {
-      const { code, out, err } = await run(['curl', '--source=local', ...argv])
+      const { code, out, err } = await run(['curl', '--source=local', ...argv], { PATH })
       t.is(code, 2)
       t.is(out, '')
       t.true(
         err.includes(`${option}: may take the token to another host (${option}), and with ${unproven} no certificate`),
       )
     }
-    const proven = await run(['curl', '--source=local', 'https://127.0.0.1:9/', '--no-insecure', '-s', option, value])
-    t.notRegex(proven.err, /SETTINGS_INVALID/, 'curl was run')
+    const proven = ['curl', '--source=local', 'https://127.0.0.1:9/', '--no-insecure', '-s', option, value]
+    t.is((await run(proven, { PATH })).code, 0, 'curl was run')
   })
 }

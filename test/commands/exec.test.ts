@@ -7,14 +7,18 @@ import { run, scratch } from './run.ts'
 
 const EMAIL = 'orders@acme-dev.iam.gserviceaccount.com'
 
-/** A command that writes its variables and arguments into the file that is its first one, and ends with 7. */
+/** A suite of tests: it orders a failure, writes what it sees into the file that is its first argument, and ends with 7. */
 const TELL = `
   const { GCE_METADATA_HOST: host } = process.env
+  const { SIDEMINT_SERVER: server, SIDEMINT_CONTROL_SECRET: secret } = process.env
   const headers = { 'Metadata-Flavor': 'Google' }
   const { writeFileSync } = await import('node:fs')
   const email = await fetch('http://' + host + '${DEFAULT_ACCOUNT}/email', { headers }).then((r) => r.text())
+  await fetch(server + '/_sidemint/control/fail-next', {
+    method: 'POST', headers: { Authorization: 'Bearer ' + secret }, body: '{"status":418}' })
+  const { status } = await fetch('http://' + host + '${DEFAULT_ACCOUNT}/identity?audience=a', { headers })
   const [file, ...argv] = process.argv.slice(1)
-  writeFileSync(file, JSON.stringify({ host, env: process.env, email, argv }))
+  writeFileSync(file, JSON.stringify({ host, env: process.env, email, status, argv }))
   process.exit(7)`
 
 async function told(flags: readonly string[], env: NodeJS.ProcessEnv = {}, ...parameters: readonly string[]) {
@@ -24,9 +28,17 @@ async function told(flags: readonly string[], env: NodeJS.ProcessEnv = {}, ...pa
   return { ...outcome, told: JSON.parse(readFileSync(file, 'utf8')) }
 }
 
-test('exec points the command at a server of its own, ends with its exit code and leaves nothing behind', async (t) => {
+/** What a variable is for a command, and the command's exit code. */
+async function variableOf(name: string, flags: readonly string[], env: NodeJS.ProcessEnv) {
+  const file = join(scratch, crypto.randomUUID())
+  const { code } = await run(['exec', ...flags, '--', 'sh', '-c', `printf %s "$${name}" > "$0"; exit 7`, file], env)
+  return { code, value: readFileSync(file, 'utf8') }
+}
+
+test('exec gives the command a server of its own with a fresh secret, ends with its exit code and leaves nothing behind', async (t) => {
   const flags = ['--source', 'local', '--service-account', EMAIL]
-  const { code, err, told: was } = await told(flags, { CLOUDSDK_CONFIG: '/mine' }, '--port', 'x y')
+  const env = { CLOUDSDK_CONFIG: '/mine', SIDEMINT_CONTROL_SECRET: 'correct-horse-battery' }
+  const { code, err, told: was } = await told(flags, env, '--port', 'x y')
   t.is(code, 7)
   t.is(was.email, EMAIL)
   t.regex(was.host, /^127\.0\.0\.1:\d+$/)
@@ -35,19 +47,30 @@ test('exec points the command at a server of its own, ends with its exit code an
   t.not(was.env.CLOUDSDK_CONFIG, '/mine')
   t.false(existsSync(was.env.CLOUDSDK_CONFIG))
   t.deepEqual(was.argv, ['--port', 'x y'])
-  t.regex(err, /^sidemint: local tokens as orders@acme-dev\.iam\.gserviceaccount\.com at http:\/\/127\.0\.0\.1:\d+\n$/)
+  t.is(was.status, 418, 'as the command ordered it')
+  const secret = was.env.SIDEMINT_CONTROL_SECRET
+  t.true(secret.length >= 16)
+  t.not(secret, env.SIDEMINT_CONTROL_SECRET)
+  const { value: next } = await variableOf('SIDEMINT_CONTROL_SECRET', flags, env)
+  t.true(next.length >= 16)
+  t.false([secret, env.SIDEMINT_CONTROL_SECRET].includes(next), 'each run has its own')
+  t.regex(
+    err,
+    /^sidemint: local tokens as orders@acme-dev\.iam\.gserviceaccount\.com at http:\/\/127\.0\.0\.1:\d+\n[^\n]* INJECTED: [^\n]*\n$/,
+  )
   await t.throwsAsync(ask(`http://${was.host}`, `${V1}/`), { code: 'ECONNREFUSED' })
 })
 
 test('exec takes a free port where a variable or the file names the port of serve, which may be running', async (t) => {
   await using served = await startSidemint()
   const { port } = new URL(served.url)
-  const { code, told: was } = await told([], { SIDEMINT_PORT: port })
+  const { code, value: host } = await variableOf('GCE_METADATA_HOST', [], { SIDEMINT_PORT: port })
   t.is(code, 7)
-  t.not(was.host, `127.0.0.1:${port}`)
+  t.regex(host, /^127\.0\.0\.1:\d+$/)
+  t.not(host, `127.0.0.1:${port}`)
   const config = join(scratch, 'own-port.yaml')
   writeFileSync(config, `identities: [{ serviceAccount: ${EMAIL}, port: ${port} }]`)
-  t.is((await told(['--config', config])).code, 7, "an identity's port too")
+  t.is((await variableOf('GCE_METADATA_HOST', ['--config', config], {})).code, 7, "an identity's port too")
   const taken = await run(['exec', '--port', port, '--', process.execPath, '--version'])
   t.is(taken.code, 1, 'a flag is meant')
   t.regex(taken.err, /PORT_TAKEN/)

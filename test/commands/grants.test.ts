@@ -9,7 +9,7 @@ import { ask } from '../http-client.ts'
 import { createRandom } from '../random.ts'
 import { freePort, run, scratch, serving } from './run.ts'
 
-const SERVICES = ['web', 'orders', 'billing', 'ledger', 'mail', 'stock', 'search', 'users']
+const SERVICES = ['web', 'orders', 'billing', 'ledger', 'mail']
 const accountOf = (service: string) => `${service}@acme-dev.iam.gserviceaccount.com`
 const audienceOf = (service: string) => `http://${service}:8080`
 const NOBODY = 'serviceAccount:nobody@acme-dev.iam.gserviceaccount.com'

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   chmodSync,
@@ -22,7 +21,6 @@ import { createClock, HOUR, MINUTE, SECOND } from '../clock.ts'
 import { freePort, run, scratch, start } from './run.ts'
 
 const AUDIENCE = 'https://a.example'
-const CLI = join(import.meta.dirname, '..', '..', 'src', 'cli.ts')
 
 let server: Sidemint
 test.before(async () => {
@@ -114,16 +112,12 @@ test('a directory that is not there is a failure with a code, with --watch too',
 
 test('token --watch stays until SIGTERM, which ends it with 0', async (t) => {
   const { directory, file } = place()
-  const child = spawn(process.execPath, [CLI, ...argvOf(file, '--watch')], { stdio: ['ignore', 'ignore', 'pipe'] })
-  t.teardown(() => child.kill('SIGKILL'))
-  let said = ''
-  for await (const chunk of child.stderr.setEncoding('utf8')) {
-    said += chunk
-    if (said.includes('wrote')) child.kill('SIGTERM')
-  }
-  const [code] = child.exitCode === null ? await once(child, 'exit') : [child.exitCode]
-  t.is(code, 0)
-  t.regex(said, /^sidemint: wrote \S+\/token: its token is valid until \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n$/)
+  const running = start(argvOf(file, '--watch'))
+  await running.said(/wrote /)
+  running.stop('SIGTERM')
+  const { code, out, err } = await running.ended
+  t.deepEqual([code, out], [0, ''])
+  t.regex(err, /^sidemint: wrote \S+\/token: its token is valid until \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n$/)
   t.like(readClaims(readFileSync(file, 'utf8')), { aud: AUDIENCE })
   t.deepEqual(readdirSync(directory), ['token'])
 })
