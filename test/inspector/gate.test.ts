@@ -4,20 +4,22 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { serving } from '../commands/run.ts'
-import { BILLING, metadata, scratch, startGate, startService } from '../gate/process.ts'
+import { BILLING, metadata, scratch, startService } from '../gate/process.ts'
 import { ask, DEFAULT_ACCOUNT } from '../http-client.ts'
 import { compare } from './document.ts'
 import { openEvents } from './event-source.ts'
 
 const AUDIENCE = 'https://ledger-abc123-uc.a.run.app'
 
-test('a gate in a process of its own shows its half on its admin port', async (t) => {
+test('a gate alone shows its half on its admin port', async (t) => {
   const { url } = await startService(t)
-  const gate = await startGate(t, ['--upstream', url, '--invoker', `serviceAccount:${BILLING}`, '--audience', AUDIENCE])
-  const { adminUrl } = gate.banner
+  const described = ['--upstream', url, '--invoker', `serviceAccount:${BILLING}`, '--audience', AUDIENCE]
+  const argv = ['gate', '--port=0', '--admin-port=0', '--trust', metadata.issuer, ...described]
+  const gate = await serving<{ event: string; urls: string[]; adminUrl: string }>(t, argv)
+  const { urls, adminUrl } = gate.banner
   const token = await metadata.issueToken({ audience: AUDIENCE })
   const call = (authorization: string) =>
-    fetch(`${gate.front}/entries?secret=1`, { headers: { Authorization: authorization } })
+    fetch(`${urls[0]}/entries?secret=1`, { headers: { Authorization: authorization } })
   t.is((await call(`Bearer ${token}`)).status, 200)
   t.is((await call(`Bearer ${await metadata.issueToken({ audience: 'https://other' })}`)).status, 401)
   t.is((await call('Basic abc')).status, 403)
