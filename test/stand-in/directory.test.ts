@@ -4,10 +4,12 @@ import { once } from 'node:events'
 import { mkdtempSync, watch } from 'node:fs'
 import {
   chmod,
+  cp,
   lstat,
   mkdir,
   readdir,
   readFile,
+  rename,
   rm,
   stat,
   symlink,
@@ -23,7 +25,7 @@ import { rootCertificates } from 'node:tls'
 import test from 'ava'
 import { prepareDirectory } from '../../src/stand-in/directory.ts'
 import { createClock } from '../clock.ts'
-import { startStand } from './stand.ts'
+import { firstStart, startStand } from './stand.ts'
 
 const DAY = 24 * 3_600_000
 const root = mkdtempSync(join(tmpdir(), 'sidemint-stand-in-'))
@@ -42,6 +44,22 @@ async function setUp() {
   const prepare = (keyFile?: string, shown = directory) =>
     prepareDirectory({ directory: shown, keyFile, now: clock.now, roots, warn })
   return { base, directory, clock, prepare, warnings, keyPath: join(base, 'stand-in.key') }
+}
+
+let first: Promise<string> | undefined
+
+async function makeFirst(): Promise<string> {
+  const { base, prepare } = await setUp()
+  await prepare()
+  return base
+}
+
+/** As a start has left it. */
+async function setUpPrepared() {
+  first ??= makeFirst()
+  const set = await setUp()
+  await cp(await first, set.base, { recursive: true, preserveTimestamps: true })
+  return set
 }
 
 test('the directory holds what may be seen, readable by everybody, and the key lies beside it', async (t) => {
@@ -81,8 +99,8 @@ test('the certificate is for four hosts, vouches for nothing else and says that 
 })
 
 test('the bundle holds the roots of the system and the certificate, and Java finds all of them', async (t) => {
-  const { directory } = await setUp()
-  const { certificate } = await prepareDirectory({ directory, keyFile: undefined, now: Date.now, warn: t.log })
+  const directory = join(await firstStart(), 'shown')
+  const certificate = await readFile(join(directory, 'certificate.pem'), 'utf8')
   const bundle = await readFile(join(directory, 'bundle.pem'), 'utf8')
   t.true(bundle.endsWith(certificate))
   const count = bundle.match(/BEGIN CERTIFICATE/g)?.length ?? 0
@@ -118,8 +136,8 @@ test('it is renewed at a start within its last 30 days, and when it has expired 
     [500, true],
     [-3, true],
   ] as const) {
-    const { clock, prepare } = await setUp()
-    const { certificate } = await prepare()
+    const { clock, directory, prepare } = await setUpPrepared()
+    const certificate = await readFile(join(directory, 'certificate.pem'), 'utf8')
     clock.advance(days * DAY)
     const again = await prepare()
     t.is(again.isNew, isNew, `${days} days`)
@@ -147,8 +165,7 @@ test('a directory that is half written is completed', async (t) => {
     'no bundle': ({ directory }) => rm(join(directory, 'bundle.pem')),
   }
   for (const [name, act] of Object.entries(damage)) {
-    const { directory, keyPath, prepare } = await setUp()
-    await prepare()
+    const { directory, keyPath, prepare } = await setUpPrepared()
     const { size } = await stat(join(directory, 'truststore.p12'))
     await act({ directory, keyPath })
     const { key, certificate } = await prepare()
@@ -185,19 +202,21 @@ test('a directory that others may not enter and that was there before stays so, 
 })
 
 test('what a link in the directory leads to keeps its mode', async (t) => {
-  const { base, directory, prepare } = await setUp()
-  const { certificate } = await prepare()
+  const { base, directory, prepare } = await setUpPrepared()
   const elsewhere = join(base, 'elsewhere.pem')
-  await writeFile(elsewhere, certificate, { mode: 0o600 })
-  await rm(join(directory, 'certificate.pem'))
+  await rename(join(directory, 'certificate.pem'), elsewhere)
+  await chmod(elsewhere, 0o600)
   await symlink(elsewhere, join(directory, 'certificate.pem'))
   await prepare()
   t.is(await modeOf(elsewhere), 0o600)
 })
 
+/** One that is first, one that loses against it, and two that find what either has left. */
+const AT_ONCE = 4
+
 test('servers that start at once on a new directory have one key and one certificate', async (t) => {
   const { directory, prepare, keyPath } = await setUp()
-  const all = await Promise.all(Array.from({ length: 8 }, () => prepare()))
+  const all = await Promise.all(Array.from({ length: AT_ONCE }, () => prepare()))
   t.is(new Set(all.map(({ certificate }) => certificate)).size, 1)
   t.is(new Set(all.map(({ key }) => key)).size, 1)
   t.is(await readFile(join(directory, 'certificate.pem'), 'utf8'), all[0]?.certificate ?? '')
@@ -206,15 +225,13 @@ test('servers that start at once on a new directory have one key and one certifi
 
 test('servers that at once replace what is cut or has expired have one key and one certificate', async (t) => {
   const damage: Record<string, (set: Awaited<ReturnType<typeof setUp>>) => unknown> = {
-    'a cut certificate': ({ directory }) => truncate(join(directory, 'certificate.pem'), 300),
     'a cut key': ({ keyPath }) => truncate(keyPath, 30),
     'an expired certificate': ({ clock }) => clock.advance(400 * DAY),
   }
   for (const [name, act] of Object.entries(damage)) {
-    const set = await setUp()
-    await set.prepare()
+    const set = await setUpPrepared()
     await act(set)
-    const all = await Promise.all(Array.from({ length: 8 }, () => set.prepare()))
+    const all = await Promise.all(Array.from({ length: AT_ONCE }, () => set.prepare()))
     t.is(new Set(all.map(({ certificate }) => certificate)).size, 1, name)
     t.is(new Set(all.map(({ key }) => key)).size, 1, name)
     t.is(await readFile(join(set.directory, 'certificate.pem'), 'utf8'), all[0]?.certificate ?? '', name)
@@ -253,8 +270,15 @@ test('what a killed start left half written is removed later, and nothing else',
   t.true((await lstat(link)).isSymbolicLink())
 })
 
+let drafts: Promise<string[][]> | undefined
+
 /** The files that a first start writes under another name than its own, by the folder that they are in. */
-async function draftsOfStart() {
+function draftsOfStart(): Promise<string[][]> {
+  drafts ??= watchStart()
+  return drafts
+}
+
+async function watchStart() {
   const { base, directory, prepare } = await setUp()
   await mkdir(directory)
   const names = [base, directory].map((folder) => {
@@ -291,9 +315,9 @@ test('whatever a start writes, a later one removes it where that start was kille
 
 test('what a start that was killed just now left for another key is passed over, by servers that start at once too', async (t) => {
   const [, shown = []] = await draftsOfStart()
-  const other = await setUp()
-  const { certificate: left } = await other.prepare()
-  for (const servers of [1, 8]) {
+  const other = await setUpPrepared()
+  const left = await readFile(join(other.directory, 'certificate.pem'), 'utf8')
+  for (const servers of [1, AT_ONCE]) {
     const { directory, prepare } = await setUp()
     await mkdir(directory)
     for (const name of shown) await writeFile(join(directory, name), left)

@@ -26,8 +26,16 @@ export interface Stand {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** A directory with its key beside it, as a first start leaves it: most of that start goes into the trust store. */
 let first: Promise<string> | undefined
+
+/**
+ * A folder with a directory `shown` and its key beside it, as a first start leaves them: most of that start goes into the
+ * trust store of the system's roots. Not to be written to.
+ */
+export function firstStart(): Promise<string> {
+  first ??= makeFirst()
+  return first
+}
 
 async function makeFirst(): Promise<string> {
   const root = await mkdtemp(join(tmpdir(), 'sidemint-stand-in-'))
@@ -44,8 +52,7 @@ export async function startStand(options: Record<string, unknown> = {}, now: () 
   const root = await mkdtemp(join(tmpdir(), 'sidemint-stand-in-'))
   const directory = String(options.standIn ?? join(root, 'shown'))
   if (options.standIn === undefined) {
-    first ??= makeFirst()
-    await cp(await first, root, { recursive: true, preserveTimestamps: true })
+    await cp(await firstStart(), root, { recursive: true, preserveTimestamps: true })
   }
   const events = createEvents()
   const notices: NoticeEvent[] = []
