@@ -1,7 +1,7 @@
 /** HTTP as tests want it: nothing normalised, nothing followed, every header seen. */
 
 import { once } from 'node:events'
-import { type IncomingHttpHeaders, request } from 'node:http'
+import { type Agent, type IncomingHttpHeaders, request } from 'node:http'
 import { connect } from 'node:net'
 import { createRemoteJWKSet } from 'jose'
 import { lookThroughAnswer } from './leaks.ts'
@@ -22,14 +22,16 @@ export interface AskOptions {
   headers?: Record<string, string>
   /** Ends the wait for the answer. */
   signal?: AbortSignal
+  /** Keeps connections. Default: each request has its own. */
+  agent?: Agent
 }
 
 /** `target` goes into the request line as it is. */
 export async function ask(url: string, target: string, options: AskOptions = {}): Promise<Reply> {
   const { hostname, port } = new URL(url)
-  const { method = 'GET', headers = FLAVOR, signal } = options
+  const { method = 'GET', headers = FLAVOR, signal, agent = false } = options
   const host = hostname.replace(/[[\]]/g, '')
-  const asked = request({ hostname: host, port, path: target, method, headers, agent: false, signal })
+  const asked = request({ hostname: host, port, path: target, method, headers, agent, signal })
   asked.end()
   const [response] = await once(asked, 'response')
   let body = ''

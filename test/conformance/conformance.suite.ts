@@ -3,6 +3,7 @@
 import test from 'ava'
 import { FAULTS } from './faults.ts'
 import { failedWith, useServers } from './ours.ts'
+import { findsNoToken } from './output.ts'
 import { NAMES } from './run.ts'
 
 useServers()
@@ -21,3 +22,7 @@ for (const fault of FAULTS) {
     )
   })
 }
+
+test('no rule prints a token, wherever the server answers one', async (t) => {
+  await findsNoToken(t)
+})

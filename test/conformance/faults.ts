@@ -1,7 +1,7 @@
 /** Deliberate faults: a proxy before a server of ours that alters one thing. Each names the rules that find it. */
 
 import { once } from 'node:events'
-import { createServer, type IncomingMessage } from 'node:http'
+import { Agent, createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { ask, type Reply, V1 } from '../http-client.ts'
 import type { Kind } from './kinds.ts'
@@ -388,6 +388,7 @@ export const FAULTS: readonly Fault[] = [
 
 /** Stands before the server at `url`. */
 export async function createFaultyServer(url: string, fault: Omit<Fault, 'finds' | 'title' | 'of'>) {
+  const agent = new Agent({ keepAlive: true })
   const server = createServer(async (message, response) => {
     const { rawHeaders, url: path = '/', method = 'GET' } = message
     const pairs = rawHeaders.flatMap((name, at) =>
@@ -401,7 +402,11 @@ export async function createFaultyServer(url: string, fault: Omit<Fault, 'finds'
     try {
       const asked = fault.ask?.(sent, message) ?? sent
       // The head of a HEAD is that of the altered body.
-      const upstream = await ask(url, asked.target, asked.method === 'HEAD' ? { ...asked, method: 'GET' } : asked)
+      const upstream = await ask(url, asked.target, {
+        ...asked,
+        method: asked.method === 'HEAD' ? 'GET' : asked.method,
+        agent,
+      })
       const { 'content-length': _length, connection, 'keep-alive': _, ...headers } = upstream.headers
       const reply = fault.reply?.({ ...upstream, headers }, asked) ?? { ...upstream, headers }
       const length = { 'content-length': String(Buffer.byteLength(reply.body)) }
@@ -419,6 +424,7 @@ export async function createFaultyServer(url: string, fault: Omit<Fault, 'finds'
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     [Symbol.asyncDispose]: async () => {
+      agent.destroy()
       server.closeAllConnections()
       await new Promise((closed) => server.close(closed))
     },

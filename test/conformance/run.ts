@@ -59,8 +59,9 @@ async function runRule(url: string, name: string): Promise<RuleResult> {
   }
 }
 
-export async function createReport(url: string): Promise<Report> {
-  const rules = await runRules(url)
+/** `names`: of the rules; default all. */
+export async function createReport(url: string, names?: readonly string[]): Promise<Report> {
+  const rules = await runRules(url, names)
   const server = createServer(url)
   const otherwise = OTHERWISE.map(async ({ isSeen, ...entry }) => ({
     ...entry,
