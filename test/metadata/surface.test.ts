@@ -264,8 +264,10 @@ for (const [platform, running, rows] of [
   ['Cloud Run', () => run, ON_CLOUD_RUN],
   ['a VM', () => vm, ON_A_VM],
 ] as const) {
+  const kinds = new Set<string>()
   for (const { target, status, type, body } of rows) {
-    test(`on ${platform} GET ${target} is ${status} ${type}, and HEAD the same without its body`, async (t) => {
+    const isFirst = kinds.size < kinds.add(`${status} ${type}`).size
+    test(`on ${platform} GET ${target} is ${status} ${type}${isFirst ? ', and HEAD the same without its body' : ''}`, async (t) => {
       const server = running()
       const reply = await ask(server.url, target)
       t.is(reply.status, status, reply.body)
@@ -286,7 +288,7 @@ for (const [platform, running, rows] of [
       else t.is(headers.location, undefined)
       if (status === 200 && target.startsWith(V1)) t.regex(String(headers.etag), /^[0-9a-f]{16}$/)
       if (status >= 300) t.is(headers.etag, undefined)
-
+      if (!isFirst) return
       const head = await ask(server.url, target, { method: 'HEAD' })
       t.is(head.status, status)
       t.is(head.body, '')
