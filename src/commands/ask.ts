@@ -9,6 +9,8 @@ import { misuse } from './arguments.ts'
  * host: with less time it would count as absent.
  */
 const TIMEOUT_MS = 15_000
+/** What a server has in memory comes at once, and is asked for first: so that nobody waits for a server that is stuck. */
+const SILENCE_MS = 3_000
 
 /** The server's answer for the path. Follows no redirect. Throws as `fetch` does. */
 export function ask(
@@ -34,7 +36,7 @@ export interface JsonOptions {
 }
 
 /** Why a server that answers is not ours. */
-export const OTHER = 'something else listens there'
+const OTHER = 'something else listens there'
 
 /** The answer with all of its body. Throws NO_SERVER where either does not come. */
 export async function readAnswer(url: string, asked: Promise<Response>): Promise<{ response: Response; body: string }> {
@@ -46,12 +48,29 @@ export async function readAnswer(url: string, asked: Promise<Response>): Promise
   }
 }
 
+/**
+ * Undefined where a metadata server answers, else why not. Throws NO_SERVER where something accepts and stays silent: that
+ * may be a server of ours, whose tokens no others should replace.
+ */
+export async function whyNoServer(server: string): Promise<string | undefined> {
+  try {
+    return isMetadataServer(await ask(server, '/', { timeoutMs: SILENCE_MS })) ? undefined : OTHER
+  } catch (error) {
+    if ((error as Error).name !== 'TimeoutError') return reasonOf(error)
+    const reason = `nothing came within ${SILENCE_MS / 1_000} s`
+    const fix = 'restart what listens there, or name another server with --server'
+    throw failure('NO_SERVER', { url: server, reason }, { fix })
+  }
+}
+
 /** The data that the named server answers with. Throws NO_SERVER, SERVER_REFUSED, and SETTINGS_INVALID for a code of `misused`. */
 export async function askJson<T>(
   server: string,
   path: string,
   { headers, field, unsaid, misused }: JsonOptions,
 ): Promise<T> {
+  const reason = await whyNoServer(server)
+  if (reason !== undefined) throw failure('NO_SERVER', { url: server, reason })
   const { response, body } = await readAnswer(server, ask(server, path, { headers }))
   const other = () => failure('NO_SERVER', { url: server, reason: OTHER })
   if (response.ok) {
@@ -68,7 +87,7 @@ export async function askJson<T>(
 }
 
 /** Why `ask` threw, in a few words. */
-export function reasonOf(error: unknown): string {
+function reasonOf(error: unknown): string {
   const { cause, message } = error as Error & { cause?: { code?: string } }
   return cause?.code ?? message
 }

@@ -7,7 +7,7 @@ import { createJudges } from '../gate/judge.ts'
 import { frontedGates, type GateOptions, gatesOf } from '../gate/options.ts'
 import { claimsOf, type Explanation, explain } from '../inspector/explain.ts'
 import { type Arguments, type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
-import { ask, askJson, isMetadataServer } from './ask.ts'
+import { ask, askJson, whyNoServer } from './ask.ts'
 import type { Io } from './command.ts'
 import { explanationText } from './explanation.ts'
 import { MOST_CHARACTERS, readPasted } from './pasted.ts'
@@ -51,11 +51,15 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   return explanation.decision === 'admitted' ? 0 : 1
 }
 
-/** Nothing describes a service, and the server at the default address has gates. It is asked without the token. */
+/**
+ * Nothing describes a service, and the server at the default address has gates. It is asked without the token. Throws
+ * NO_SERVER where it is silent.
+ */
 async function isServerMeant({ settings, chosen }: Arguments): Promise<boolean> {
   if (settings.gates.length > 0 || SAYING.some((name) => chosen.has(name))) return false
+  if ((await whyNoServer(settings.server)) !== undefined) return false
   const answer = await ask(settings.server, '/_sidemint/explain').catch(() => undefined)
-  return answer?.ok === true && isMetadataServer(answer)
+  return answer?.ok === true
 }
 
 function whoDecides({ settings }: Arguments, asksServer: boolean, describes: readonly string[]): string {

@@ -15,7 +15,7 @@ import { createSigningKeys } from '../issuer/keys.ts'
 import { createLocalSource } from '../issuer/local.ts'
 import { chooseSource } from '../mint/choose.ts'
 import { type Arguments, type CommandShape, helpFor, misuse, readArguments } from './arguments.ts'
-import { ask, isMetadataServer, OTHER, order, readAnswer, reasonOf } from './ask.ts'
+import { ask, order, readAnswer, whyNoServer } from './ask.ts'
 import type { Io } from './command.ts'
 import { endOf, findTokenFile, keepTokenFile, writeTokenFile } from './token-file.ts'
 
@@ -153,22 +153,13 @@ async function findUserMint(user: string, parsed: Arguments, io: Io): Promise<Mi
   }
 }
 
-/** Whether to ask the server: it answers. Throws NO_SERVER where a server was named that does not answer. */
+/** Whether to ask the server: it answers. Throws NO_SERVER where a server was named that does not answer, and where one is silent. */
 async function findServer({ settings, given }: Arguments, { env }: Io): Promise<boolean> {
   if (![...given].every((name) => FOR_A_SERVER.includes(name))) return false
   const reason = await whyNoServer(settings.server)
   const named = given.has('server') || env.SIDEMINT_SERVER !== undefined
   if (reason !== undefined && named) throw failure('NO_SERVER', { url: settings.server, reason })
   return reason === undefined
-}
-
-/** Undefined where a metadata server answers. */
-async function whyNoServer(url: string): Promise<string | undefined> {
-  try {
-    return isMetadataServer(await ask(url, '/')) ? undefined : OTHER
-  } catch (error) {
-    return reasonOf(error)
-  }
 }
 
 async function askServer(wanted: ForAudience, settings: Settings, namesAccount: boolean): Promise<string> {

@@ -412,6 +412,21 @@ test.serial('a server at the default address that has no gates is not asked', as
   t.regex(by, /asked no server: nothing describes the service/)
 })
 
+test.serial('of a silent server at the default address nobody knows whose gates it has', async (t) => {
+  const { fetch } = globalThis
+  t.teardown(() => {
+    globalThis.fetch = fetch
+  })
+  globalThis.fetch = async () => {
+    throw new DOMException('the time is over', 'TimeoutError')
+  }
+  for (const argv of [['explain'], ['token', '--audience=a']]) {
+    const { code, out, err } = await run(argv, {}, good())
+    t.deepEqual([code, out], [1, ''])
+    t.regex(err, /^sidemint: NO_SERVER: .*:16925 \(nothing came within 3 s\)\. Fix: restart /)
+  }
+})
+
 test('the gates of a file trust the server that the file starts', async (t) => {
   const file = join(scratch, 'with-port.yaml')
   const gate = {
