@@ -54,6 +54,8 @@ export interface RunningServer extends Orders {
   source: Identities['source']
   /** The credentials in a few words, or what is wrong with them; only with the google source. */
   credentials: string | undefined
+  /** A person's login that an identity stands for, in words; undefined where each is an account. As of the start. */
+  ownLogin: Identities['ownLogin']
   /** In words, whether gcloud's variable names the default identity; undefined where it is not set. */
   inherited: string | undefined
   advice: Identities['advice']
@@ -92,7 +94,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     onDate: readiness.compareClock,
     ...(bounds === undefined ? {} : { bounds }),
   })
-  const { source, credentials, inherited, advice, local, tokens } = identities
+  const { source, credentials, ownLogin, inherited, advice, local, tokens } = identities
   const inForce = () => views?.current() ?? { settings, identities }
   lintAudiences({ events, gates: () => inForce().settings.gates, isLocal: local !== undefined, now })
   const injected = createInjectedFailures()
@@ -112,6 +114,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     jwksUri: `${address.url}${JWKS_PATH}`,
     source,
     credentials,
+    ownLogin,
     inherited,
     advice,
     ...describeStart(opened.current()),

@@ -19,9 +19,6 @@ const NEEDED = [...METADATA_VARIABLES, 'METADATA_SERVER_DETECTION']
 
 const PAGE = '/_sidemint/'
 
-const USER_TOKENS =
-  'a user login is served as it is (--allow-user-tokens): whoever can reach this server gets all rights of that user'
-
 export function announce(server: RunningServer, log: Log, { host, logFormat, allowUserTokens }: Settings): void {
   // As in a container, whose loopback its apps do not share.
   const everywhere = listensEverywhere(host)
@@ -30,7 +27,7 @@ export function announce(server: RunningServer, log: Log, { host, logFormat, all
   const needed = Object.fromEntries(NEEDED.map((name) => [name, all[name]]))
   if (!everywhere) log.showAt(server.url)
   announceAdvice(server, log)
-  if (allowUserTokens && server.source.name === 'google') log.say('warn', USER_TOKENS, { event: 'start' })
+  if (allowUserTokens && server.ownLogin !== undefined) warnOfRights(server.ownLogin, log)
   if (logFormat === 'json') {
     const { source, issuer } = server
     log.say('info', 'listening', {
@@ -77,6 +74,11 @@ function describePage({ url, source }: RunningServer, everywhere: boolean): stri
   if (source.name === 'local')
     return `${PAGE} of this port; publish it to 127.0.0.1 alone, since whoever reaches it gets tokens`
   return `${PAGE} of this port; do not publish it: every program of the host would get real tokens there`
+}
+
+function warnOfRights(login: string, log: Log): void {
+  const rights = 'whoever can reach this server gets all rights of that user'
+  log.say('warn', `a ${login} is served as it is (--allow-user-tokens): ${rights}`, { event: 'start' })
 }
 
 export function announceAdvice({ advice }: RunningServer, log: Log): void {

@@ -201,12 +201,12 @@ export const CATALOGUE = {
   },
   USER_TOKEN_AUDIENCE: {
     status: 403,
-    what: "a user login cannot mint an ID token for {audience}: a user's tokens always carry Google's own client id",
+    what: "a {login} cannot mint an ID token for {audience}: a user's tokens always carry Google's own client id",
     fix: '--impersonate-service-account EMAIL, an account on which you have roles/iam.serviceAccountOpenIdTokenCreator',
   },
   USER_TOKENS_NOT_ALLOWED: {
     status: 403,
-    what: "the credentials are a user login, whose access tokens carry all that user's rights",
+    what: "the credentials are a {login}, whose access tokens carry all that user's rights",
     fix: '--impersonate-service-account EMAIL, or --allow-user-tokens to hand them to every caller anyway',
   },
   LOGIN_EXPIRED: {

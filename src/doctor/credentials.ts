@@ -2,7 +2,15 @@
 
 import { asFailure } from '../core/errors.ts'
 import { readClaims } from '../core/token.ts'
-import { type Adc, type Credential, describeAdc, describeCredential, rootOf } from '../mint/adc.ts'
+import {
+  type Adc,
+  type Credential,
+  describeAdc,
+  describeCredential,
+  emailOf,
+  isGoogleLogin,
+  rootOf,
+} from '../mint/adc.ts'
 import { type AdcPlace, explainAt, locateAdc, refuseMisplacedLogin } from '../mint/adc-place.ts'
 import { readAdc } from '../mint/adc-read.ts'
 import { BOUNDS } from '../mint/bounded.ts'
@@ -74,7 +82,7 @@ async function refresh(
 
   /** A user's email is not in the file; it is in an ID token, where the login asked for one. */
   async function nameOf(): Promise<string> {
-    if (credential.kind !== 'user') return credential.kind === 'key' ? credential.email : describeCredential(credential)
+    if (!isGoogleLogin(credential)) return emailOf(credential) ?? describeCredential(credential)
     try {
       const request = { kind: 'id', principal: '', audience: 'sidemint', format: 'full' } as const
       return String(readClaims((await mint(request, own)).value)?.email ?? 'a user')

@@ -2,7 +2,7 @@
 
 import { standardQuotaProject } from '../config/standard.ts'
 import { CATALOGUE } from '../core/errors.ts'
-import type { Adc } from '../mint/adc.ts'
+import { type Adc, isGoogleLogin } from '../mint/adc.ts'
 import { type Finding, ok, warn } from './finding.ts'
 
 export function checkProjects(adc: Adc, mints: readonly Finding[], env: NodeJS.ProcessEnv): Finding[] {
@@ -25,7 +25,7 @@ function quota({ credential, quotaProject }: Adc, isAnswered: boolean, env: Node
   const check = 'quota'
   if (named) return ok(check, `${named} (GOOGLE_CLOUD_QUOTA_PROJECT)`)
   if (quotaProject !== undefined) return ok(check, `${quotaProject} (the credential file)`)
-  if (isAnswered || credential.kind !== 'user') return ok(check, 'no project is named, and Google did not ask for one')
+  if (isAnswered || !isGoogleLogin(credential)) return ok(check, 'no project is named, and Google did not ask for one')
   return warn(
     check,
     'the login has no quota project, and Google may refuse to impersonate without one',

@@ -13,7 +13,7 @@ import type { CachedSource } from '../mint/cache.ts'
 import type { Choice } from '../mint/choose.ts'
 import type { Credentials } from '../mint/credentials.ts'
 import { universeOf } from '../mint/universe.ts'
-import { advise } from './advice.ts'
+import { advise, findOwnLogin } from './advice.ts'
 import { createFinder, type FindIdentity } from './find.ts'
 import { createIdentity, createOwnIdentity, describeInherited, type Identity, listNamed } from './identity.ts'
 import { createMinting, type LocalIssuer, type Minting, type MintingOptions } from './minting.ts'
@@ -26,6 +26,8 @@ export interface Identities {
   credentials: string | undefined
   /** The same as it is now, without the path of a file; undefined where the source is another. */
   login(): { about: string } | { code: string; fix: string } | undefined
+  /** A person's login that an identity stands for, in words; undefined where each is an account. As of these settings. */
+  ownLogin: string | undefined
   /** In words, whether gcloud's variable names the default identity; undefined where it is not set. */
   inherited: string | undefined
   /** What a user should know at the start, in sentences with a fix. */
@@ -109,18 +111,19 @@ function createSet(settings: Settings, env: NodeJS.ProcessEnv, minting: Minting)
   const all = needsDefault
     ? [createDefault(minting, project)]
     : named.map((entry) => createIdentity(entry, minting.tokens))
+  const ownLogin = findOwnLogin(minting, all)
   let find = createFinder(all)
   const identities = {
     source: minting.choice,
     credentials: describeCredentials(minting.credentials),
     login: () => loginOf(minting.credentials),
+    ownLogin,
     inherited: describeInherited(settings, env),
     advice: advise({
       minting,
       env,
       isLocalAsked: settings.source === 'local',
-      allowUserTokens: settings.allowUserTokens,
-      identities: all,
+      refusedLogin: settings.allowUserTokens ? undefined : ownLogin,
       inventedProject: namedProject === undefined ? project : undefined,
     }),
     all,

@@ -44,3 +44,26 @@ function describeText(text: string): [reason: string, fix?: string] {
 /** The fix for a key that was damaged on its way here. */
 export const KEY_FIX =
   'copy the file as Google gave it, byte by byte; or make another: gcloud iam service-accounts keys create FILE --iam-account=EMAIL'
+
+/** A type that does not look like one of Google's may be a secret in the wrong place, so it is not shown. */
+export function describeType(path: string, data: { type?: unknown }): Error {
+  const { type } = data
+  if ('installed' in data || 'web' in data) {
+    const login = 'gcloud auth application-default login --client-id-file=FILE makes a login with it, in another file'
+    return malformed(path, 'it is an OAuth client, not a login', login)
+  }
+  if (type === undefined) return malformed(path, 'it has no type')
+  return malformed(
+    path,
+    typeof type === 'string' && /^[a-z_]{1,40}$/.test(type) ? `its type "${type}" is unknown` : 'its type is unknown',
+  )
+}
+
+/** What became of a key's line breaks on their way through shells, variables and editors. */
+export function describeDamage(pem: unknown): string | undefined {
+  if (typeof pem !== 'string') return undefined
+  if (pem.includes('\\n')) return 'its private_key has \\n as two characters, so it was escaped twice'
+  return /^-----BEGIN [A-Z ]+-----[ \t]+\S/.test(pem)
+    ? 'the line breaks of its private_key have become spaces'
+    : undefined
+}

@@ -6,7 +6,8 @@
 import { createPrivateKey } from 'node:crypto'
 import * as v from 'valibot'
 import { isEmail } from '../core/accounts.ts'
-import { KEY_FIX, malformed, readJson } from './adc-json.ts'
+import { describeDamage, describeType, KEY_FIX, malformed, readJson } from './adc-json.ts'
+import { accountOf, impersonationTarget, isAccount } from './adc-target.ts'
 import { DEFAULT_UNIVERSE, isUniverse } from './universe.ts'
 
 /** The credentials in whatever form the file has; `kind` decides how each is used (docs/minting.md, "What each credential can mint"). */
@@ -183,55 +184,41 @@ export function describeAdc({ credential, universe = DEFAULT_UNIVERSE }: Pick<Ad
   return `${describeCredential(credential)}${of}`
 }
 
-/** A type that does not look like one of Google's may be a secret in the wrong place, so it is not shown. */
-function describeType(path: string, data: { type?: unknown }): Error {
-  const { type } = data
-  if ('installed' in data || 'web' in data) {
-    const login = 'gcloud auth application-default login --client-id-file=FILE makes a login with it, in another file'
-    return malformed(path, 'it is an OAuth client, not a login', login)
-  }
-  if (type === undefined) return malformed(path, 'it has no type')
-  return malformed(
-    path,
-    typeof type === 'string' && /^[a-z_]{1,40}$/.test(type) ? `its type "${type}" is unknown` : 'its type is unknown',
-  )
-}
-
-/** What became of a key's line breaks on their way through shells, variables and editors. */
-function describeDamage(pem: unknown): string | undefined {
-  if (typeof pem !== 'string') return undefined
-  if (pem.includes('\\n')) return 'its private_key has \\n as two characters, so it was escaped twice'
-  return /^-----BEGIN [A-Z ]+-----[ \t]+\S/.test(pem)
-    ? 'the line breaks of its private_key have become spaces'
-    : undefined
-}
-
-function impersonationTarget(path: string, url: string): string {
-  const email = /\/serviceAccounts\/([^/:]+):generate(?:Access|Id)Token$/.exec(url)?.[1]?.replaceAll('%40', '@')
-  if (email === undefined || !isAccount(email)) {
-    throw malformed(path, 'its service_account_impersonation_url names no service account')
-  }
-  return email
-}
-
-/** An email or a unique id: anything else would make another path of IAM's URL. */
-function isAccount(name: string): boolean {
-  return (isEmail(name) && !/[%?#]/.test(name)) || /^\d+$/.test(name)
-}
-
-/** Files have delegates as `projects/-/serviceAccounts/EMAIL`; we keep the emails. */
-function accountOf(resource: string): string {
-  return resource.replace(/^projects\/[^/]+\/serviceAccounts\//, '')
-}
-
 /** The credential's own account; undefined for a user, whose file has no email. */
 export function emailOf(credential: Credential): string | undefined {
   return 'email' in credential ? credential.email : undefined
 }
 
+/**
+ * Whose a credential's own tokens are. A `user` is signed in with Google, and a `pool user` with the identity provider of
+ * a workforce pool: their tokens have all rights of that person.
+ */
+function ownerOf({ kind }: Credential): 'user' | 'pool user' | 'workload' {
+  switch (kind) {
+    case 'user':
+      return 'user'
+    case 'workforce':
+      return 'pool user'
+    case 'key':
+    case 'federated':
+    case 'impersonated':
+    case 'gdch':
+      return 'workload'
+  }
+}
+
 /** Whether its tokens are a person's, with all rights of that person. */
-export function isPersonal({ kind }: { kind: string }): boolean {
-  return kind === 'user' || kind === 'workforce'
+export function isPersonal(credential: Credential): boolean {
+  return ownerOf(credential) !== 'workload'
+}
+
+/**
+ * Whether it is a login with Google: the `aud` of its ID tokens is its client id, whatever is asked for, they have an email
+ * where it has the scope for it, and Google counts its calls for a quota project (docs/minting.md, "What each credential
+ * can mint" and "Quota project").
+ */
+export function isGoogleLogin(credential: Credential): boolean {
+  return ownerOf(credential) === 'user'
 }
 
 /** The credential at the end of a chain of impersonations: the one whose own token comes first. */

@@ -15,6 +15,8 @@ export interface Client {
 }
 
 export interface ClientOptions {
+  /** What the credential is, for people. */
+  name: string
   /** What a program that gives the subject token gets, and whether it is run. */
   env: NodeJS.ProcessEnv
   transport: Transport

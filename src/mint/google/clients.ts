@@ -5,7 +5,7 @@
  */
 
 import { failure } from '../../core/errors.ts'
-import type { Credential } from '../adc.ts'
+import { type Credential, describeCredential } from '../adc.ts'
 import { DEFAULT_UNIVERSE } from '../universe.ts'
 import type { Client, ClientOptions } from './client.ts'
 import { createFederatedClient } from './federated.ts'
@@ -25,32 +25,34 @@ export type RootCredential = Exclude<Credential, { kind: 'impersonated' }> | Mac
  * The client of each credential, made at its first use. Throws CREDENTIALS_UNUSABLE or UNIVERSE_UNSUPPORTED where Google
  * cannot be asked with the credential.
  */
-export function createClients(options: ClientOptions): (credential: RootCredential) => Client {
+export function createClients(options: Omit<ClientOptions, 'name'>): (credential: RootCredential) => Client {
   const clients = new Map<RootCredential, Client>()
+  const clientOf = (credential: RootCredential) =>
+    credential.kind === 'machine'
+      ? credential.client
+      : createClient(credential, { ...options, name: describeCredential(credential) })
   return (credential) => {
-    const client = clients.get(credential) ?? createClient(credential, options)
+    const client = clients.get(credential) ?? clientOf(credential)
     clients.set(credential, client)
     return client
   }
 }
 
-function createClient(credential: RootCredential, options: ClientOptions): Client {
-  const { universe } = options
+function createClient(credential: Exclude<RootCredential, Machine>, options: ClientOptions): Client {
+  const { name, universe } = options
   switch (credential.kind) {
     case 'key':
       return universe === DEFAULT_UNIVERSE
         ? createKeyClient(credential.json, options)
         : createForeignKeyClient(credential.json, options)
     case 'user':
-      if (universe !== DEFAULT_UNIVERSE) throw failure('UNIVERSE_UNSUPPORTED', { what: 'a user login', universe })
+      if (universe !== DEFAULT_UNIVERSE) throw failure('UNIVERSE_UNSUPPORTED', { what: `a ${name}`, universe })
       return createUserClient(credential.json, options)
     case 'federated':
       return createFederatedClient(credential.json, options)
     case 'workforce':
       return createWorkforceClient(credential.json, options)
-    case 'machine':
-      return credential.client
     case 'gdch':
-      throw failure('CREDENTIALS_UNUSABLE', { what: 'a GDCH service account' })
+      throw failure('CREDENTIALS_UNUSABLE', { what: `a ${name}` })
   }
 }

@@ -12,7 +12,7 @@ import { type Client, type ClientOptions, OAUTH_HOST, QUIET } from './client.ts'
 import { memberOf, tokenUrl } from './pools.ts'
 import { accessTokenOf, answered, idTokenOf } from './tokens.ts'
 
-export function createUserClient(json: UserLogin, { transport, now }: ClientOptions): Client {
+export function createUserClient(json: UserLogin, { name, transport, now }: ClientOptions): Client {
   let email: string | undefined
 
   async function refresh(): Promise<{ access: Token; id: string | null | undefined }> {
@@ -32,15 +32,15 @@ export function createUserClient(json: UserLogin, { transport, now }: ClientOpti
     accessToken: async () => (await refresh()).access,
     async idToken() {
       const { id } = await refresh()
-      if (!id) throw failure('CREDENTIALS_CANNOT_MINT', { what: 'a user login without the scope openid' })
+      if (!id) throw failure('CREDENTIALS_CANNOT_MINT', { what: `a ${name} without the scope openid` })
       return idTokenOf(id, OAUTH_HOST, now)
     },
-    holder: () => ({ name: email ?? 'the user login', member: `user:${email ?? 'YOUR_EMAIL'}` }),
+    holder: () => ({ name: email ?? `the ${name}`, member: `user:${email ?? 'YOUR_EMAIL'}` }),
   }
 }
 
 /** The login of a workforce user. Its refresh token may be replaced at every use (docs/minting.md, "Lives of tokens"). */
-export function createWorkforceClient(json: WorkforceLogin, { transport, universe, now }: ClientOptions): Client {
+export function createWorkforceClient(json: WorkforceLogin, { name, transport, universe, now }: ClientOptions): Client {
   const url = tokenUrl(json.token_url, '/v1/oauthtoken', universe)
   const { host } = new URL(url)
   let { refresh_token } = json
@@ -57,6 +57,6 @@ export function createWorkforceClient(json: WorkforceLogin, { transport, univers
         return accessTokenOf(token, typeof seconds === 'number' ? Date.now() + seconds * 1000 : undefined, host, now)
       })
     },
-    holder: () => memberOf(json.audience, 'workforce login'),
+    holder: () => memberOf(json.audience, name),
   }
 }

@@ -4,7 +4,6 @@
  */
 
 import { failure } from '../../core/errors.ts'
-import { shownAudience } from '../../core/secrets.ts'
 import type { Token, TokenRequest } from '../../core/token.ts'
 import { type Credential, isPersonal, rootOf } from '../adc.ts'
 import { type Bounds, OutOfTime } from '../bounded.ts'
@@ -14,6 +13,7 @@ import type { Client } from './client.ts'
 import { createClients, type Machine, type RootCredential } from './clients.ts'
 import { type Attempt, explainRefusal, type Holder } from './failures.ts'
 import { CLOUD_PLATFORM, createIam, type Iam, type Impersonation, scopesOf } from './iam.ts'
+import { cannotMint, refusePerson } from './personal.ts'
 import { Refusal } from './refusal.ts'
 import { createTransport } from './transport.ts'
 
@@ -63,22 +63,26 @@ export function createMinter(options: MinterOptions): Minter {
   const explained = createExplainer(clientOf, quotaProject)
   const { impersonate, bearerOf } = createImpersonate({ iam, clientOf, explained, now })
 
+  /** The credential, where it is a person's and those are not given out. */
+  function withheld(source: RootCredential) {
+    return source.kind !== 'machine' && !allowUserTokens && isPersonal(source) ? source : undefined
+  }
+
   async function mintOwn(source: SourceCredential, request: TokenRequest): Promise<Token> {
     if (source.kind === 'impersonated') return impersonate(source, request)
-    if (!allowUserTokens && isPersonal(source)) refuseUser(source, request)
+    const person = withheld(source)
+    if (person !== undefined) throw refusePerson(person, request, clientOf)
     const client = clientOf(source)
     return explained(source, { kind: request.kind }, async () => {
       if (request.kind === 'access') return client.accessToken(scopesOf(request))
-      if (client.idToken === undefined) throw failure('CREDENTIALS_CANNOT_MINT', { what: client.holder().name })
+      if (client.idToken === undefined) throw cannotMint(client)
       return client.idToken(request.audience)
     })
   }
 
   async function warm(through: SourceCredential): Promise<void> {
     if (through.kind === 'impersonated') await Promise.all([bearerOf(through.source), iam.connect()])
-    else if (clientOf(through).idToken !== undefined && (allowUserTokens || !isPersonal(through))) {
-      await bearerOf(through)
-    }
+    else if (clientOf(through).idToken !== undefined && withheld(through) === undefined) await bearerOf(through)
   }
 
   const run = <T>(closing: AbortSignal | undefined, work: () => Promise<T>) =>
@@ -154,15 +158,4 @@ function createImpersonate({ iam, clientOf, explained, now }: ImpersonateParts) 
 function onTopOf(source: SourceCredential, speaker: Exclude<Speaker, { own: true }>): ImpersonatedCredential {
   const { principal: email, delegates } = speaker
   return { kind: 'impersonated', email, delegates, source }
-}
-
-/** A user's login cannot choose an audience: `aud` is always its client id (docs/minting.md, "What each credential can mint"). */
-function refuseUser({ kind }: RootCredential, request: TokenRequest): void {
-  if (request.kind === 'access') throw failure('USER_TOKENS_NOT_ALLOWED', {})
-  if (kind === 'user') throw failure('USER_TOKEN_AUDIENCE', { audience: shortened(shownAudience(request.audience)) })
-}
-
-/** An audience may have thousands of characters, and the fix has to fit behind it. */
-function shortened(audience: string): string {
-  return audience.length > 100 ? `${audience.slice(0, 100)}...` : audience
 }

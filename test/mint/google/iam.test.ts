@@ -98,7 +98,14 @@ test('a key of another universe signs access tokens of an hour itself, and names
     [7, undefined],
   ] as const) {
     const json = { client_email: 'a@x', private_key, private_key_id }
-    const options = { env: {}, transport: google.transport, iam: iamOf(google), universe: 'a.example', now }
+    const options = {
+      name: 'key',
+      env: {},
+      transport: google.transport,
+      iam: iamOf(google),
+      universe: 'a.example',
+      now,
+    }
     const client = createForeignKeyClient(json, options)
     const { value, expiresAtMs } = await client.accessToken(['a:1'])
     t.is(expiresAtMs, NOW_MS + 3_600_000)
@@ -116,6 +123,7 @@ test("a workforce login's token lives as long as the answer says", async (t) => 
   const clientOf = (data: object) => {
     const google = answering(data)
     return createWorkforceClient(json, {
+      name: 'workforce login',
       env: {},
       transport: google.transport,
       iam: iamOf(google),
