@@ -8,15 +8,18 @@ import { promisify } from 'node:util'
 import test from 'ava'
 import { jwtVerify } from 'jose'
 import { startSidemint } from '../../src/index.ts'
+import { run as command } from '../commands/run.ts'
 import { remoteKeys } from '../http-client.ts'
 
 const run = promisify(execFile)
 const ROOT = new URL('../..', import.meta.url).pathname
-const AUDIENCE = 'https://a.example'
+const AUDIENCE = 'https://a.run.app'
 
 const THREE_LINES = `import { GoogleAuth } from 'google-auth-library'
 const client = await new GoogleAuth().getIdTokenClient('${AUDIENCE}')
 console.log((await client.getRequestHeaders()).get('authorization').slice(7))`
+const REFUSED = `const refused = await new GoogleAuth().getIdTokenClient('https://b.example')
+await refused.getRequestHeaders().catch(({ message }) => console.log(message))`
 /** Where no variable names a project, the library runs gcloud for seconds (docs/wire.md, "Variables"). */
 const ENV = { ...process.env, GOOGLE_CLOUD_PROJECT: 'acme-dev' }
 
@@ -30,37 +33,32 @@ function homeWithLogin(): string {
   return home
 }
 
-async function threeLines(env: NodeJS.ProcessEnv): Promise<string> {
-  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', THREE_LINES], { env, cwd: ROOT })
-  return stdout.trim()
-}
-
-test('three lines with google-auth-library get a token that verifies by discovery, also beside a login in HOME', async (t) => {
-  await using metadata = await startSidemint({ serviceAccount: 'orders@acme-dev.iam.gserviceaccount.com' })
+test("three lines with google-auth-library get a token that verifies by discovery, also beside a login in HOME, and read a refusal's code and fix", async (t) => {
+  const serviceAccount = 'orders@acme-dev.iam.gserviceaccount.com'
+  await using metadata = await startSidemint({ serviceAccount, allowAudience: ['https://*.run.app'] })
   const home = homeWithLogin()
   t.teardown(() => rmSync(home, { recursive: true, force: true }))
-  const token = await threeLines({ ...ENV, HOME: home, ...metadata.env })
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', `${THREE_LINES}\n${REFUSED}`], {
+    env: { ...ENV, HOME: home, ...metadata.env },
+    cwd: ROOT,
+  })
+  const [token = '', refusal = ''] = stdout.split('\n')
   const keys = remoteKeys(metadata.jwksUri)
   const { payload } = await jwtVerify(token, keys, { issuer: metadata.issuer, audience: AUDIENCE })
-  t.is(payload.email, 'orders@acme-dev.iam.gserviceaccount.com')
+  t.is(payload.email, serviceAccount)
+  t.regex(refusal, /Could not fetch ID token: .*AUDIENCE_NOT_ALLOWED.*https:\/\/b\.example.*--allow-audience/)
 })
 
 test('the lines that `sidemint env` prints for a shell do the same', async (t) => {
   await using metadata = await startSidemint()
-  const home = homeWithLogin()
-  t.teardown(() => rmSync(home, { recursive: true, force: true }))
-  const script = `eval "$("$0" src/cli.ts env --server ${metadata.url} 2>/dev/null)"; exec "$0" --input-type=module -e "$1"`
+  const HOME = homeWithLogin()
+  t.teardown(() => rmSync(HOME, { recursive: true, force: true }))
+  const printed = await command(['env', '--server', metadata.url], { HOME })
+  const script = `${printed.out}\nexec "$0" --input-type=module -e "$1"`
   const { stdout } = await run('sh', ['-c', script, process.execPath, THREE_LINES], {
     cwd: ROOT,
-    env: { ...ENV, HOME: home },
+    env: { ...ENV, HOME },
   })
   t.is(stdout.trim().split('.').length, 3)
   t.true(metadata.requests.some(({ audience, status }) => audience === AUDIENCE && status === 200))
-})
-
-test("a refusal's code and fix are what the library's user reads", async (t) => {
-  await using metadata = await startSidemint({ allowAudience: ['https://*.run.app'] })
-  const error = await t.throwsAsync(threeLines({ ...ENV, ...metadata.env }))
-  const { stderr } = error as unknown as { stderr: string }
-  t.regex(stderr, /Could not fetch ID token: .*AUDIENCE_NOT_ALLOWED.*https:\/\/a\.example.*--allow-audience/)
 })

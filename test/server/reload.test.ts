@@ -200,7 +200,7 @@ test.serial(
 )
 
 test('a settings file that is rewritten byte by byte under load gives nobody an identity that neither file gives', async (t) => {
-  await rewriteUnderLoad(t, 2)
+  await rewriteUnderLoad(t, 1)
 })
 
 test('serve applies its file by itself, and is stopped while it looks', async (t) => {

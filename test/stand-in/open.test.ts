@@ -38,7 +38,7 @@ test('with a source that is not local it is refused, and nothing is written', as
 test('where the server cannot start, the port of the stand-in is free again', async (t) => {
   await using one = await startStand()
   const taken = Number(new URL(one.server.url).port)
-  const settings = { source: 'local', port: taken, standIn: join(root, 'again'), standInPort: 0 }
+  const settings = { source: 'local', port: taken, standIn: one.directory, standInPort: 0 }
   await t.throwsAsync(startServer({ settings: settle({ options: settings }), env: {} }), { code: 'PORT_TAKEN' })
   // A listener left open would keep this process from ending.
   t.pass()

@@ -1,9 +1,8 @@
-import { execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { createHmac, createPublicKey, createVerify, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { promisify } from 'node:util'
 import test from 'ava'
 import jsonwebtoken from 'jsonwebtoken'
 import { createSigningKeys } from '../../src/issuer/keys.ts'
@@ -15,10 +14,15 @@ const AUDIENCE = 'https://billing.example'
 const EMAIL = 'default@sidemint-local.iam.gserviceaccount.com'
 
 let stand: Stand
+let receiver: Awaited<ReturnType<typeof startReceiver>>
 test.before(async () => {
   stand = await startStand()
+  receiver = await startReceiver(stand)
 })
-test.after.always(() => stand.close())
+test.after.always(async () => {
+  await receiver.close()
+  await stand.close()
+})
 
 const identity = async ({ server }: Stand, audience = AUDIENCE) =>
   (await ask(server.url, `${DEFAULT_ACCOUNT}/identity?audience=${encodeURIComponent(audience)}&format=full`)).body
@@ -26,26 +30,34 @@ const identity = async ({ server }: Stand, audience = AUDIENCE) =>
 interface Verdict {
   accepted?: Record<string, unknown>
   refused?: string
+  signature?: string
 }
 
-/** Google's library in a process of its own, with the one variable that a receiver of Node.js needs. */
-async function startReceiver({ port, directory }: Stand) {
+/** Google's library in a process of its own, with what it has on Cloud Run and the one variable that Node.js needs. */
+async function startReceiver({ port, directory, server }: Stand) {
   const proxy = await startProxy(port)
   const child = spawn(process.execPath, [join(import.meta.dirname, 'receiver.mjs')], {
     env: {
       ...COMPILE_CACHE,
       AUDIENCE,
+      GCE_METADATA_HOST: new URL(server.url).host,
+      METADATA_SERVER_DETECTION: 'assume-present',
+      GOOGLE_CLOUD_PROJECT: 'sidemint-local',
+      HOME: directory,
       HTTPS_PROXY: proxy.url,
+      NO_PROXY: '127.0.0.1',
       NODE_EXTRA_CA_CERTS: join(directory, 'certificate.pem'),
     },
     stdio: ['pipe', 'pipe', 'inherit'],
   })
-  const verdicts = createInterface({ input: child.stdout })
+  const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  const ask = async (what: object): Promise<Verdict> => {
+    child.stdin.write(`${JSON.stringify(what)}\n`)
+    return JSON.parse((await answers.next()).value ?? '')
+  }
   return {
-    async verify(token: string): Promise<Verdict> {
-      child.stdin.write(`${token}\n`)
-      return JSON.parse((await once(verdicts, 'line'))[0])
-    },
+    verify: (idToken: string) => ask({ idToken }),
+    sign: (text: string) => ask({ text }),
     async close() {
       child.stdin.end()
       await once(child, 'exit')
@@ -54,22 +66,21 @@ async function startReceiver({ port, directory }: Stand) {
   }
 }
 
-test("Google's library, unmodified and in its own process, takes our tokens and goes through a rotation", async (t) => {
-  await using own = await startStand()
-  const receiver = await startReceiver(own)
-  const { accepted } = await receiver.verify(await identity(own))
-  t.like(accepted, { iss: 'https://accounts.google.com', aud: AUDIENCE, email: EMAIL, email_verified: true })
-  const before = await identity(own)
-  await own.server.rotateKeys()
-  const after = await identity(own)
-  t.not(after, before)
-  t.truthy((await receiver.verify(after)).accepted, 'by the keys that it has')
-  t.truthy((await receiver.verify(before)).accepted)
-  await receiver.close()
-})
+test.serial(
+  "Google's library, unmodified and in its own process, takes our tokens and goes through a rotation",
+  async (t) => {
+    const { accepted } = await receiver.verify(await identity(stand))
+    t.like(accepted, { iss: 'https://accounts.google.com', aud: AUDIENCE, email: EMAIL, email_verified: true })
+    const before = await identity(stand)
+    await stand.server.rotateKeys()
+    const after = await identity(stand)
+    t.not(after, before)
+    t.truthy((await receiver.verify(after)).accepted, 'by the keys that it has')
+    t.truthy((await receiver.verify(before)).accepted)
+  },
+)
 
 test('eight wrong tokens are refused by it', async (t) => {
-  const receiver = await startReceiver(stand)
   const good = await identity(stand)
   const [header = '', payload = '', signature = ''] = good.split('.')
   const claims = jsonwebtoken.decode(good) as Record<string, unknown>
@@ -95,30 +106,13 @@ test('eight wrong tokens are refused by it', async (t) => {
     t.truthy((await receiver.verify(token)).refused, name)
   }
   t.truthy((await receiver.verify(good)).accepted, 'and it still takes a good one')
-  await receiver.close()
 })
 
 test("Google's library signs a blob by the stand-in, with nothing but what it has on Cloud Run", async (t) => {
-  const proxy = await startProxy(stand.port)
-  t.teardown(proxy.close)
-  const address = new URL(stand.server.url).host
-  const program = `import { GoogleAuth } from ${JSON.stringify(import.meta.resolve('google-auth-library'))}
-    console.log(await new GoogleAuth().sign('GOOG4-RSA-SHA256'))`
-  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program], {
-    env: {
-      ...COMPILE_CACHE,
-      GCE_METADATA_HOST: address,
-      METADATA_SERVER_DETECTION: 'assume-present',
-      GOOGLE_CLOUD_PROJECT: 'sidemint-local',
-      HOME: stand.directory,
-      HTTPS_PROXY: proxy.url,
-      NO_PROXY: '127.0.0.1',
-      NODE_EXTRA_CA_CERTS: join(stand.directory, 'certificate.pem'),
-    },
-  })
+  const { signature = '' } = await receiver.sign('GOOG4-RSA-SHA256')
   const { json } = await call(stand, `https://www.googleapis.com/robot/v1/metadata/x509/${EMAIL}`)
   const { publicKey } = new X509Certificate(String(Object.values(json)[0]))
-  t.true(createVerify('sha256').update('GOOG4-RSA-SHA256').verify(publicKey, stdout.trim(), 'base64'))
+  t.true(createVerify('sha256').update('GOOG4-RSA-SHA256').verify(publicKey, signature, 'base64'))
 })
 
 test('with a stand-in tokens carry Google as issuer, and discovery names each where it is asked', async (t) => {

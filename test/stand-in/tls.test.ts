@@ -139,23 +139,3 @@ test("the metadata server's own paths are not there", async (t) => {
     t.is((await call(stand, `https://www.googleapis.com${path}`, { headers })).status, 404, path)
   }
 })
-
-test('after a thousand paths that nobody answers, the next one is still logged, once', async (t) => {
-  const servername = 'www.googleapis.com'
-  const socket = connect({ host: '127.0.0.1', port: stand.port, ca: stand.certificate, servername })
-  socket.setEncoding('latin1')
-  const paths = [...Array.from({ length: 1_000 }, (_, index) => `/many/${index}`), '/one-more']
-  let answered = 0
-  while (answered < paths.length) {
-    const some = paths.slice(answered, answered + 100)
-    socket.write(some.map((path) => `GET ${path} HTTP/1.1\r\nHost: ${servername}\r\n\r\n`).join(''))
-    answered += some.length
-    for (let text = ''; text.split('HTTP/1.1 404 ').length <= some.length; ) {
-      const [more] = await once(socket, 'data')
-      text += more
-    }
-  }
-  socket.destroy()
-  t.is((await call(stand, `https://${servername}/one-more`)).status, 404)
-  t.is(stand.notices.filter(({ text }) => text.includes('/one-more')).length, 1)
-})
