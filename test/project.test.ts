@@ -63,7 +63,8 @@ test("a clone's bin/sidemint says that its build is older than what is checked o
   const clone = mkdtempSync(join(tmpdir(), 'sidemint a clone-'))
   t.teardown(() => rmSync(clone, { recursive: true }))
   cpSync(join(ROOT, 'bin'), join(clone, 'bin'), { recursive: true })
-  for (const folder of ['dist', 'src', 'src/core']) mkdirSync(join(clone, folder))
+  for (const folder of ['dist', 'src/core', 'node_modules/.bin']) mkdirSync(join(clone, folder), { recursive: true })
+  writeFileSync(join(clone, 'node_modules/.bin/node'), '#!/bin/sh\necho "ran $1"\n', { mode: 0o755 })
   const sources = ['src/core/a.ts', 'build.ts', 'package.json', 'package-lock.json']
   for (const path of ['dist/cli.js', ...sources]) writeFileSync(join(clone, path), '{}')
   const date = (hour: number, ...paths: string[]) => {
@@ -72,7 +73,7 @@ test("a clone's bin/sidemint says that its build is older than what is checked o
   const saidOf = () => spawnSync(join(clone, 'bin/sidemint'), { encoding: 'utf8' })
   date(1, ...sources, 'src', 'src/core')
   date(2, 'dist/cli.js')
-  t.like(saidOf(), { status: 0, stderr: '' })
+  t.like(saidOf(), { status: 0, stdout: `ran ${join(clone, 'dist/cli.js')}\n`, stderr: '' })
   for (const path of [...sources, 'src/core']) {
     date(3, path)
     const { status, stderr } = saidOf()

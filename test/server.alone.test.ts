@@ -173,11 +173,19 @@ test.serial('the inspector keeps its requests, and whose token each was, and no 
   const events = createEvents()
   const record = new InspectorRecord({ events, now, keepHits: true })
   const asked = { kind: 'id', audience: audience(0), scopes: [], caller: 'orders', identity: ORDERS } as const
-  const minted = { type: 'request', at: now(), tookMs: 1, ...asked, result: 'mint', status: 200 } as const
+  const minted = { type: 'request', tookMs: 1, ...asked, result: 'mint', status: 200 } as const
   // What is kept halves each time that ten thousand more have come: after these it is as full as it was.
-  const grown = await growth({ fill: 10_500, more: 10_000 }, (index) => events.record({ ...minted, fp: `${index}` }))
+  const grown = await growth({ fill: 10_500, more: 10_000 }, (index) =>
+    events.record({ ...minted, at: now() + index, fp: `${index}` }),
+  )
   t.true(grown < SLACK_BYTES_EACH, `each adds ${grown} bytes`)
-  t.is(record.requests().length, 10_000)
+  const last = record.requests()
+  t.is(last.length, 10_000)
+  t.deepEqual(
+    [last.at(0)?.at, last.at(-1)?.at],
+    [now() + 10_500, now() + 20_499],
+    'the newest, the oldest of them first',
+  )
 })
 
 test.serial('the inspector keeps its rows and no more, whatever comes', async (t) => {

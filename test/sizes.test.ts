@@ -1,5 +1,7 @@
 /** What is read at a glance: how long a file and a function of src may be. */
 
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { isFunctionLikeDeclaration, type Node, type SourceFile } from 'typescript/unstable/ast'
@@ -16,17 +18,22 @@ const files = [...readImports(join(ROOT, 'src')).keys()]
 let sources: Map<string, SourceFile>
 
 test.before(() => {
+  const folder = mkdtempSync(join(tmpdir(), 'sidemint-sizes-'))
+  const project = join(folder, 'tsconfig.json')
+  const paths = files.map((file) => join(ROOT, 'src', file))
+  // These alone: what they import, and the language's own types, would take it far longer.
+  const compilerOptions = { noResolve: true, noLib: true, types: [], jsx: 'preserve', allowImportingTsExtensions: true }
+  writeFileSync(project, JSON.stringify({ compilerOptions, files: paths }))
   const api = new API({ cwd: ROOT })
-  const openProjects = [join(ROOT, 'tsconfig.json'), join(ROOT, 'src', 'page', 'tsconfig.json')]
-  const projects = api.updateSnapshot({ openProjects }).getProjects()
+  const program = api.updateSnapshot({ openProjects: [project] }).getProjects()[0]?.program
   sources = new Map(
-    files.flatMap((file) => {
-      const path = join(ROOT, 'src', file)
-      const source = projects.map(({ program }) => program.getSourceFile(path)).find((found) => found !== undefined)
+    files.flatMap((file, index) => {
+      const source = program?.getSourceFile(paths[index] as string)
       return source === undefined ? [] : [[file, source] as const]
     }),
   )
   api.close()
+  rmSync(folder, { recursive: true })
 })
 
 function lines(source: SourceFile, node: Node): number {
