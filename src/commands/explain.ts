@@ -3,6 +3,7 @@
 import { flagOf, type Settings } from '../config/settings.ts'
 import { createEvents } from '../core/events.ts'
 import { reachable } from '../core/host.ts'
+import { readFileOrPipe, takeSnapshot } from '../core/snapshot.ts'
 import { createJudges } from '../gate/judge.ts'
 import { frontedGates, type GateOptions, gatesOf } from '../gate/options.ts'
 import { claimsOf, type Explanation, explain } from '../inspector/explain.ts'
@@ -101,7 +102,11 @@ async function explainHere(
   const listed = gates.length > 0 && !described
   const issuer = issuerOf(settings, chosen)
   const list = listed ? frontedGates(settings, issuer) : [describedGate(rawHeaders, settings, issuer)]
-  const judges = await createJudges(list, { events, place: { project, region } })
+  const judges = await createJudges(list, {
+    events,
+    place: { project, region },
+    readFile: takeSnapshot(readFileOrPipe).read,
+  })
   const question = { rawHeaders, audience: listed ? audience[0] : undefined, now: Date.now() }
   const explanation = await explain(judges, question).catch((error) => {
     throw error.code === 'GATE_UNKNOWN' ? misuse(`--audience: ${error.message}; ${error.fix}`) : error

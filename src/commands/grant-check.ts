@@ -4,7 +4,7 @@ import { basename, extname } from 'node:path'
 import { settle } from '../config/layers.ts'
 import { asFailure, asProblem } from '../core/errors.ts'
 import { plainly } from '../core/schemas.ts'
-import { takeSnapshot } from '../core/snapshot.ts'
+import { readFileOrPipe, takeSnapshot } from '../core/snapshot.ts'
 import { readYaml } from '../core/yaml.ts'
 import { admits, createInvokers } from '../gate/members.ts'
 import { type GateOptions, gatesOf } from '../gate/options.ts'
@@ -28,7 +28,7 @@ export interface Difference {
   unknownGroups: string[]
 }
 
-const { read } = takeSnapshot()
+const { read } = takeSnapshot(readFileOrPipe)
 
 /** `service`: whose policy the file is. Throws SETTINGS_INVALID for a file that cannot be used. */
 export function compareWith(path: string, needed: readonly Needed[], service: string | undefined): Difference {

@@ -1,6 +1,6 @@
 /** What some files hold at one time, so that all who read them read the same. */
 
-import { readFileSync, statSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs'
 
 /** The bytes of a file. Throws Unreadable. */
 export type ReadFile = (path: string) => Buffer
@@ -59,9 +59,34 @@ function isSame(one: Buffer | Unreadable | undefined, other: Buffer | Unreadable
 }
 
 function readRegularFile(path: string): Buffer {
+  // A pipe would keep everybody waiting for whoever writes to it.
+  return readPath(path, () => {
+    throw new Unreadable('it is not a file that can be read again')
+  })
+}
+
+/** For a command that reads a file once: it may be a pipe, as `<(…)` of a shell is, and the command waits for its end. */
+export function readFileOrPipe(path: string): Buffer {
+  return readPath(path, readPipe)
+}
+
+function readPipe(path: string): Buffer {
+  const pipe = openSync(path, 'r')
+  try {
+    const bytes = Buffer.alloc(MOST_BYTES + 1)
+    let length = 0
+    for (let got = -1; got !== 0; length += got) got = readSync(pipe, bytes, length, bytes.length - length, null)
+    if (length > MOST_BYTES) throw new Unreadable(`it has more than ${MOST_BYTES} bytes`)
+    return bytes.subarray(0, length)
+  } finally {
+    closeSync(pipe)
+  }
+}
+
+function readPath(path: string, readOther: ReadFile): Buffer {
   try {
     const status = statSync(path)
-    // A pipe would keep everybody waiting for whoever writes to it.
+    if (status.isFIFO()) return readOther(path)
     if (!status.isFile()) throw new Unreadable('it is not a file that can be read again')
     if (status.size > MOST_BYTES) throw new Unreadable(`it has ${status.size} bytes, more than ${MOST_BYTES}`)
     return readFileSync(path)

@@ -8,6 +8,7 @@ import test, { type ExecutionContext } from 'ava'
 import type { Explanation } from '../../src/inspector/explain.ts'
 import { type Issuer, newKey, startIssuer } from '../gate/issuer.ts'
 import { compare } from '../inspector/document.ts'
+import { pipeWith } from './pipe.ts'
 import { freePort, run, scratch, serve } from './run.ts'
 
 const ORDERS = 'orders@acme-dev.iam.gserviceaccount.com'
@@ -515,6 +516,8 @@ test('a service that flags describe needs no file', async (t) => {
   t.regex((await asked(['--audience', LEDGER, '--policy', policy])).first, /^refused AUDIENCE_WRONG/)
   t.regex((await asked(['--policy', policy, '--audience', BILLING], good({ email: 'a@b.c' }))).first, /NOT_AN_INVOKER/)
   t.regex((await asked([])).first, /^admitted INVOKER/)
+  const piped = pipeWith(t, `{"bindings":[{"role":"roles/run.invoker","members":["serviceAccount:${ORDERS}"]}]}`)
+  t.regex((await asked(['--audience', BILLING, '--policy', piped])).first, /^admitted INVOKER/, 'as of <(gcloud …)')
   const both = `Authorization: Bearer ${good({ aud: LEDGER })}\nX-Serverless-Authorization: Bearer ${good()}`
   t.regex((await asked([], both)).first, /^admitted INVOKER/, 'every audience will do, in the header that counts')
 })

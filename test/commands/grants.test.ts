@@ -7,6 +7,7 @@ import { createEvents } from '../../src/core/events.ts'
 import { issuer, listen, listenGates, send, startService } from '../gate/stack.ts'
 import { ask } from '../http-client.ts'
 import { createRandom } from '../random.ts'
+import { pipeWith } from './pipe.ts'
 import { freePort, run, scratch, serving } from './run.ts'
 
 const SERVICES = ['web', 'orders', 'billing', 'ledger', 'mail']
@@ -165,6 +166,7 @@ test('--check: a missing grant is exit code 1, one that was never used a note', 
     `bindings:\n- role: roles/run.invoker\n  members: ${JSON.stringify(members)}\n`
 
   t.deepEqual(await check(fileWith(policy(web), 'orders.yaml'), '--service=orders'), { code: 0, out: '', err: '' })
+  t.is((await check(pipeWith(t, policy(web)), '--service=orders')).code, 0, 'as of <(gcloud …)')
   const unused = await check(fileWith(policy(web, 'user:ann@acme.com'), 'users.yaml'), '--service=users')
   t.deepEqual([unused.code, unused.out], [0, 'never used in this run:\nusers user:ann@acme.com\n'])
   const missing = await check(fileWith(policy('domain:acme.com')), '--service=orders', '--format=sidemint')
