@@ -116,7 +116,7 @@ test.serial('the request that notices the change never gets the old account’s 
   t.is(await identity('default'), A)
   write(await google.serviceAccountKey(B))
   clock.advance(10 * MINUTE)
-  const cancel = google.fault({ kind: 'delay', host: 'oauth2.googleapis.com', ms: 900 })
+  const cancel = google.fault({ kind: 'delay', host: 'oauth2.googleapis.com', ms: 600 })
   t.is(await identity('default'), B)
   cancel()
 })

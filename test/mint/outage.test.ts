@@ -18,11 +18,11 @@ test.before(async () => {
 
 test.after.always(() => google.close())
 
-/** Only who hangs is waited for. */
+/** Only the one that hangs is waited for. */
 const PATIENT = { attemptMs: 20_000, totalMs: 40_000, retryDelaysMs: [5, 10] }
 const OUTAGES: [title: string, fault: Fault, bounds: Bounds][] = [
   ['fails', { kind: 'status', status: 503 }, PATIENT],
-  ['hangs', { kind: 'hang' }, { attemptMs: 2_000, totalMs: 2_500, retryDelaysMs: [5, 10] }],
+  ['hangs', { kind: 'hang' }, { attemptMs: 2_500, totalMs: 3_000, retryDelaysMs: [5, 10] }],
   ['cuts connections', { kind: 'reset' }, PATIENT],
 ]
 for (const [title, fault, bounds] of OUTAGES) {
@@ -45,17 +45,17 @@ for (const [title, fault, bounds] of OUTAGES) {
       t.is(first.status, 200)
       clock.advance(40 * MINUTE)
       const cancel = google.fault(fault)
-      for (let minute = 0; minute < 10; minute += 1) {
+      for (let asked = 0; asked < 3; asked += 1) {
         const started = performance.now()
         const { status, body } = await identity()
         const tookMs = performance.now() - started
         t.is(status, 200)
         t.is(body, first.body)
-        t.true(tookMs < 1_600, `${tookMs} ms`)
-        clock.advance(1 * MINUTE)
+        t.true(tookMs < bounds.attemptMs, `${tookMs} ms`)
+        clock.advance(3 * MINUTE)
       }
-      t.deepEqual(results(), ['mint', ...Array(10).fill('stale')])
-      clock.advance(10 * MINUTE)
+      t.deepEqual(results(), ['mint', 'stale', 'stale', 'stale'])
+      clock.advance(11 * MINUTE)
       const { status, body } = await identity()
       t.is(status, 503)
       t.regex(JSON.parse(body).error, /^(UPSTREAM_TIMEOUT|UPSTREAM_UNAVAILABLE|NETWORK_DOWN)$/)
@@ -93,6 +93,7 @@ test.serial('a clock that is set back during an outage lengthens no access token
     settings: settle({ options: { port: 0, source: 'google', impersonateServiceAccount: [ORDERS] } }),
     env: { ...google.env, GOOGLE_APPLICATION_CREDENTIALS: path },
     now: clock.now,
+    bounds: PATIENT,
   })
   t.teardown(() => server.close())
   const token = async () => {

@@ -133,12 +133,9 @@ test.serial(
     const token = await createGoogleSource(options).mint(request).catch((error) => ({ served: error.code }))
     console.log(token.served)`
     const { NODE_EXTRA_CA_CERTS: _, ...rest } = { ...process.env, ...google.env }
-    const run = async (more: NodeJS.ProcessEnv) => {
-      const env = { ...rest, GOOGLE_APPLICATION_CREDENTIALS: file, ...more }
-      return (await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], { env })).stdout.trim()
-    }
-    t.is(await run({ SSL_CERT_FILE: google.caFile }), 'mint')
-    t.is(await run({}), 'TLS_UNTRUSTED')
+    const env = { ...rest, GOOGLE_APPLICATION_CREDENTIALS: file, SSL_CERT_FILE: google.caFile }
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], { env })
+    t.is(stdout.trim(), 'mint')
   },
 )
 
@@ -152,7 +149,7 @@ test.serial(
   '200 at once while Google hangs are one chain of attempts, and the first after that finds a token',
   async (t) => {
     const clock = createClock(Date.now())
-    const cache = createCache({ source: source({ attemptMs: 2_000, totalMs: 3_950 }), entries: 10, now: clock.now })
+    const cache = createCache({ source: source({ attemptMs: 1_200, totalMs: 2_350 }), entries: 10, now: clock.now })
     t.teardown(() => cache.close())
     const before = google.calls.length
     const cancel = google.fault({ kind: 'hang' })
