@@ -23,7 +23,8 @@ export function tools(t: ExecutionContext, scripts: Record<string, string>): str
  */
 export const RECORDED = `
 answers=${join(import.meta.dirname, 'recorded')}
-name=$(basename "$3" .yml)
+name=\${3##*/}
+name=\${name%.yml}
 case "$*" in
   "compose -f $3 --profile * config --format json") answer=$name ;;
   "compose -f $3 --profile * config --format json --no-interpolate") answer=$name.no-interpolate ;;
