@@ -1,11 +1,11 @@
 import { createVerify, X509Certificate } from 'node:crypto'
 import { mkdtempSync } from 'node:fs'
-import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { ask, DEFAULT_ACCOUNT } from '../http-client.ts'
-import { call, type Stand, startStand } from './stand.ts'
+import { call, firstStart, type Stand, startStand } from './stand.ts'
 
 const EMAIL = 'orders@acme-dev.iam.gserviceaccount.com'
 const BLOB = 'GOOG4-RSA-SHA256\nwhat a URL is signed over'
@@ -14,10 +14,11 @@ const root = mkdtempSync(join(tmpdir(), 'sidemint-account-keys-'))
 test.after.always(() => rm(root, { recursive: true, force: true }))
 
 let made = 0
-/** A folder for a key file, and starts of a server that has it. */
+/** A folder for a key file, and starts of a server that has it: restarts, by the key of its directory. */
 async function setUp() {
   const folder = join(root, String(made++))
   await mkdir(folder)
+  await copyFile(join(await firstStart(), 'stand-in.key'), join(folder, 'stand-in.key'))
   const start = () => startStand({ serviceAccount: EMAIL, keyFile: join(folder, 'key.pem') })
   return { folder, start, keyPath: join(folder, `stand-in-${EMAIL}.key`) }
 }
