@@ -120,11 +120,12 @@ const API: [refusal: Refusal, attempt: Partial<Attempt>, expected: string][] = [
   [api(403, 'Off.', 'SERVICE_DISABLED', { consumer: 'projects/12' }), { quotaProject: 'q' }, `${OFF} 12`],
   [api(403, 'Off.', 'SERVICE_DISABLED'), { quotaProject: 'q' }, `${OFF} q`],
   [api(403, 'Off.', 'SERVICE_DISABLED'), {}, `${OFF} PROJECT`],
-  [
-    api(403, 'Off.', 'SERVICE_DISABLED', { consumer: 'projects/764086051850' }),
+  // Those of `gcloud auth application-default login` and of `gcloud auth login`.
+  ...['764086051850', '32555940559'].map((project): (typeof API)[number] => [
+    api(403, 'Off.', 'SERVICE_DISABLED', { consumer: `projects/${project}` }),
     {},
     'QUOTA_PROJECT_MISSING: ann has no quota project, and the IAM Service Account Credentials API needs one',
-  ],
+  ]),
   [
     api(403, 'No.', 'USER_PROJECT_DENIED', { consumer: 'projects/12' }),
     {},
