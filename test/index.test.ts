@@ -90,9 +90,10 @@ test('await using closes the server also where the test throws', async (t) => {
 test('a process ends by itself after a server that found no directory, and after one that was used and closed', async (t) => {
   const program = `
     import { startSidemint } from ${JSON.stringify(import.meta.resolve('../src/index.ts'))}
+    import { env } from 'node:process'
     const keyFile = ${JSON.stringify(keyFile)}
     await startSidemint({ keyFile }).catch(({ code }) => console.log(code))
-    delete process.env.TMPDIR
+    delete env.TMPDIR
     const metadata = await startSidemint({ keyFile })
     const url = metadata.url + '${DEFAULT_ACCOUNT}/identity?audience=a'
     for (const time of [1, 2]) await (await fetch(url, { headers: { 'Metadata-Flavor': 'Google' } })).text()
