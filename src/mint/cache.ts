@@ -11,7 +11,7 @@ import type { MintEvent } from '../core/events.ts'
 import { cacheKey, fingerprint, type TokenRequest, type TokenSource } from '../core/token.ts'
 import { Eviction } from './eviction.ts'
 import { FailureMemory } from './failure-memory.ts'
-import { createSteadyClock, isDue, isFresh, isUsable, type Life, type SteadyClock } from './freshness.ts'
+import { createSteadyClock, type Life, type Standing, type SteadyClock, standingOf } from './freshness.ts'
 import { mintEvent } from './mint-event.ts'
 import { type CachedToken, describeStored, type Entry, type StoredToken, serve } from './stored.ts'
 
@@ -89,9 +89,9 @@ class TokenCache implements CachedSource {
   #fresh(request: TokenRequest, key: string): CachedToken | undefined {
     const entry = this.#stored.get<Entry>(key)
     if (entry === undefined) return undefined
-    const life = this.#lifeOf(entry)
-    if (!isFresh(request, life)) return undefined
-    if (isDue(request, life) && this.#failures.get(key) === undefined) this.#refreshBehind(key, request)
+    const standing = this.#standingOf(entry, request)
+    if (standing === 'late' || standing === 'spent') return undefined
+    if (standing === 'due' && this.#failures.get(key) === undefined) this.#refreshBehind(key, request)
     return serve(entry, 'hit')
   }
 
@@ -100,7 +100,7 @@ class TokenCache implements CachedSource {
     const token = this.#fresh(request, key)
     if (token !== undefined) return token
     const entry = this.#stored.get<Entry>(key)
-    return entry !== undefined && isUsable(this.#lifeOf(entry))
+    return entry !== undefined && this.#standingOf(entry, request) !== 'spent'
       ? this.#freshOrStale(key, request, entry)
       : this.#join(key, request)
   }
@@ -137,6 +137,10 @@ class TokenCache implements CachedSource {
     return this.#closing.signal.aborted
   }
 
+  #standingOf(entry: Entry, request: TokenRequest): Standing {
+    return standingOf(request, this.#lifeOf(entry))
+  }
+
   #lifeOf({ arrivedAtMs, setBackMs, hit: { endsAtMs } }: Entry): Life {
     const atMs = this.#clock.now()
     return {
@@ -168,7 +172,7 @@ class TokenCache implements CachedSource {
     } finally {
       impatient.abort()
     }
-    if (this.#stored.get(key) !== entry || !isUsable(this.#lifeOf(entry))) return minted
+    if (this.#stored.get(key) !== entry || this.#standingOf(entry, request) === 'spent') return minted
     minted.catch(() => {})
     return serve(entry, 'stale')
   }

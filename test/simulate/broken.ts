@@ -27,7 +27,7 @@ export const BROKEN: readonly Broken[] = [
     wrong: 'a token is served after a wait that outlasted it',
     invariants: ['no token is expired or within its last minute'],
     file: 'src/mint/cache.ts',
-    find: ' || !isUsable(this.#lifeOf(entry))',
+    find: " || this.#standingOf(entry, request) === 'spent'",
     replace: '',
   },
   {
