@@ -51,7 +51,7 @@ const CACHED = { fill: 1_500, more: 4_000 }
 const ALL_CACHED = CACHED.fill + CACHED.more
 
 function cacheAround(mint: TokenSource['mint'], now: () => number) {
-  return createCache({ source: { mint }, entries: ENTRIES, now })
+  return createCache({ source: { mint }, settings: { cacheEntries: ENTRIES }, now })
 }
 
 test.serial('the cache keeps its entries and no more, and every audience gets its own token', async (t) => {

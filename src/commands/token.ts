@@ -208,11 +208,11 @@ function demandKeyFile({ keyFile }: Settings): void {
 }
 
 async function mintForUser(user: string, settings: Settings, { stderr }: Io): Promise<string> {
-  const { keyFile, issuer, server } = settings
   demandKeyFile(settings)
-  if (keyFile === undefined) stderr.write(oneTimeKey('--key-file, the file that your server signs with'))
+  if (settings.keyFile === undefined) stderr.write(oneTimeKey('--key-file, the file that your server signs with'))
   const warn = (text: string) => stderr.write(`sidemint: ${text}\n`)
-  const keys = createSigningKeys({ file: keyFile, warn, now: Date.now })
-  const local = createLocalSource({ keys, issuer: () => issuer ?? server, now: Date.now })
+  const options = { settings, issuer: () => settings.issuer ?? settings.server, now: Date.now }
+  const keys = createSigningKeys({ ...options, warn })
+  const local = createLocalSource({ ...options, keys })
   return (await local.issue({ user })).value
 }

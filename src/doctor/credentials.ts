@@ -1,5 +1,6 @@
 /** The credential file: which one it is, whether it can be read, and whether Google still accepts it. */
 
+import type { Settings } from '../config/settings.ts'
 import { asFailure } from '../core/errors.ts'
 import { readClaims } from '../core/token.ts'
 import {
@@ -43,9 +44,12 @@ export async function readCredentials(env: NodeJS.ProcessEnv): Promise<Credentia
 }
 
 /** Gets an access token with the credential, and throws it away. */
-export async function checkRefresh(file: CredentialFile, env: NodeJS.ProcessEnv): Promise<Finding[]> {
-  const { place, adc, universe } = file
-  return adc === undefined ? [] : [await refresh(place, rootOf(adc.credential), universe, env)]
+export async function checkRefresh(
+  file: CredentialFile,
+  settings: Settings,
+  env: NodeJS.ProcessEnv,
+): Promise<Finding[]> {
+  return file.adc === undefined ? [] : [await refresh(file, rootOf(file.adc.credential), settings, env)]
 }
 
 /**
@@ -53,9 +57,9 @@ export async function checkRefresh(file: CredentialFile, env: NodeJS.ProcessEnv)
  * which ID tokens do not need.
  */
 async function refresh(
-  place: AdcPlace,
+  { place, universe }: CredentialFile,
   credential: Exclude<Credential, { kind: 'impersonated' }>,
-  universe: string,
+  settings: Settings,
   env: NodeJS.ProcessEnv,
 ): Promise<Finding> {
   const check = 'refresh'
@@ -65,7 +69,7 @@ async function refresh(
     credential,
     universe,
     quotaProject: undefined,
-    allowUserTokens: true,
+    settings: { ...settings, allowUserTokens: true },
     bounds: BOUNDS,
     onDate: () => {},
     now: Date.now,

@@ -22,7 +22,7 @@ async function checkGoogle(settings: Settings, env: NodeJS.ProcessEnv): Promise<
   const credentials = await readCredentials(env)
   const { adc, finding, universe } = credentials
   const [refresh, network, mints] = await Promise.all([
-    checkRefresh(credentials, env),
+    checkRefresh(credentials, settings, env),
     checkNetwork(env, universe),
     mintForEach(settings, env),
   ])

@@ -63,9 +63,9 @@ const nothing = async () => {}
  * start: the banner and every mint report them, since a login may repair them while the server runs.
  */
 export async function createMinting(options: MintingOptions): Promise<Minting> {
-  const { settings, env, now, events, onChange, readAdc, wait, elapsed } = options
+  const { settings, env, now, events, onChange, readAdc } = options
   const choice = chooseSource(settings, env)
-  const cached = { entries: settings.cacheEntries, now, elapsed, wait, onMint: events.record }
+  const cached = { ...options, onMint: events.record }
   switch (choice.name) {
     case 'local': {
       const local = await createLocal(options)
@@ -88,7 +88,7 @@ export async function createMinting(options: MintingOptions): Promise<Minting> {
         },
         readAdc,
       )
-      const source = createGoogleSource({ ...options, credentials, allowUserTokens: settings.allowUserTokens })
+      const source = createGoogleSource({ ...options, credentials })
       const tokens = createCache({ ...cached, source, look: credentials.look })
       await credentials.look()
       const ownEmail = () => {
@@ -100,10 +100,10 @@ export async function createMinting(options: MintingOptions): Promise<Minting> {
   }
 }
 
-async function createLocal({ settings, issuer, events, now }: MintingOptions): Promise<LocalIssuer> {
-  const notice = createNotice(events, now)
+async function createLocal(options: MintingOptions): Promise<LocalIssuer> {
+  const notice = createNotice(options.events, options.now)
   const warn = (text: string) => notice('warn', 'KEY_FILE_MODE', text)
-  const keys = createSigningKeys({ file: settings.keyFile, warn, now })
-  if (settings.keyFile !== undefined) await keys.signing()
-  return { keys, source: createLocalSource({ keys, issuer, now }) }
+  const keys = createSigningKeys({ ...options, warn })
+  if (options.settings.keyFile !== undefined) await keys.signing()
+  return { keys, source: createLocalSource({ ...options, keys }) }
 }

@@ -12,8 +12,10 @@ const SLACK_MS = 60_000
 const LONGEST_LIFE_MS = 24 * 3_600_000
 
 export interface KeysOptions {
-  /** Where they are kept; undefined: in memory. */
-  file: string | undefined
+  settings: {
+    /** Where they are kept. Default: in memory. */
+    keyFile?: string | undefined
+  }
   /** Called with a warning about a file that others may read. */
   warn: (text: string) => void
   /** Epoch ms. */
@@ -53,7 +55,8 @@ class LocalKeys implements SigningKeys {
   #rotating: Promise<unknown> = Promise.resolve()
 
   constructor(options: KeysOptions) {
-    const { file, warn } = options
+    const { settings, warn } = options
+    const { keyFile: file } = settings
     this.#options = options
     this.#keys =
       file === undefined ? generateSigningKey().then((signing) => ({ signing, retired: [] })) : loadKeys(file, warn)
@@ -109,7 +112,8 @@ class LocalKeys implements SigningKeys {
   }
 
   async #rotate(): Promise<string> {
-    const { file, now } = this.#options
+    const { settings, now } = this.#options
+    const { keyFile: file } = settings
     const { kid, publicKey, jwk } = await this.signing()
     const signing = await this.#next()
     const lastEndMs = Math.min(this.#lastEndMs, now() + LONGEST_LIFE_MS)

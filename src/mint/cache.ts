@@ -6,6 +6,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import NodeCache from 'node-cache'
+import type { Settings } from '../config/settings.ts'
 import { asFailure, failure, SidemintError } from '../core/errors.ts'
 import type { MintEvent } from '../core/events.ts'
 import { cacheKey, fingerprint, type TokenRequest, type TokenSource } from '../core/token.ts'
@@ -26,8 +27,8 @@ const MOST_KEY_BYTES = 32 * 1024 * 1024
 
 export interface CacheOptions {
   source: TokenSource
-  /** The most tokens that are kept; beyond it the oldest goes. */
-  entries: number
+  /** Beyond `cacheEntries` tokens the oldest goes. */
+  settings: Pick<Settings, 'cacheEntries'>
   /** Epoch ms. */
   now: () => number
   /** Ms of a clock that nobody sets; default: the process's, where `now` is the wall clock, else none. */
@@ -74,7 +75,7 @@ class TokenCache implements CachedSource {
   readonly #closing = new AbortController()
 
   constructor(options: CacheOptions) {
-    const limits = { keys: options.entries, bytes: MOST_KEY_BYTES }
+    const limits = { keys: options.settings.cacheEntries, bytes: MOST_KEY_BYTES }
     this.#options = options
     this.#clock = createSteadyClock(options.now, options.elapsed)
     this.#failures = new FailureMemory(limits, this.#clock.now)

@@ -1,5 +1,6 @@
 /** The developer's own Google credentials as a source. The library is loaded by the first mint. */
 
+import type { Settings } from '../config/settings.ts'
 import { standardQuotaProject } from '../config/standard.ts'
 import type { Token, TokenRequest, TokenSource } from '../core/token.ts'
 import { type Adc, emailOf } from './adc.ts'
@@ -15,7 +16,7 @@ export interface GoogleSourceOptions {
   credentials?: Credentials
   /** The delegation chain to a principal. */
   delegatesOf: (principal: string) => readonly string[]
-  allowUserTokens: boolean
+  settings: Settings
   /** Called for every answer with Google's clock (its Date header), epoch ms. */
   onDate: (googleMs: number) => void
   /** Epoch ms. */
@@ -83,14 +84,12 @@ export function createGoogleSource(options: GoogleSourceOptions): GoogleSource {
 
 /** What answers the minter of credentials: the same one while they are the same. */
 function createMinters(options: GoogleSourceOptions): (adc: Adc) => Promise<Minter> {
-  const { env, allowUserTokens, onDate, now, bounds = BOUNDS, loadMinter = askGoogle } = options
+  const { env, bounds = BOUNDS, loadMinter = askGoogle } = options
   const named = standardQuotaProject(env)
   let kept: { adc: Adc; minter: Promise<Minter> } | undefined
 
   function load({ credential, quotaProject, universe }: Adc): Promise<Minter> {
-    const project = named ?? quotaProject
-    const common = { env, allowUserTokens, bounds, onDate, now }
-    return loadMinter({ ...common, credential, universe, quotaProject: project })
+    return loadMinter({ ...options, bounds, credential, universe, quotaProject: named ?? quotaProject })
   }
 
   return (adc) => {

@@ -1,5 +1,6 @@
 /** A real metadata server as a source, for a sidemint that runs on Google's machines. */
 
+import type { Settings } from '../config/settings.ts'
 import { standardQuotaProject } from '../config/standard.ts'
 import { failure } from '../core/errors.ts'
 import type { Token, TokenRequest, TokenSource } from '../core/token.ts'
@@ -11,6 +12,7 @@ import { universeOf } from './universe.ts'
 export interface MetadataSourceOptions {
   /** Where the standard variables are read from. */
   env: NodeJS.ProcessEnv
+  settings: Settings
   /** Host and port. */
   host: string
   /** The delegation chain to a principal; every account but the machine's own is impersonated. */
@@ -41,13 +43,11 @@ export function createMetadataSource(options: MetadataSourceOptions): MetadataSo
       holder,
     }
     return createMinter({
-      env,
+      ...options,
       credential: { kind: 'machine', client },
       universe: universeOf(undefined, env),
       quotaProject,
       bounds,
-      onDate,
-      now,
     })
   }
 

@@ -49,7 +49,7 @@ const START = {
 }
 
 test.before(() => {
-  keys = createSigningKeys({ file: keyFile, warn: () => {}, now: Date.now })
+  keys = createSigningKeys({ settings: { keyFile }, warn: () => {}, now: Date.now })
   return keys.published()
 })
 

@@ -122,7 +122,7 @@ test('after a restart the key file signs with the new key and publishes what it 
 
 test('of a key that signs no more the file keeps the public half alone, and tools read its first key', async (t) => {
   const keyFile = freshPath()
-  const keys = createSigningKeys({ file: keyFile, warn: () => {}, now: Date.now })
+  const keys = createSigningKeys({ settings: { keyFile }, warn: () => {}, now: Date.now })
   await keys.rotate()
   await keys.rotate()
   const text = await readFile(keyFile, 'utf8')
@@ -137,7 +137,7 @@ test('of a key that signs no more the file keeps the public half alone, and tool
 
 test('a file whose further keys are damaged is an error that names it', async (t) => {
   const keyFile = freshPath()
-  await createSigningKeys({ file: keyFile, warn: () => {}, now: Date.now }).rotate()
+  await createSigningKeys({ settings: { keyFile }, warn: () => {}, now: Date.now }).rotate()
   const text = await readFile(keyFile, 'utf8')
   await writeFile(keyFile, text.replace(/(BEGIN PUBLIC KEY-----\n).*/, '$1AAAA'))
   await t.throwsAsync(startSidemint({ keyFile }), { code: 'KEY_FILE_BROKEN', message: /a public key in it/ })
@@ -175,7 +175,7 @@ test('where the key file cannot be written nothing is rotated', async (t) => {
 })
 
 test('an access token says whom it speaks for and until when, to us alone, and over a rotation', async (t) => {
-  const keys = createSigningKeys({ file: undefined, warn: () => {}, now: Date.now })
+  const keys = createSigningKeys({ settings: {}, warn: () => {}, now: Date.now })
   const { createLocalSource } = await import('../../src/issuer/local.ts')
   const source = createLocalSource({ keys, issuer: () => 'http://issuer', now: Date.now })
   const principal = 'orders@acme-dev.iam.gserviceaccount.com'
@@ -186,8 +186,8 @@ test('an access token says whom it speaks for and until when, to us alone, and o
 })
 
 test('an access token that was changed, is of another server or is an ID token says nothing', async (t) => {
-  const keys = createSigningKeys({ file: undefined, warn: () => {}, now: Date.now })
-  const others = createSigningKeys({ file: undefined, warn: () => {}, now: Date.now })
+  const keys = createSigningKeys({ settings: {}, warn: () => {}, now: Date.now })
+  const others = createSigningKeys({ settings: {}, warn: () => {}, now: Date.now })
   const { createAccessToken } = await import('../../src/issuer/access-token.ts')
   const grant = { principal: 'a@acme-dev.iam.gserviceaccount.com', scopes: [], expiresAtMs: Date.now() + HOUR }
   const token = await createAccessToken(keys, grant)

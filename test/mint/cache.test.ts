@@ -33,7 +33,7 @@ interface Call {
 }
 
 /** A cache around a source that does with each mint what the test says; it succeeds until told otherwise. */
-function setUp({ entries = 100, ...more }: Partial<Pick<CacheOptions, 'entries' | 'wait' | 'elapsed'>> = {}) {
+function setUp({ entries = 100, ...more }: Pick<CacheOptions, 'wait' | 'elapsed'> & { entries?: number } = {}) {
   const clock = createClock()
   const calls: Call[] = []
   const events: MintEvent[] = []
@@ -54,7 +54,7 @@ function setUp({ entries = 100, ...more }: Partial<Pick<CacheOptions, 'entries' 
         }),
     },
     ...more,
-    entries,
+    settings: { cacheEntries: entries },
     now: clock.now,
     onMint: (event) => events.push(event),
   })
@@ -664,7 +664,7 @@ for (const [name, expiresAtMs] of [
     let calls = 0
     const cache = createCache({
       source: { mint: async () => ({ value: `token ${++calls}`, expiresAtMs, served: 'mint' }) },
-      entries: 10,
+      settings: { cacheEntries: 10 },
       now: clock.now,
     })
     t.is((await cache.mint(id())).value, 'token 1')
@@ -837,7 +837,7 @@ test('a source that has changed is looked for before a hit and before a mint, al
         return { value: inForce, expiresAtMs: clock.now() + HOUR, served: 'mint' }
       },
     },
-    entries: 10,
+    settings: { cacheEntries: 10 },
     now: clock.now,
     async look() {
       await settled()
@@ -870,7 +870,7 @@ test('a token of what the source was before is not served as a stale one', async
         return { value: 'first', expiresAtMs: clock.now() + HOUR, served: 'mint' }
       },
     },
-    entries: 10,
+    settings: { cacheEntries: 10 },
     now: clock.now,
     look() {
       if (found) cache.clear()

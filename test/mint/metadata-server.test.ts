@@ -12,6 +12,8 @@ import { type FakeGoogle, startFakeGoogle } from '../google/start.ts'
 import { ask, DEFAULT_ACCOUNT } from '../http-client.ts'
 import { AUDIENCE, CREATOR, FIRST, ORDERS, VM } from './google/rows.ts'
 
+const SETTINGS = settle({ options: {} })
+
 /** No principal: the machine's own account. */
 const OWN = undefined
 
@@ -27,6 +29,7 @@ test.after.always(() => google.close())
 function source(host = google.metadata.host, delegates: readonly string[] = []) {
   return createMetadataSource({
     env: google.env,
+    settings: SETTINGS,
     host,
     delegatesOf: () => delegates,
     onDate: () => {},
@@ -148,6 +151,7 @@ async function startMachine(told: (key: string) => Told) {
     dates,
     source: createMetadataSource({
       env: {},
+      settings: SETTINGS,
       host,
       delegatesOf: () => [],
       onDate: (ms) => dates.push(ms),

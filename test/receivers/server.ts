@@ -113,7 +113,7 @@ export async function makeWrongTokens(server: Server, network: Network): Promise
   const kid = jsonwebtoken.decode(good, { complete: true })?.header.kid ?? ''
   const certificates = JSON.parse(await network.run(['curl', '--silent', `${METADATA}/oauth2/v1/certs`]))
   const published = createPublicKey(certificates[kid]).export({ type: 'spki', format: 'pem' })
-  const other = await createSigningKeys({ file: undefined, warn: () => {}, now: Date.now }).signing()
+  const other = await createSigningKeys({ settings: {}, warn: () => {}, now: Date.now }).signing()
   const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
   const forged = `${encode({ alg: 'HS256', kid, typ: 'JWT' })}.${payload}`
   const issue = async (more: object) => (await server.order('issue', { audience: AUDIENCE, ...more })).token ?? ''

@@ -87,7 +87,7 @@ test('eight wrong tokens are refused by it', async (t) => {
   const { kid } = jsonwebtoken.decode(good, { complete: true })?.header ?? {}
   const certificates = (await call(stand, 'https://www.googleapis.com/oauth2/v1/certs')).json
   const published = createPublicKey(String(certificates[kid ?? ''])).export({ type: 'spki', format: 'pem' })
-  const other = await createSigningKeys({ file: undefined, warn: () => {}, now: Date.now }).signing()
+  const other = await createSigningKeys({ settings: {}, warn: () => {}, now: Date.now }).signing()
   const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
   const forged = `${encode({ alg: 'HS256', kid, typ: 'JWT' })}.${payload}`
   const issue = async (more: object) =>

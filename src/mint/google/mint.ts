@@ -3,6 +3,7 @@
  * the credential: it needs one permission and no grant of the account on itself (docs/minting.md, "Impersonation").
  */
 
+import type { Settings } from '../../config/settings.ts'
 import { failure } from '../../core/errors.ts'
 import type { Token, TokenRequest } from '../../core/token.ts'
 import { type Credential, isPersonal, rootOf } from '../adc.ts'
@@ -25,8 +26,7 @@ export interface MinterOptions {
   universe?: string | undefined
   /** Sent as x-goog-user-project. */
   quotaProject: string | undefined
-  /** Whether a person's own tokens are given out. Default: they are not. */
-  allowUserTokens?: boolean
+  settings: Settings
   bounds: Bounds
   /** Called for every answer of Google's, with Google's clock (its Date header, epoch ms). */
   onDate: (googleMs: number) => void
@@ -56,16 +56,16 @@ interface ImpersonatedCredential extends Impersonation {
 }
 
 export function createMinter(options: MinterOptions): Minter {
-  const { credential, universe = DEFAULT_UNIVERSE, quotaProject, allowUserTokens, env, now, bounds, onDate } = options
-  const transport = createTransport({ env, bounds, universe, onDate })
-  const iam = createIam({ transport, universe, quotaProject, now })
-  const clientOf = createClients({ env, transport, iam, universe, now })
+  const { credential, universe = DEFAULT_UNIVERSE, quotaProject, settings, now } = options
+  const transport = createTransport({ ...options, universe })
+  const iam = createIam({ ...options, transport, universe })
+  const clientOf = createClients({ ...options, transport, iam, universe })
   const explained = createExplainer(clientOf, quotaProject)
   const { impersonate, bearerOf } = createImpersonate({ iam, clientOf, explained, now })
 
   /** The credential, where it is a person's and those are not given out. */
   function withheld(source: RootCredential) {
-    return source.kind !== 'machine' && !allowUserTokens && isPersonal(source) ? source : undefined
+    return source.kind !== 'machine' && !settings.allowUserTokens && isPersonal(source) ? source : undefined
   }
 
   async function mintOwn(source: SourceCredential, request: TokenRequest): Promise<Token> {

@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import test, { type ExecutionContext } from 'ava'
+import { settle } from '../../../src/config/layers.ts'
 import { SidemintError } from '../../../src/core/errors.ts'
 import { readClaims, type TokenRequest } from '../../../src/core/token.ts'
 import { createGoogleSource } from '../../../src/mint/google.ts'
@@ -10,6 +11,7 @@ import { startGranted } from './granted.ts'
 import { ANN, AUDIENCE, CREATOR, ORDERS } from './rows.ts'
 import { sourceFrom } from './source.ts'
 
+const SETTINGS = settle({ options: {} })
 const ID = { kind: 'id', principal: ORDERS, audience: AUDIENCE, format: 'full' } as const
 const ACCESS: TokenRequest = { kind: 'access', principal: ORDERS, scopes: [] }
 const BOUNDS = { attemptMs: 20_000, totalMs: 40_000, retryDelaysMs: [5, 10] }
@@ -68,7 +70,7 @@ const MACHINE: Call = {
   host: 'metadata.google.internal',
   path: '/identity',
   request: { ...ID, principal: undefined },
-  source: async () => createMetadataSource({ ...options, env: {}, host: google.metadata.host }),
+  source: async () => createMetadataSource({ ...options, settings: SETTINGS, env: {}, host: google.metadata.host }),
 }
 const CALLS: Call[] = [
   KEY,
@@ -183,7 +185,7 @@ test.serial('60 new audiences at once share at most 16 connections through the p
   const source = createGoogleSource({
     ...options,
     env: { ...google.env, GOOGLE_APPLICATION_CREDENTIALS: path },
-    allowUserTokens: false,
+    settings: SETTINGS,
     bounds: { attemptMs: 20_000, totalMs: 40_000, retryDelaysMs: [] },
   })
   const before = google.connections.made
@@ -203,7 +205,7 @@ test.serial('waiting for a connection does not count against an attempt', async 
   const source = createGoogleSource({
     ...options,
     env: { ...google.env, GOOGLE_APPLICATION_CREDENTIALS: path },
-    allowUserTokens: false,
+    settings: SETTINGS,
     bounds: { attemptMs: 1_500, totalMs: 40_000, retryDelaysMs: [] },
   })
   const mint = (count: number) => Promise.all(Array.from({ length: count }, () => source.mint(ACCESS)))

@@ -3,6 +3,7 @@ import { createServer } from 'node:net'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { inspect, promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
+import { settle } from '../../../src/config/layers.ts'
 import type { SidemintError } from '../../../src/core/errors.ts'
 import type { TokenRequest } from '../../../src/core/token.ts'
 import { createCache } from '../../../src/mint/cache.ts'
@@ -13,6 +14,7 @@ import type { FakeGoogle } from '../../google/start.ts'
 import { startGranted } from './granted.ts'
 import { ANN, AUDIENCE, ORDERS } from './rows.ts'
 
+const SETTINGS = settle({ options: {} })
 const REQUEST: TokenRequest = { kind: 'id', principal: ORDERS, audience: AUDIENCE, format: 'full' }
 const ACCESS: TokenRequest = { kind: 'access', principal: ORDERS, scopes: [] }
 
@@ -43,7 +45,7 @@ function source({
   return createGoogleSource({
     env: { ...way, GOOGLE_APPLICATION_CREDENTIALS: google.write(`${crypto.randomUUID()}.json`, google.userLogin(ANN)) },
     delegatesOf: () => [],
-    allowUserTokens: false,
+    settings: SETTINGS,
     onDate,
     now,
     bounds: { attemptMs, totalMs, retryDelaysMs: [5, 10] },
@@ -128,7 +130,7 @@ test.serial(
     const file = google.write('system.json', google.userLogin(ANN))
     const script = `
     import { createGoogleSource } from ${JSON.stringify(import.meta.resolve('../../../src/mint/google.ts'))}
-    const options = { env: process.env, delegatesOf: () => [], allowUserTokens: false, onDate() {}, now: Date.now }
+    const options = { env: process.env, delegatesOf: () => [], settings: { allowUserTokens: false }, onDate() {}, now: Date.now }
     const request = ${JSON.stringify(REQUEST)}
     const token = await createGoogleSource(options).mint(request).catch((error) => ({ served: error.code }))
     console.log(token.served)`
@@ -149,7 +151,11 @@ test.serial(
   '200 at once while Google hangs are one chain of attempts, and the first after that finds a token',
   async (t) => {
     const clock = createClock(Date.now())
-    const cache = createCache({ source: source({ attemptMs: 1_200, totalMs: 2_350 }), entries: 10, now: clock.now })
+    const cache = createCache({
+      source: source({ attemptMs: 1_200, totalMs: 2_350 }),
+      settings: { cacheEntries: 10 },
+      now: clock.now,
+    })
     t.teardown(() => cache.close())
     const before = google.calls.length
     const cancel = google.fault({ kind: 'hang' })
@@ -184,7 +190,7 @@ test.serial('a clock that is behind does not lengthen the life of a token', asyn
 })
 
 test.serial('closing ends a mint that hangs', async (t) => {
-  const cache = createCache({ source: source(), entries: 10, now: Date.now })
+  const cache = createCache({ source: source(), settings: { cacheEntries: 10 }, now: Date.now })
   const cancel = google.fault({ kind: 'hang' })
   const minting = cache.mint(REQUEST)
   setTimeout(() => cache.close(), 100)

@@ -1,12 +1,14 @@
 import { chmodSync, readFileSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
+import { settle } from '../../../src/config/layers.ts'
 import { SidemintError } from '../../../src/core/errors.ts'
 import { readClaims, type TokenRequest } from '../../../src/core/token.ts'
 import { createGoogleSource } from '../../../src/mint/google.ts'
 import { type FakeGoogle, startFakeGoogle } from '../../google/start.ts'
 import { AUDIENCE, CREATOR, ORDERS } from './rows.ts'
 
+const SETTINGS = settle({ options: {} })
 const REQUEST: TokenRequest = { kind: 'id', principal: ORDERS, audience: AUDIENCE, format: 'full' }
 
 let google: FakeGoogle
@@ -30,7 +32,7 @@ async function source(credential_source: object, totalMs = 10_000, allowed = '1'
       GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES: allowed,
     },
     delegatesOf: () => [],
-    allowUserTokens: false,
+    settings: SETTINGS,
     onDate: () => {},
     now: Date.now,
     bounds: { attemptMs: 5_000, totalMs, retryDelaysMs: [5, 10] },
