@@ -89,6 +89,7 @@ test('await using closes the server also where the test throws', async (t) => {
 
 test('a process ends by itself after a server that found no directory, and after one that was used and closed', async (t) => {
   const program = `
+    import ${JSON.stringify(import.meta.resolve('./kept-keys.ts'))}
     import { startSidemint } from ${JSON.stringify(import.meta.resolve('../src/index.ts'))}
     import { env } from 'node:process'
     const keyFile = ${JSON.stringify(keyFile)}

@@ -9,6 +9,7 @@ import test from 'ava'
 import { jwtVerify } from 'jose'
 import { startSidemint } from '../../src/index.ts'
 import { run as command } from '../commands/run.ts'
+import { tools } from '../doctor/compose/tools.ts'
 import { remoteKeys } from '../http-client.ts'
 
 const run = promisify(execFile)
@@ -49,16 +50,26 @@ test("three lines with google-auth-library get a token that verifies by discover
   t.regex(refusal, /Could not fetch ID token: .*AUDIENCE_NOT_ALLOWED.*https:\/\/b\.example.*--allow-audience/)
 })
 
-test('the lines that `sidemint env` prints for a shell do the same', async (t) => {
-  await using metadata = await startSidemint()
+test('the lines that `sidemint env` prints for a shell do the same, with one request for a token and without gcloud', async (t) => {
+  await using metadata = await startSidemint({ project: 'acme-dev' })
   const HOME = homeWithLogin()
   t.teardown(() => rmSync(HOME, { recursive: true, force: true }))
+  const calls = join(HOME, 'calls')
+  const PATH = tools(t, { gcloud: `echo "$*" >> ${calls}; exit 1` })
+  const asked = `import { existsSync } from 'node:fs'
+    import { env } from 'node:process'
+    const called = () => existsSync('${calls}')
+    console.log(await new GoogleAuth().getProjectId(), called())
+    delete env.GOOGLE_CLOUD_PROJECT
+    await new GoogleAuth().getProjectId()
+    console.log(called())`
   const printed = await command(['env', '--server', metadata.url], { HOME })
   const script = `${printed.out}\nexec "$0" --input-type=module -e "$1"`
-  const { stdout } = await run('sh', ['-c', script, process.execPath, THREE_LINES], {
-    cwd: ROOT,
-    env: { ...ENV, HOME },
-  })
-  t.is(stdout.trim().split('.').length, 3)
-  t.true(metadata.requests.some(({ audience, status }) => audience === AUDIENCE && status === 200))
+  const argv = ['-c', script, process.execPath, `${THREE_LINES}\n${asked}`]
+  const { stdout } = await run('/bin/sh', argv, { cwd: ROOT, env: { HOME, PATH } })
+  const [token, ...lines] = stdout.split('\n')
+  t.is(token?.split('.').length, 3)
+  t.deepEqual(lines, ['acme-dev false', 'true', ''], 'without the project it would run gcloud')
+  t.like(metadata.requests, [{ kind: 'id', audience: AUDIENCE, result: 'mint' }])
+  t.is(metadata.requests.length, 1)
 })

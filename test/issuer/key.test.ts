@@ -11,6 +11,7 @@ import { SidemintError } from '../../src/core/errors.ts'
 import { certify } from '../../src/issuer/certificate.ts'
 import { generateSigningKey } from '../../src/issuer/key.ts'
 import { loadKeys } from '../../src/issuer/key-file.ts'
+import { kept } from '../google/kept.ts'
 import { rsaPem } from '../google/keys.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'sidemint-keys-'))
@@ -88,36 +89,38 @@ test('a key of PKCS#1 or of more bits is taken as it is', async (t) => {
   }
 })
 
-const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-const BROKEN: [name: string, text: string, reason: RegExp][] = [
+/** In PEM. It takes a third of a second to make, and may be the same in every run. */
+const pssPem = () =>
+  kept('rsa-pss-2048.pem', async () => {
+    const { privateKey } = generateKeyPairSync('rsa-pss', { modulusLength: 2048 })
+    return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  })
+const ec = () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+const BROKEN: [name: string, text: string | (() => string | Promise<string>), reason: RegExp][] = [
   ['empty', '', /it is empty/],
   ['of white space', ' \n\n', /it is empty/],
   ['of something else', 'hello\n', /no private key/],
-  ['cut off', pem('pkcs8', 2048).slice(0, 500), /no private key/],
-  ['with an EC key', ec.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), /type ec, not RSA/],
-  ['with a key of 1024 bits', pem('pkcs8', 1024), /1024 bits/],
+  ['cut off', () => pem('pkcs8', 2048).slice(0, 500), /no private key/],
+  ['with an EC key', () => ec().export({ type: 'pkcs8', format: 'pem' }).toString(), /type ec, not RSA/],
+  ['with a key of 1024 bits', () => rsaPem(0, 1024), /1024 bits/],
   [
     'with a public key',
-    generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+    () => createPublicKey(pem('pkcs8', 2048)).export({ type: 'spki', format: 'pem' }).toString(),
     /no private key/,
   ],
   [
     'with an encrypted key',
-    generateKeyPairSync('rsa', { modulusLength: 2048 })
-      .privateKey.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' })
-      .toString(),
+    () =>
+      createPrivateKey(pem('pkcs8', 2048))
+        .export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' })
+        .toString(),
     /no private key/,
   ],
-  [
-    'with an RSA-PSS key',
-    generateKeyPairSync('rsa-pss', { modulusLength: 2048 })
-      .privateKey.export({ type: 'pkcs8', format: 'pem' })
-      .toString(),
-    /type rsa-pss, not RSA/,
-  ],
+  ['with an RSA-PSS key', pssPem, /type rsa-pss, not RSA/],
 ]
-for (const [name, text, reason] of BROKEN) {
+for (const [name, given, reason] of BROKEN) {
   test(`a key file ${name} is an error that names the file, and is left as it is`, async (t) => {
+    const text = typeof given === 'string' ? given : await given()
     const path = join(await freshDirectory(), 'key.pem')
     await writeFile(path, text, { mode: 0o600 })
     const error = await refusal(path)
