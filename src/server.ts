@@ -6,6 +6,7 @@ import { createControl } from './control/routes.ts'
 import { createEvents, createNotice, type Events } from './core/events.ts'
 import { GOOGLE_ISSUER } from './core/google.ts'
 import type { ReadFile } from './core/snapshot.ts'
+import { servedAsIs } from './identity/advice.ts'
 import { createCallers } from './identity/callers.ts'
 import { createSystemNames } from './identity/dns.ts'
 import { createIdentities, type Identities } from './identity/identities.ts'
@@ -54,7 +55,7 @@ export interface RunningServer extends Orders {
   source: Identities['source']
   /** The credentials in a few words, or what is wrong with them; only with the google source. */
   credentials: string | undefined
-  /** A person's login that an identity stands for, in words; undefined where each is an account. As of the start. */
+  /** A person's login that an identity stands for, in words, as it is now; undefined where each is an account. */
   ownLogin: Identities['ownLogin']
   /** In words, whether gcloud's variable names the default identity; undefined where it is not set. */
   inherited: string | undefined
@@ -165,5 +166,9 @@ function credentialsChanged(
   readiness.reset()
   views?.changed()
   const text = 'the credential file has changed: tokens and remembered failures are dropped'
-  createNotice(events, now)('info', 'CREDENTIALS_CHANGED', text)
+  const notice = createNotice(events, now)
+  notice('info', 'CREDENTIALS_CHANGED', text)
+  const { settings, identities } = views?.current() ?? {}
+  const login = settings?.allowUserTokens ? identities?.ownLogin() : undefined
+  if (login !== undefined) notice('warn', 'USER_TOKENS_SERVED', servedAsIs(login))
 }

@@ -10,6 +10,7 @@ import { version } from '../core/version.ts'
 import { createClientEnv, shellLine } from '../env/client.ts'
 import type { GateOptions } from '../gate/options.ts'
 import type { RunningGates } from '../gate/server.ts'
+import { servedAsIs } from '../identity/advice.ts'
 import { type Identity, identityLabel } from '../identity/identity.ts'
 import type { Log } from '../observe/log.ts'
 import type { RunningServer } from '../server.ts'
@@ -27,7 +28,8 @@ export function announce(server: RunningServer, log: Log, { host, logFormat, all
   const needed = Object.fromEntries(NEEDED.map((name) => [name, all[name]]))
   if (!everywhere) log.showAt(server.url)
   announceAdvice(server, log)
-  if (allowUserTokens && server.ownLogin !== undefined) warnOfRights(server.ownLogin, log)
+  const ownLogin = server.ownLogin()
+  if (allowUserTokens && ownLogin !== undefined) log.say('warn', servedAsIs(ownLogin), { event: 'start' })
   if (logFormat === 'json') {
     const { source, issuer } = server
     log.say('info', 'listening', {
@@ -74,11 +76,6 @@ function describePage({ url, source }: RunningServer, everywhere: boolean): stri
   if (source.name === 'local')
     return `${PAGE} of this port; publish it to 127.0.0.1 alone, since whoever reaches it gets tokens`
   return `${PAGE} of this port; do not publish it: every program of the host would get real tokens there`
-}
-
-function warnOfRights(login: string, log: Log): void {
-  const rights = 'whoever can reach this server gets all rights of that user'
-  log.say('warn', `a ${login} is served as it is (--allow-user-tokens): ${rights}`, { event: 'start' })
 }
 
 export function announceAdvice({ advice }: RunningServer, log: Log): void {

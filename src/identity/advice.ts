@@ -37,6 +37,11 @@ export function advise(options: AdviceOptions): string[] {
   ]
 }
 
+/** What whoever starts a server with --allow-user-tokens should know. */
+export function servedAsIs(login: string): string {
+  return `a ${login} is served as it is (--allow-user-tokens): whoever can reach this server gets all rights of that user`
+}
+
 /** The login, in words, where an identity is a person's own; undefined where each is an account. */
 export function findOwnLogin({ credentials }: Minting, identities: readonly Identity[]): string | undefined {
   const credential = credentials?.adc()?.credential

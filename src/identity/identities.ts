@@ -26,8 +26,8 @@ export interface Identities {
   credentials: string | undefined
   /** The same as it is now, without the path of a file; undefined where the source is another. */
   login(): { about: string } | { code: string; fix: string } | undefined
-  /** A person's login that an identity stands for, in words; undefined where each is an account. As of these settings. */
-  ownLogin: string | undefined
+  /** A person's login that an identity stands for now, in words; undefined where each is an account. */
+  ownLogin(): string | undefined
   /** In words, whether gcloud's variable names the default identity; undefined where it is not set. */
   inherited: string | undefined
   /** What a user should know at the start, in sentences with a fix. */
@@ -111,7 +111,7 @@ function createSet(settings: Settings, env: NodeJS.ProcessEnv, minting: Minting)
   const all = needsDefault
     ? [createDefault(minting, project)]
     : named.map((entry) => createIdentity(entry, minting.tokens))
-  const ownLogin = findOwnLogin(minting, all)
+  const ownLogin = () => findOwnLogin(minting, all)
   let find = createFinder(all)
   const identities = {
     source: minting.choice,
@@ -123,7 +123,7 @@ function createSet(settings: Settings, env: NodeJS.ProcessEnv, minting: Minting)
       minting,
       env,
       isLocalAsked: settings.source === 'local',
-      refusedLogin: settings.allowUserTokens ? undefined : ownLogin,
+      refusedLogin: settings.allowUserTokens ? undefined : ownLogin(),
       inventedProject: namedProject === undefined ? project : undefined,
     }),
     all,

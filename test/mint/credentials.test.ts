@@ -8,6 +8,7 @@ import { settle } from '../../src/config/layers.ts'
 import type { SidemintEvent } from '../../src/core/events.ts'
 import { createEvents } from '../../src/core/events.ts'
 import { readClaims } from '../../src/core/token.ts'
+import { servedAsIs } from '../../src/identity/advice.ts'
 import { startServer } from '../../src/server.ts'
 import { createClock, HOUR, MINUTE, SECOND } from '../clock.ts'
 import { type FakeGoogle, startFakeGoogle } from '../google/start.ts'
@@ -183,6 +184,8 @@ test.serial('a user login without a principal shows an email to clients, and no 
   write(google.userLogin('ann@acme.com'))
   clock.advance(1 * SECOND)
   t.is(await identity('default'), 'ann@acme.com')
+  const warned = seen.filter((event) => event.type === 'notice' && event.level === 'warn')
+  t.like(warned, [{ code: 'USER_TOKENS_SERVED', text: servedAsIs('user login') }], 'it began with a key')
   const shown = 'default@acme-dev.iam.gserviceaccount.com'
   t.is((await get(`${DEFAULT_ACCOUNT}/email`)).body, shown)
   t.is((await get(`${ACCOUNTS}/`)).body, `default/\n${shown}/\n`)
