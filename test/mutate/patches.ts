@@ -34,7 +34,7 @@ export const SURVIVORS: readonly Patch[] = [
   {
     wrong: 'the banner does not warn of --allow-user-tokens',
     file: 'src/commands/banner.ts',
-    find: 'if (allowUserTokens && server.ownLogin !== undefined)',
+    find: 'if (allowUserTokens && ownLogin !== undefined)',
     replace: 'if (allowUserTokens === undefined)',
     tests: ['test/commands/banner.test.ts'],
   },
