@@ -26,5 +26,6 @@ export function answerData(node: Exclude<Node, Leaf>, key: string | undefined, q
 
 /** The ETag of an answer; undefined where it has none. */
 export function etagOf({ head }: Answer): string | undefined {
-  return head.find((_, at) => head[at - 1] === 'ETag')
+  const at = head.indexOf('ETag')
+  return at === -1 ? undefined : head[at + 1]
 }

@@ -7,6 +7,7 @@ import { SidemintError } from '../../src/core/errors.ts'
 import { type Inbound, Target } from '../../src/http/target.ts'
 import { createAnswer, TYPES } from '../../src/http/wire.ts'
 import { startSidemint } from '../../src/index.ts'
+import { etagOf } from '../../src/metadata/values.ts'
 import { createWaiting } from '../../src/metadata/waiting.ts'
 import { startServer } from '../../src/server.ts'
 import { createClock, SECOND } from '../clock.ts'
@@ -121,6 +122,11 @@ for (const [query, is] of [
     t.is(headers.etag, `etag-${body}`)
   })
 }
+
+test('the ETag of an answer is the one among its headers, and an answer may have none', (t) => {
+  t.is(etagOf(createAnswer(200, TYPES.text, 'dev', ['ETag', 'a', 'Connection', 'close'])), 'a')
+  t.is(etagOf(createAnswer(200, TYPES.text, 'dev')), undefined)
+})
 
 test('without wait_for_change nothing is held, whatever else the query says', async (t) => {
   const server = await startValue(t)

@@ -8,7 +8,7 @@ import { createMetadataSource } from '../../../src/mint/metadata-server.ts'
 import type { Fault } from '../../google/faults.ts'
 import type { FakeGoogle } from '../../google/start.ts'
 import { startGranted } from './granted.ts'
-import { ANN, AUDIENCE, CREATOR, ORDERS } from './rows.ts'
+import { ANN, AUDIENCE, CREATOR, FIRST, ORDERS } from './rows.ts'
 import { sourceFrom } from './source.ts'
 
 const SETTINGS = settle({ options: {} })
@@ -180,17 +180,22 @@ test.serial('a right answer is read, though it comes as gzip', async (t) => {
   t.like(readClaims(value), { aud: AUDIENCE })
 })
 
-test.serial('60 new audiences at once share at most 16 connections through the proxy', async (t) => {
-  const path = google.write('many.json', google.userLogin(ANN))
-  const source = createGoogleSource({
+/** A source whose mints are one attempt each. */
+function onceTrying(attemptMs: number) {
+  const path = google.write(`once-${attemptMs}.json`, google.userLogin(ANN))
+  return createGoogleSource({
     ...options,
     env: { ...google.env, GOOGLE_APPLICATION_CREDENTIALS: path },
     settings: SETTINGS,
-    bounds: { attemptMs: 20_000, totalMs: 40_000, retryDelaysMs: [] },
+    bounds: { attemptMs, totalMs: 40_000, retryDelaysMs: [] },
   })
+}
+
+test.serial('24 new audiences at once share at most 16 connections through the proxy', async (t) => {
+  const source = onceTrying(20_000)
   const before = google.connections.made
   const cancel = google.fault({ kind: 'delay', ms: 80, host: 'iamcredentials.googleapis.com' })
-  const audiences = Array.from({ length: 60 }, (_, index) => `https://${index}.example`)
+  const audiences = Array.from({ length: 24 }, (_, index) => `https://${index}.example`)
   const minted = await Promise.all(audiences.map((audience) => source.mint({ ...ID, audience })))
   cancel()
   t.deepEqual(
@@ -201,17 +206,14 @@ test.serial('60 new audiences at once share at most 16 connections through the p
 })
 
 test.serial('waiting for a connection does not count against an attempt', async (t) => {
-  const path = google.write('waiting.json', google.userLogin(ANN))
-  const source = createGoogleSource({
-    ...options,
-    env: { ...google.env, GOOGLE_APPLICATION_CREDENTIALS: path },
-    settings: SETTINGS,
-    bounds: { attemptMs: 1_500, totalMs: 40_000, retryDelaysMs: [] },
-  })
-  const mint = (count: number) => Promise.all(Array.from({ length: count }, () => source.mint(ACCESS)))
-  await mint(15)
-  // Three rounds of 600 ms: the last ends later than one attempt may.
-  const cancel = google.fault({ kind: 'delay', ms: 600, host: 'iamcredentials.googleapis.com' })
-  await t.notThrowsAsync(mint(48))
+  const source = onceTrying(1_500)
+  await source.mint(ACCESS)
+  const cancel = google.fault({ kind: 'hang', path: FIRST })
+  // One connection is kept to where the login was refreshed; these have the others until their attempts end.
+  const hanging = Array.from({ length: 15 }, () => t.throwsAsync(source.mint({ ...ACCESS, principal: FIRST })))
+  const startedAt = performance.now()
+  await t.notThrowsAsync(source.mint(ACCESS))
+  t.true(performance.now() - startedAt > 1_000, 'a connection was free')
+  for (const error of await Promise.all(hanging)) t.like(error, { code: 'UPSTREAM_TIMEOUT' })
   cancel()
 })
