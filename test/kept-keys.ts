@@ -11,8 +11,8 @@ import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { keptPath } from './google/kept.ts'
 
-/** More than a test needs different ones. */
-const KEYS = 16
+/** More than are asked for, by all tests of a process, between the first and the last that one test must tell apart. */
+const KEYS = 64
 
 const { generateKeyPair, generateKeyPairSync } = crypto
 const makePair = promisify(generateKeyPair) as (type: string, options: object) => Promise<Pair>

@@ -6,19 +6,30 @@ import { dirname, join, sep } from 'node:path'
 import type { TestFn } from 'ava'
 
 /**
- * The processes, each with its folders of `test/`, in the order in which they are started: those that wait longest come
- * first. A file belongs to the first one that names a folder above it, or to `top`. A `*.alone.test.ts` has its own process.
+ * The processes, each with its folders of `test/`, in the order in which they are started: those that take longest come
+ * first. They are few, since a process runs what it has compiled for one test faster for the next; with fewer still, one
+ * of them would run when all others are done. A file belongs to the first one that names a folder above it, or to `top`.
+ * A `*.alone.test.ts` has its own process.
  */
 export const TOGETHER = {
-  google: ['mint/google'],
-  mint: ['mint'],
   top: [],
+  mint: ['mint'],
+  ground: [
+    '.',
+    'config',
+    'core',
+    'env',
+    'gate',
+    'http',
+    'identity',
+    'issuer',
+    'metadata',
+    'mutate',
+    'observe',
+    'simulate',
+  ],
   /** In an empty working directory, where no settings and no stack lie. */
   doctor: ['doctor'],
-  commands: ['commands', 'control'],
-  ground: ['.', 'core', 'env', 'http', 'issuer', 'mutate', 'observe'],
-  gate: ['gate'],
-  middle: ['config', 'identity', 'metadata', 'simulate'],
 } as const satisfies Record<string, readonly string[]>
 
 export type Together = keyof typeof TOGETHER
@@ -33,8 +44,12 @@ export function processOf(file: string): string | undefined {
   return Object.entries(TOGETHER).find(([, rooms]) => rooms.some((name) => folder.startsWith(`${name}/`)))?.[0] ?? 'top'
 }
 
-/** The rank of a file of `test/together` among those that `npm test` starts; every other file comes before them. */
-export const startOrder = (file: string) => Object.keys(TOGETHER).indexOf(file.replace(/\.ts$/, ''))
+/** The rank of a file among those that `npm test` starts: those of `test/together` come before every other. */
+export function startOrder(file: string): number {
+  const names = Object.keys(TOGETHER)
+  const rank = names.indexOf(file.replace(/\.ts$/, ''))
+  return rank < 0 ? names.length : rank
+}
 
 export const filesOf = (process: Together) =>
   globSync('**/*.test.ts', { cwd: import.meta.dirname })

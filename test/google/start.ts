@@ -273,7 +273,8 @@ function watch(servers: NetServer[]): Set<Socket> {
 /** Those of the tests of this process, and nobody else: reading the hundred and fifty that Node.js knows takes longer than a mint. */
 const trusted = new Set<string>()
 
-function trust(caPem: string): void {
+/** Has this process trust the certificates of this authority, as long as it runs. */
+export function trust(caPem: string): void {
   if (!trusted.has(caPem)) setDefaultCACertificates([...trusted.add(caPem)])
 }
 

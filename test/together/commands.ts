@@ -1,4 +1,0 @@
-import test from 'ava'
-import { runTogether } from '../together.ts'
-
-runTogether(test, 'commands')
