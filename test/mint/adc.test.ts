@@ -25,16 +25,17 @@ const WORKLOAD = {
 const URL_OF = (email: string) =>
   `https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/${email}:generateAccessToken`
 
-function directory(t: ExecutionContext): string {
-  const path = mkdtempSync(join(tmpdir(), 'sidemint-adc-'))
-  t.teardown(() => rmSync(path, { recursive: true, force: true }))
-  return path
-}
+const scratch = mkdtempSync(join(tmpdir(), 'sidemint-adc-'))
+test.after.always(() => rmSync(scratch, { recursive: true, force: true }))
+
+const directory = () => mkdtempSync(join(scratch, 'a-'))
 
 const readFrom = (path: string) => readAdc(locateAdc({ GOOGLE_APPLICATION_CREDENTIALS: path }))
 
-function read(t: ExecutionContext, content: unknown) {
-  const path = join(directory(t), 'adc.json')
+let files = 0
+
+function read(content: unknown) {
+  const path = join(scratch, `adc-${files++}.json`)
   writeFileSync(path, typeof content === 'string' || Buffer.isBuffer(content) ? content : JSON.stringify(content))
   return readFrom(path)
 }
@@ -78,17 +79,17 @@ test("on Windows gcloud's directory is in APPDATA, elsewhere in the home directo
 })
 
 test('each form of credential is read for what is asked of it', async (t) => {
-  t.like(await read(t, KEY), { credential: { kind: 'key', email: KEY.client_email } })
-  t.like(await read(t, { ...KEY, project_id: 'acme' }), { project: 'acme' })
-  t.like(await read(t, { ...USER, quota_project_id: 'quota' }), { credential: { kind: 'user' }, quotaProject: 'quota' })
-  t.like(await read(t, { type: 'gdch_service_account' }), { credential: { kind: 'gdch' } })
-  t.like(await read(t, { ...USER, type: 'external_account_authorized_user' }), { credential: { kind: 'workforce' } })
+  t.like(await read(KEY), { credential: { kind: 'key', email: KEY.client_email } })
+  t.like(await read({ ...KEY, project_id: 'acme' }), { project: 'acme' })
+  t.like(await read({ ...USER, quota_project_id: 'quota' }), { credential: { kind: 'user' }, quotaProject: 'quota' })
+  t.like(await read({ type: 'gdch_service_account' }), { credential: { kind: 'gdch' } })
+  t.like(await read({ ...USER, type: 'external_account_authorized_user' }), { credential: { kind: 'workforce' } })
 })
 
 test('what a file says in another type than text, or says empty, it does not say', async (t) => {
   const empty = { quotaProject: undefined, project: undefined, universe: undefined }
   for (const more of [{}, { quota_project_id: '', universe_domain: '' }, { quota_project_id: 7, project_id: 7 }]) {
-    const { credential: _, ...rest } = await read(t, { ...KEY, ...more })
+    const { credential: _, ...rest } = await read({ ...KEY, ...more })
     t.deepEqual({ ...empty, ...rest }, empty)
   }
 })
@@ -110,7 +111,7 @@ test('a credential is described by what it is, and by its universe where that is
     [{ ...USER, type: 'external_account_authorized_user' }, 'workforce login'],
     [{ type: 'gdch_service_account' }, 'GDCH service account'],
   ] as const) {
-    t.is(describeAdc(await read(t, content)), said)
+    t.is(describeAdc(await read(content)), said)
   }
 })
 
@@ -121,7 +122,7 @@ test('an account may be named by its unique id, and a delegate as a resource', a
     delegates: ['projects/-/serviceAccounts/hop@x', '42'],
     source_credentials: USER,
   }
-  t.like((await read(t, file)).credential, { email: '1234567890', delegates: ['hop@x', '42'] })
+  t.like((await read(file)).credential, { email: '1234567890', delegates: ['hop@x', '42'] })
 })
 
 test('impersonation is read through every layer, and its quota project where the layer has it', async (t) => {
@@ -136,7 +137,7 @@ test('impersonation is read through every layer, and its quota project where the
     delegates: ['a@x'],
     source_credentials: { ...inner, quota_project_id: 'inner' },
   }
-  t.like(await read(t, outer), {
+  t.like(await read(outer), {
     quotaProject: 'inner',
     credential: {
       kind: 'impersonated',
@@ -148,8 +149,8 @@ test('impersonation is read through every layer, and its quota project where the
 })
 
 test('a federated credential with an account is an impersonation of our own', async (t) => {
-  t.like(await read(t, WORKLOAD), { credential: { kind: 'federated' } })
-  const { credential } = await read(t, { ...WORKLOAD, service_account_impersonation_url: URL_OF('orders%40x') })
+  t.like(await read(WORKLOAD), { credential: { kind: 'federated' } })
+  const { credential } = await read({ ...WORKLOAD, service_account_impersonation_url: URL_OF('orders%40x') })
   t.like(credential, { kind: 'impersonated', email: 'orders@x', delegates: [], source: { kind: 'federated' } })
   t.false(JSON.stringify(credential).includes('generateAccessToken'), 'or the library would impersonate first')
 })
@@ -169,7 +170,7 @@ test('a file that is not there names where it was looked for', async (t) => {
 })
 
 test('a path through a file, in a circle or too long leads to no file either', async (t) => {
-  const place = directory(t)
+  const place = directory()
   const circle = join(place, 'circle')
   symlinkSync(circle, circle)
   writeFileSync(join(place, 'file'), '')
@@ -313,7 +314,7 @@ for (const [title, content, reason, fix] of [
   ],
 ] as const) {
   test(`a credential file that was damaged on its way is named as what it is: ${title}`, async (t) => {
-    const error = await failureOf(t, read(t, content))
+    const error = await failureOf(t, read(content))
     t.like(error, { code: 'CREDENTIALS_MALFORMED', status: 403 })
     t.regex(error.message, reason)
     t.regex(error.fix, fix)
@@ -322,23 +323,23 @@ for (const [title, content, reason, fix] of [
 }
 
 test('a byte order mark of UTF-8 is read over', async (t) => {
-  t.like(await read(t, `\uFEFF${ENCODED}`), { credential: { kind: 'key' } })
+  t.like(await read(`\uFEFF${ENCODED}`), { credential: { kind: 'key' } })
 })
 
 test('a file that has gone bad is written again by who wrote it', async (t) => {
-  const gcloud = directory(t)
+  const gcloud = directory()
   writeFileSync(join(gcloud, FILE), '{')
   t.is(
     (await failureOf(t, readAdc(locateAdc({ CLOUDSDK_CONFIG: gcloud })))).fix,
     'write it again: gcloud auth application-default login',
   )
-  t.regex((await failureOf(t, read(t, '{'))).fix, /^gcloud auth application-default login writes another file than /)
-  t.regex((await failureOf(t, read(t, { ...KEY, private_key: 'PEM' }))).fix, /keys create FILE/)
-  t.notRegex((await failureOf(t, read(t, { ...USER, refresh_token: 7 }))).fix, /keys create FILE/)
+  t.regex((await failureOf(t, read('{'))).fix, /^gcloud auth application-default login writes another file than /)
+  t.regex((await failureOf(t, read({ ...KEY, private_key: 'PEM' }))).fix, /keys create FILE/)
+  t.notRegex((await failureOf(t, read({ ...USER, refresh_token: 7 }))).fix, /keys create FILE/)
 })
 
 test('a pipe is read once in a process and kept', async (t) => {
-  const path = join(directory(t), 'pipe')
+  const path = join(directory(), 'pipe')
   execFileSync('mkfifo', [path])
   const first = await failureOf(t, readFrom(path))
   t.like(first, { code: 'CREDENTIALS_NOT_READ', status: 503 })
@@ -353,7 +354,7 @@ test('a pipe is read once in a process and kept', async (t) => {
 })
 
 test('a process that waits for a pipe that nobody writes into can end', async (t) => {
-  const path = join(directory(t), 'pipe')
+  const path = join(directory(), 'pipe')
   execFileSync('mkfifo', [path])
   const reading = `import { readAdc } from ${JSON.stringify(import.meta.resolve('../../src/mint/adc-read.ts'))}
     await readAdc({ name: 'x', path: ${JSON.stringify(path)}, why: 'x', isGcloudFile: false }).catch(({ code }) => console.log(code))`
@@ -365,15 +366,15 @@ test('a process that waits for a pipe that nobody writes into can end', async (t
 
 test('a credential has at most a million bytes', async (t) => {
   const padded = (bytes: number) => ENCODED + ' '.repeat(bytes - Buffer.byteLength(ENCODED))
-  t.is((await read(t, padded(1_000_000))).credential.kind, 'key')
-  t.regex((await failureOf(t, read(t, padded(1_000_001)))).message, /it is larger than 1 MB/)
+  t.is((await read(padded(1_000_000))).credential.kind, 'key')
+  t.regex((await failureOf(t, read(padded(1_000_001)))).message, /it is larger than 1 MB/)
 })
 
 test('what is too large to be a credential is not read to its end', async (t) => {
-  const image = join(directory(t), 'disk.img')
+  const image = join(directory(), 'disk.img')
   writeFileSync(image, '')
   truncateSync(image, 3 * 1024 ** 3)
-  const pipe = join(directory(t), 'pipe')
+  const pipe = join(directory(), 'pipe')
   execFileSync('mkfifo', [pipe])
   const endless = execFile('sh', ['-c', `cat /dev/zero > ${pipe}`])
   t.teardown(() => endless.kill())
@@ -462,7 +463,7 @@ const BROKEN: [title: string, content: unknown, reason: RegExp][] = [
 ]
 for (const [title, content, reason] of BROKEN) {
   test(`a credential file is refused with its reason: ${title}`, async (t) => {
-    const error = await failureOf(t, read(t, content))
+    const error = await failureOf(t, read(content))
     t.like(error, { code: 'CREDENTIALS_MALFORMED', status: 403 })
     t.regex(error.message, reason)
     t.notRegex(`${error.message}${error.fix}`, /1\/\/|GOCSPX|BEGIN/)
@@ -470,7 +471,7 @@ for (const [title, content, reason] of BROKEN) {
 }
 
 test('a directory in the place of the file is what Docker leaves', async (t) => {
-  const error = await failureOf(t, readFrom(directory(t)))
+  const error = await failureOf(t, readFrom(directory()))
   t.is(error.code, 'CREDENTIALS_MALFORMED')
   t.regex(error.message, /Docker makes one/)
 })
@@ -489,7 +490,8 @@ async function asUser<T>(run: () => Promise<T>): Promise<T> {
 }
 
 test.serial('a file that may not be read names uid, mode and owner, and the line for compose', async (t) => {
-  const path = join(directory(t), 'adc.json')
+  chmodSync(scratch, 0o755)
+  const path = join(directory(), 'adc.json')
   const owner = process.getuid?.()
   const see = async (whose: string, mode: string) => {
     const error = await asUser(() => failureOf(t, readFrom(path)))
@@ -513,7 +515,7 @@ test.serial('a file that may not be read names uid, mode and owner, and the line
 })
 
 test('a login that went to the empty directory is an error that says where to log in', async (t) => {
-  const empty = directory(t)
+  const empty = directory()
   const env = (host: string) => ({ CLOUDSDK_CONFIG: empty, SIDEMINT_HOST_CLOUDSDK_CONFIG: host })
   t.is(misplacedLogin(env('')), join(empty, FILE))
   t.is(misplacedLogin({ CLOUDSDK_CONFIG: empty }), undefined)
@@ -530,9 +532,9 @@ test('a login that went to the empty directory is an error that says where to lo
 test('credentials that lie thousands deep in each other are told as that', async (t) => {
   const open = `{"type":"impersonated_service_account","service_account_impersonation_url":"${URL_OF('a@b.iam.gserviceaccount.com')}","source_credentials":`
   const nested = (hops: number) => `${open.repeat(hops)}${JSON.stringify(USER)}${'}'.repeat(hops)}`
-  t.is((await read(t, nested(10))).credential.kind, 'impersonated')
+  t.is((await read(nested(10))).credential.kind, 'impersonated')
   for (const hops of [11, 4_000]) {
-    const error = await failureOf(t, read(t, nested(hops)))
+    const error = await failureOf(t, read(nested(hops)))
     t.is(error.code, 'CREDENTIALS_MALFORMED')
     t.regex(error.message, /its source_credentials lie more than 10 deep in each other/)
   }
