@@ -154,6 +154,7 @@ const FAULTS: [fault: string, stdin: () => string | Promise<string>, firstLine: 
   ['Bearer undefined', () => 'Bearer undefined', /TOKEN_INVALID \(401\): .*it is the word "undefined"/],
   ['garbage', () => '\u202e<script>é\u0000', /TOKEN_INVALID \(401\)/],
   ['two tokens', () => `${good()}\n${good()}`, /TOKENS_SEVERAL \(401\): the request carries several tokens/],
+  ['two headers', () => `Authorization: Bearer ${good()}\nAuthorization: Bearer ${good()}`, /TOKENS_SEVERAL/],
   ['a token without its signature', () => cut(good()), /TOKEN_INVALID .*it has 2 parts, where a JWT has 3$/],
   ['a token that was cut', () => good().slice(0, -20), /TOKEN_INVALID .*its signature is cut off$/],
   ['a JWT that has more parts', () => `${good()}.x`, /TOKEN_INVALID .*it has 4 parts, where a JWT has 3$/],
@@ -336,7 +337,16 @@ for (const [fault, stdin, firstLine, argv = []] of FAULTS) {
 
 /** Whatever a fault may put into a request: no header, two, odd bytes, another name or scheme; and what the server looks up. */
 const ASKED = new Set([
-  ...['no token', 'two tokens', 'garbage', 'Bearer undefined', 'Bearer twice', 'another scheme', 'no Bearer'],
+  ...[
+    'no token',
+    'two tokens',
+    'two headers',
+    'garbage',
+    'Bearer undefined',
+    'Bearer twice',
+    'another scheme',
+    'no Bearer',
+  ],
   ...['what Python makes of bytes', 'a request with its token in another header', 'a public service', 'a slash'],
   ...['a key that its issuer does not have', 'in a group whose members are not known', 'expired'],
 ])
