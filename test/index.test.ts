@@ -98,7 +98,7 @@ test('a process ends by itself after a server that found no directory, and after
     const metadata = await startSidemint({ keyFile })
     const url = metadata.url + '${DEFAULT_ACCOUNT}/identity?audience=a'
     for (const time of [1, 2]) await (await fetch(url, { headers: { 'Metadata-Flavor': 'Google' } })).text()
-    await fetch(metadata.url + '/oauth2/v1/certs').then((response) => response.text())
+    await fetch(metadata.url + '/oauth2/v3/certs').then((response) => response.text())
     await metadata.close()
     console.log('closed')`
   const env = { ...process.env, TMPDIR: '/dev/null/none' }
