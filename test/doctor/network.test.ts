@@ -158,3 +158,15 @@ async function proxy(answer: string): Promise<Server> {
 function addressOf(server: Server): string {
   return `127.0.0.1:${(server.address() as AddressInfo).port}`
 }
+
+test.serial('a host that has not answered is given up after five seconds', async (t) => {
+  const { timeout } = AbortSignal
+  t.teardown(() => Object.assign(AbortSignal, { timeout }))
+  const waits: number[] = []
+  AbortSignal.timeout = (ms) => {
+    waits.push(ms)
+    return timeout.call(AbortSignal, ms)
+  }
+  await network({ HTTPS_PROXY: `http://${NOWHERE}` })
+  t.deepEqual(waits, [5_000])
+})

@@ -134,11 +134,16 @@ test('what Cloud Run would not do is said once a path', async (t) => {
   for (const path of ['/healthz', '/healthz?x', '/healthz/', '/slow', '/slow', '/fast', `/${'z'.repeat(9_000)}/slow`])
     await ask(path)
   t.is(reached.length, 7)
-  const upload = connect(port, '127.0.0.1')
-  upload.write(`POST /large HTTP/1.1\r\nHost: a\r\nContent-Length: ${32 * 1024 * 1024 + 1}\r\n\r\nx`)
-  const [arriving] = await once(service, 'request')
-  upload.destroy()
-  await new Promise((broken) => arriving.once('error', broken))
+  for (const [path, size] of [
+    ['/large', 32 * 1024 * 1024 + 1],
+    ['/less', 32 * 1024 * 1024],
+  ]) {
+    const upload = connect(port, '127.0.0.1')
+    upload.write(`POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: ${size}\r\n\r\nx`)
+    const [arriving] = await once(service, 'request')
+    upload.destroy()
+    await new Promise((broken) => arriving.once('error', broken))
+  }
   const told = seen.flatMap((event) => (event.type === 'notice' ? [`${event.code} ${event.text.slice(0, 30)}`] : []))
   t.deepEqual(told, [
     "UNLIKE_CLOUD_RUN POST /healthz: Google's front ",
