@@ -143,7 +143,7 @@ class FileFollower {
     const bytes = now.seen(path)
     const problems: string[] = []
     if (bytes instanceof Unreadable) problems.push(`${path}: cannot be read (${bytes.message})`)
-    const data = bytes instanceof Buffer ? await parseSettings(path, bytes, problems) : undefined
+    const data = bytes instanceof Buffer ? await parseSettings(path, bytes) : undefined
     // Comments alone are what is left of a file that is being written as often as they are meant.
     if (problems.length === 0 && (data === null || data === undefined)) problems.push(`${path}: ${NOTHING}`)
     if (problems.length > 0) throw failure('SETTINGS_INVALID', { problems: problems.join('\n') })

@@ -51,7 +51,7 @@ export const SETTINGS = settingsTable({
     help: 'port to listen on; 0 takes a free one',
     takenBy: [...SERVERS, 'gate'],
     default: DEFAULT_PORT,
-    defaultOf: { gate: 8080, library: 0 },
+    defaultOf: { exec: 0, gate: 8080, library: 0 },
     imageDefault: { serve: 80, doctor: 80 },
   },
   server: {

@@ -84,8 +84,8 @@ function judge(decision: Decision, verified: Verified, rules: Rules, invokers: I
   decision.audience = describeAudience(claims.aud)
   decision.principal = principal.email ?? claims.sub
   if (!acceptsAudience(claims.aud, rules.audiences, rules.gcloudAudiences)) {
-    const hint = isCallUrl(decision.audience) ? CALL_URL_HINT : ''
     const { audience } = decision
+    const hint = audienceHint(audience, claims.aud, rules)
     const difference = differenceOf(audience, claims.aud, rules)
     throw failure('AUDIENCE_WRONG', { audience, difference, audiences: rules.audiences.join(', '), hint })
   }
@@ -95,6 +95,13 @@ function judge(decision: Decision, verified: Verified, rules: Rules, invokers: I
     throw notAnInvoker(verified, principal, lines, rules, invokers)
   }
   return decision
+}
+
+/** What else may be the remedy: the sender's own setting, or the gate's for an audience that may be meant. */
+function audienceHint(audience: string, aud: unknown, { spell }: Rules): string {
+  if (isCallUrl(audience)) return CALL_URL_HINT
+  const mayBeMeant = typeof aud === 'string' && aud !== '' && adviseOn(aud, true) === undefined
+  return mayBeMeant ? `; or let the gate take that one: ${spell('audience')}` : ''
 }
 
 /** docs/gate.md, "Audiences" */

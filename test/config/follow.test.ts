@@ -135,6 +135,11 @@ const BAD: [what: string, spoil: (path: string) => void, says: RegExp][] = [
     (path) => writeFileSync(path, 'identities: [{ serviceAccount: x }]'),
     /serviceAccount: must be an email/,
   ],
+  [
+    'is not YAML',
+    (path) => writeFileSync(path, 'a:\n  b: c\n   d: e\n'),
+    /at line 2, column 6; the settings before stay in force\. Fix: correct the file: look at indentation/,
+  ],
   ['is empty', (path) => truncateSync(path), /sidemint\.yaml: says nothing/],
   [
     'has only a comment left',

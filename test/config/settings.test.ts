@@ -448,7 +448,7 @@ test("the image's defaults lie under the file, and count only in the image, for 
   const serving = settle(inImage, [], { taker: 'serve' })
   t.like(serving, { host: '0.0.0.0', port: 80, issuer: 'http://metadata.google.internal' })
   t.like(settle(inImage, [], { taker: 'gate' }), { host: '0.0.0.0', port: 8080 })
-  t.like(settle(inImage, [], { taker: 'exec' }), { host: '127.0.0.1', port: 16925, issuer: undefined })
+  t.like(settle(inImage, [], { taker: 'exec' }), { host: '127.0.0.1', port: 0, issuer: undefined })
   t.like(settle({ ...inImage, file: { path: 'a', data: { port: 90 } } }, [], { taker: 'serve' }), {
     host: '0.0.0.0',
     port: 90,
@@ -600,6 +600,15 @@ test('of text that is not YAML the first problem is said: the others follow from
   const found = await problems(['--config', path])
   t.is(found.length, 1, found.join('\n'))
   t.regex(found[0] ?? '', /at line 2, column 1/)
+})
+
+test('the fix for a file that is not YAML says where to look, and names no settings', async (t) => {
+  const path = await file('gates:\n  - host: billing\n     upstream: http://billing:8080\n')
+  const thrown = await t.throwsAsync(readArguments(shapeOf('serve'), { argv: ['--config', path], env: {} }))
+  t.true(thrown instanceof SidemintError)
+  t.like(thrown, { code: 'SETTINGS_INVALID' })
+  t.regex(thrown.message, /^\S+: .* at line \d, column \d+$/)
+  t.is((thrown as SidemintError).fix, 'correct the file: look at indentation, quotes and brackets there and just above')
 })
 
 test('a list of an identity that is not a list is said as that', async (t) => {

@@ -76,7 +76,7 @@ test('the options of startSidemint are the settings that the table gives to the 
 test('the defaults are those that are documented', (t) => {
   const common = { host: '127.0.0.1', platform: 'cloud-run', allowUserTokens: false }
   t.like(defaultsOf('serve'), { ...common, port: 16925, source: 'auto', cacheEntries: 10_000, logLevel: 'info' })
-  t.like(defaultsOf('exec'), { ...common, logLevel: 'warn', logFormat: 'text' })
+  t.like(defaultsOf('exec'), { ...common, port: 0, logLevel: 'warn', logFormat: 'text' })
   t.like(defaultsOf('library'), { ...common, port: 0, source: 'local' })
   t.like(defaultsOf('token'), { server: 'http://127.0.0.1:16925' })
   t.like(defaultsOf('gate'), {

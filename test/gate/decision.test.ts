@@ -64,13 +64,15 @@ const ANN = { email: 'ann@acme.com', email_verified: true }
 
 test('a token for another audience is told for what it is meant and what the service takes', async (t) => {
   const takes = `ask for a token with an audience of this service: ${RUN}, http://ledger:8080`
+  const orTake = new RegExp(`^${takes}; or let the gate take that one: --audience$`)
   const rows: [aud: unknown, said: string, fix?: RegExp][] = [
-    ['api', 'api'],
+    ['api', 'api', orTake],
+    ['http://ledger:9999', 'http://ledger:9999, which is http://ledger:8080 with another port (9999)', orTake],
     ['', 'an empty audience'],
     [undefined, 'no audience'],
     [[RUN], 'a list of audiences'],
     [{ a: RUN }, 'an audience that is not a text'],
-    ['http://ann:canary@api', 'http://***@api'],
+    ['http://ann:canary@api', 'http://***@api', orTake],
     ['http://ledger:8080/', 'http://ledger:8080/, which is http://ledger:8080 with a slash at its end'],
     ['undefined', 'undefined, which holds undefined: the variable that it is made of has no text'],
     ['http://a.internal/tasks/1', 'http://a.internal/tasks/1', /: set `oidcToken\.audience` there$/],

@@ -297,7 +297,7 @@ const AT_THE_GATE: [code: string, invoker: string, audience: string | undefined,
     ORDERS,
     'https://other-x.a.run.app',
     async (fix, headers) => {
-      const audience = part(fix, /https:\S+$/)
+      const audience = part(fix, /https:\S+(?=; or let the gate)/)
       headers.push('Authorization', await bearer(audience))
       return `sidemint token --audience ${audience}`
     },
