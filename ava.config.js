@@ -10,6 +10,6 @@ export default {
   workerThreads: false,
   timeout: '2m',
   environmentVariables: { NODE_COMPILE_CACHE: 'node_modules/.cache/node' },
-  concurrency: 3,
+  concurrency: 4,
   sortTestFiles: (a, b) => startOrder(basename(a)) - startOrder(basename(b)) || (a < b ? -1 : 1),
 }

@@ -171,13 +171,14 @@ test('a machine is asked for what is wanted, with the flavor and our mark, and i
     body: key === 'email' ? ` ${VM}\n` : key.startsWith('token') ? tokenOf(1) : idTokenOf({ exp: 1 }),
   }))
   const { source } = machine
-  t.is(await source.email(), VM)
+  t.is(await emailOf(source), VM)
+  const known = machine.asked.length
   t.is(await source.email(), VM)
   await source.mint(accessToken(VM))
   await source.mint({ kind: 'access', principal: OWN, scopes: ['a:1', 'b:2'] })
   await source.mint(idToken(OWN, 'https://x/?a=1'))
   t.deepEqual(
-    machine.asked.map(({ key }) => key),
+    machine.asked.slice(known - 1).map(({ key }) => key),
     ['email', 'token', 'token?scopes=a%3A1%2Cb%3A2', 'identity?audience=https%3A%2F%2Fx%2F%3Fa%3D1&format=full'],
   )
   for (const { headers } of machine.asked) {
