@@ -6,7 +6,6 @@ import { createControl } from './control/routes.ts'
 import { createEvents, createNotice, type Events } from './core/events.ts'
 import { GOOGLE_ISSUER } from './core/google.ts'
 import type { ReadFile } from './core/snapshot.ts'
-import { servedAsIs } from './identity/advice.ts'
 import { createCallers } from './identity/callers.ts'
 import { createSystemNames } from './identity/dns.ts'
 import { createIdentities, type Identities } from './identity/identities.ts'
@@ -95,7 +94,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     onDate: readiness.compareClock,
     ...(bounds === undefined ? {} : { bounds }),
   })
-  const { source, credentials, ownLogin, inherited, advice, local, tokens } = identities
+  const { source, credentials, inherited, advice, local, tokens } = identities
   const inForce = () => views?.current() ?? { settings, identities }
   lintAudiences({ events, gates: () => inForce().settings.gates, isLocal: local !== undefined, now })
   const injected = createInjectedFailures()
@@ -115,7 +114,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     jwksUri: `${address.url}${JWKS_PATH}`,
     source,
     credentials,
-    ownLogin,
+    ownLogin: () => inForce().identities.ownLogin(),
     inherited,
     advice,
     ...describeStart(opened.current()),
@@ -164,11 +163,7 @@ function credentialsChanged(
   views: Views | undefined,
 ): void {
   readiness.reset()
-  views?.changed()
   const text = 'the credential file has changed: tokens and remembered failures are dropped'
-  const notice = createNotice(events, now)
-  notice('info', 'CREDENTIALS_CHANGED', text)
-  const { settings, identities } = views?.current() ?? {}
-  const login = settings?.allowUserTokens ? identities?.ownLogin() : undefined
-  if (login !== undefined) notice('warn', 'USER_TOKENS_SERVED', servedAsIs(login))
+  createNotice(events, now)('info', 'CREDENTIALS_CHANGED', text)
+  views?.changed()
 }

@@ -8,6 +8,7 @@ import type { ReadFile } from '../core/snapshot.ts'
 import { createFront, type Front, type FrontOptions } from '../gate/front.ts'
 import type { Listener } from '../http/listener.ts'
 import { createPorts } from '../http/ports.ts'
+import { servedAsIs } from '../identity/advice.ts'
 import type { Identities } from '../identity/identities.ts'
 import { createWaiting } from '../metadata/waiting.ts'
 import { createView, OWN_PORT, type Shared, type View } from './view.ts'
@@ -25,7 +26,7 @@ export interface Views {
   current(): View
   /** Puts a view of other settings in the place of this one. Where it throws, this one stays as it is. */
   apply(settings: Settings, readFile: ReadFile): Promise<void>
-  /** What the current view shows has changed in another way. */
+  /** What the current view shows has changed in another way: there are other credentials. */
   changed(): void
   close: Listener['close']
 }
@@ -74,13 +75,33 @@ export async function openViews(options: ViewsOptions): Promise<Views> {
     await close(0)
     throw error
   }
+  const warnOfLogin = createLoginWarning(outliving, () => view)
   return {
     current: () => view,
     async apply(settings, readFile) {
       await enter(createView(shared, settings, identities.renew(settings)), readFile)
+      warnOfLogin()
     },
-    changed: waiting.changed,
+    changed() {
+      waiting.changed()
+      warnOfLogin()
+    },
     close,
+  }
+}
+
+/** Warns where a person's own login is served that was not when it was last called, or at the start: there the banner does. */
+function createLoginWarning({ events, now }: Pick<Shared, 'events' | 'now'>, current: () => View): () => void {
+  const notice = createNotice(events, now)
+  const served = () => {
+    const { settings, identities } = current()
+    return settings.allowUserTokens ? identities.ownLogin() : undefined
+  }
+  let before = served()
+  return () => {
+    const login = served()
+    if (login !== undefined && before === undefined) notice('warn', 'USER_TOKENS_SERVED', servedAsIs(login))
+    before = login
   }
 }
 

@@ -184,14 +184,23 @@ test.serial('a user login without a principal shows an email to clients, and no 
   write(google.userLogin('ann@acme.com'))
   clock.advance(1 * SECOND)
   t.is(await identity('default'), 'ann@acme.com')
-  const warned = seen.filter((event) => event.type === 'notice' && event.level === 'warn')
-  t.like(warned, [{ code: 'USER_TOKENS_SERVED', text: servedAsIs('user login') }], 'it began with a key')
+  const notices = () => seen.flatMap((event) => (event.type === 'notice' ? [`${event.level} ${event.code}`] : []))
+  const began = ['info CREDENTIALS_CHANGED', 'warn USER_TOKENS_SERVED']
+  t.deepEqual(notices(), began, 'it began with a key')
+  t.like(
+    seen.findLast(({ type }) => type === 'notice'),
+    { text: servedAsIs('user login') },
+  )
   const shown = 'default@acme-dev.iam.gserviceaccount.com'
   t.is((await get(`${DEFAULT_ACCOUNT}/email`)).body, shown)
   t.is((await get(`${ACCOUNTS}/`)).body, `default/\n${shown}/\n`)
   t.is(await identity(shown), 'ann@acme.com', 'Python asks by the email that it was shown')
   const { identity: speaker } = seen.findLast((event) => event.type === 'request') ?? {}
   t.is(speaker, '')
+  write(google.userLogin('bob@acme.com'))
+  clock.advance(1 * SECOND)
+  t.is(await identity('default'), 'bob@acme.com')
+  t.deepEqual(notices(), [...began, 'info CREDENTIALS_CHANGED'], 'it was a person before')
 })
 
 test.serial('what /ready says of a broken login is its code and its fix, without the path of the file', async (t) => {

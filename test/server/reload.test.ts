@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import test from 'ava'
 import { settle } from '../../src/config/layers.ts'
 import type { Settings } from '../../src/config/settings.ts'
+import { createEvents } from '../../src/core/events.ts'
 import { takeSnapshot } from '../../src/core/snapshot.ts'
+import { servedAsIs } from '../../src/identity/advice.ts'
 import { startServer } from '../../src/server.ts'
 import { serving } from '../commands/run.ts'
 import { startIssuer } from '../gate/issuer.ts'
@@ -14,6 +16,7 @@ import { freePort, startService } from '../gate/process.ts'
 import { startFakeGoogle } from '../google/start.ts'
 import { ask, DEFAULT_ACCOUNT, type Reply, V1 } from '../http-client.ts'
 import { ANN, CI, CREATOR } from '../mint/google/rows.ts'
+import { recordEvents } from '../recorder.ts'
 import { rewriteUnderLoad, startFollowed, whoAmI } from './followed.ts'
 
 const ORDERS = 'orders@acme-dev.iam.gserviceaccount.com'
@@ -196,6 +199,47 @@ test.serial(
     await server.apply({ ...direct, allowHost: ['x.example'] } as Settings, takeSnapshot().read)
     t.is(await whoAmI('127.0.0.1', server.url, 'https://b.example'), ORDERS)
     t.is(google.calls.length, minted)
+  },
+)
+
+test.serial(
+  'a set whose default identity is the person who logged in warns of it once, and one that changes nothing of it does not',
+  async (t) => {
+    await using google = await startFakeGoogle()
+    google.trust()
+    const settings = (accounts: string[], allowHost: string[] = []) =>
+      settle({
+        options: {
+          port: 0,
+          source: 'google',
+          allowUserTokens: true,
+          allowHost,
+          identities: accounts.map((serviceAccount) => ({ serviceAccount })),
+        },
+      })
+    const events = createEvents()
+    const seen = recordEvents(events)
+    const server = await startServer({
+      settings: settings([ORDERS]),
+      env: { ...google.env, GOOGLE_APPLICATION_CREDENTIALS: google.write('ann.json', google.userLogin(ANN)) },
+      events,
+    })
+    t.teardown(() => server.close())
+    const warnings = async (next: Settings) => {
+      const before = seen.length
+      await server.apply(next, takeSnapshot().read)
+      return seen.slice(before).flatMap((event) => (event.type === 'notice' ? [`${event.code} ${event.text}`] : []))
+    }
+    const served = [`USER_TOKENS_SERVED ${servedAsIs('user login')}`]
+    t.deepEqual(await warnings(settings([BILLING])), [])
+    t.is(server.ownLogin(), undefined)
+    t.deepEqual(await warnings(settings([])), served)
+    t.is(server.ownLogin(), 'user login')
+    t.is(await whoAmI('127.0.0.1', server.url, 'https://a.example'), ANN)
+    t.deepEqual(await warnings(settings([], ['x.example'])), [])
+    t.deepEqual(await warnings(settings([ORDERS])), [])
+    t.is(server.ownLogin(), undefined)
+    t.deepEqual(await warnings(settings([])), served, 'again, since it was over meanwhile')
   },
 )
 
