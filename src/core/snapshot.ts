@@ -60,17 +60,15 @@ function isSame(one: Buffer | Unreadable | undefined, other: Buffer | Unreadable
 
 function readRegularFile(path: string): Buffer {
   // A pipe would keep everybody waiting for whoever writes to it.
-  return readPath(path, () => {
-    throw new Unreadable('it is not a file that can be read again')
-  })
+  return readPath(path, { refusal: 'it is not a file that can be read again' })
 }
 
 /** For a command that reads a file once: it may be a pipe, as `<(…)` of a shell is, and the command waits for its end. */
 export function readFileOrPipe(path: string): Buffer {
-  return readPath(path, readPipe)
+  return readPath(path, { refusal: 'it is neither a file nor a pipe', readPipe: readToEnd })
 }
 
-function readPipe(path: string): Buffer {
+function readToEnd(path: string): Buffer {
   const pipe = openSync(path, 'r')
   try {
     const bytes = Buffer.alloc(MOST_BYTES + 1)
@@ -83,11 +81,11 @@ function readPipe(path: string): Buffer {
   }
 }
 
-function readPath(path: string, readOther: ReadFile): Buffer {
+function readPath(path: string, { refusal, readPipe }: { refusal: string; readPipe?: ReadFile }): Buffer {
   try {
     const status = statSync(path)
-    if (status.isFIFO()) return readOther(path)
-    if (!status.isFile()) throw new Unreadable('it is not a file that can be read again')
+    if (status.isFIFO() && readPipe !== undefined) return readPipe(path)
+    if (!status.isFile()) throw new Unreadable(refusal)
     if (status.size > MOST_BYTES) throw new Unreadable(`it has ${status.size} bytes, more than ${MOST_BYTES}`)
     return readFileSync(path)
   } catch (error) {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { takeSnapshot, Unreadable } from '../../src/core/snapshot.ts'
+import { readFileOrPipe, takeSnapshot, Unreadable } from '../../src/core/snapshot.ts'
 
 function directory(t: ExecutionContext): string {
   const path = mkdtempSync(join(tmpdir(), 'sidemint-snapshot-'))
@@ -36,6 +36,7 @@ test('a file that cannot be read is the same while the reason is', (t) => {
   const pipe = takeSnapshot()
   t.throws(() => pipe.read(path), { message: 'it is not a file that can be read again' })
   t.throws(() => pipe.read(folder), { message: 'it is not a file that can be read again' })
+  t.throws(() => readFileOrPipe(folder), { message: 'it is neither a file nor a pipe' })
   t.false(gone.equals(pipe, [path]))
   const again = takeSnapshot()
   again.see([path])
