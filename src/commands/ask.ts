@@ -4,12 +4,12 @@ import { failure, readErrorBody } from '../core/errors.ts'
 import { parseJson } from '../core/json.ts'
 import { misuse } from './arguments.ts'
 
-/**
- * A server gives up on Google after ten seconds. An absent server refuses at once, but one that is there may share a busy
- * host: with less time it would count as absent.
- */
+/** A server gives up on Google after ten seconds, and then says why: with less time that answer would not be read. */
 const TIMEOUT_MS = 15_000
-/** What a server has in memory comes at once, and is asked for first: so that nobody waits for a server that is stuck. */
+/**
+ * For the question at `/`, which is asked first, so that nobody waits longer for a server that is stuck. The answer needs
+ * nobody but the server and comes at once; the seconds are for a busy host.
+ */
 const SILENCE_MS = 3_000
 
 /** The server's answer for the path. Follows no redirect. Throws as `fetch` does. */
@@ -49,8 +49,8 @@ export async function readAnswer(url: string, asked: Promise<Response>): Promise
 }
 
 /**
- * Undefined where a metadata server answers, else why not. Throws NO_SERVER where something accepts and stays silent: that
- * may be a server of ours, whose tokens no others should replace.
+ * Undefined where a metadata server answers, else why not. Throws NO_SERVER where nothing comes in time, from a server that
+ * is stuck or from an address that nobody has: it may be a server of ours, whose tokens no others should replace.
  */
 export async function whyNoServer(server: string): Promise<string | undefined> {
   try {

@@ -51,7 +51,8 @@ export function runProgram(
 
 /**
  * Whether a folder of the PATH has the program. To start one that is missing costs a copy of this process (`fork`), and
- * most hosts lack three of the four programs that doctor asks. Windows adds `.exe` to the name.
+ * most hosts lack three of the four programs that doctor asks. Windows adds `.exe` to the name. Without a PATH the system
+ * searches folders of its own (`execvp`), so only a start can tell.
  */
 function isFound(program: string, { PATH }: NodeJS.ProcessEnv): boolean {
   if (PATH === undefined) return true
