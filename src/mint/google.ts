@@ -1,6 +1,5 @@
 /** The developer's own Google credentials as a source. The library is loaded by the first mint. */
 
-import type { Settings } from '../config/settings.ts'
 import { standardQuotaProject } from '../config/standard.ts'
 import type { Token, TokenRequest, TokenSource } from '../core/token.ts'
 import { type Adc, emailOf } from './adc.ts'
@@ -16,7 +15,7 @@ export interface GoogleSourceOptions {
   credentials?: Credentials
   /** The delegation chain to a principal. */
   delegatesOf: (principal: string) => readonly string[]
-  settings: Settings
+  settings: MinterOptions['settings']
   /** Called for every answer with Google's clock (its Date header), epoch ms. */
   onDate: (googleMs: number) => void
   /** Epoch ms. */

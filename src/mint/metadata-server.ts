@@ -1,18 +1,17 @@
 /** A real metadata server as a source, for a sidemint that runs on Google's machines. */
 
-import type { Settings } from '../config/settings.ts'
 import { standardQuotaProject } from '../config/standard.ts'
 import { failure } from '../core/errors.ts'
 import type { Token, TokenRequest, TokenSource } from '../core/token.ts'
 import { BOUNDS, type Bounds, bounded, OutOfTime } from './bounded.ts'
-import type { Minter } from './google/mint.ts'
+import type { Minter, MinterOptions } from './google/mint.ts'
 import { createMetadataClient } from './metadata-client.ts'
 import { universeOf } from './universe.ts'
 
 export interface MetadataSourceOptions {
   /** Where the standard variables are read from. */
   env: NodeJS.ProcessEnv
-  settings: Settings
+  settings: MinterOptions['settings']
   /** Host and port. */
   host: string
   /** The delegation chain to a principal; every account but the machine's own is impersonated. */

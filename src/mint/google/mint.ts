@@ -26,7 +26,7 @@ export interface MinterOptions {
   universe?: string | undefined
   /** Sent as x-goog-user-project. */
   quotaProject: string | undefined
-  settings: Settings
+  settings: Pick<Settings, 'allowUserTokens'>
   bounds: Bounds
   /** Called for every answer of Google's, with Google's clock (its Date header, epoch ms). */
   onDate: (googleMs: number) => void
