@@ -75,33 +75,36 @@ export async function openViews(options: ViewsOptions): Promise<Views> {
     await close(0)
     throw error
   }
-  const warnOfLogin = createLoginWarning(outliving, () => view)
-  return {
+  return warnOfLogins(outliving, {
     current: () => view,
     async apply(settings, readFile) {
       await enter(createView(shared, settings, identities.renew(settings)), readFile)
-      warnOfLogin()
     },
-    changed() {
-      waiting.changed()
-      warnOfLogin()
-    },
+    changed: waiting.changed,
     close,
-  }
+  })
 }
 
-/** Warns where a person's own login is served that was not when it was last called, or at the start: there the banner does. */
-function createLoginWarning({ events, now }: Pick<Shared, 'events' | 'now'>, current: () => View): () => void {
+/** Warns where a person's own login comes to be served after the start: at the start, the banner does. */
+function warnOfLogins({ events, now }: Pick<Shared, 'events' | 'now'>, views: Views): Views {
   const notice = createNotice(events, now)
   const served = () => {
-    const { settings, identities } = current()
+    const { settings, identities } = views.current()
     return settings.allowUserTokens ? identities.ownLogin() : undefined
   }
   let before = served()
-  return () => {
+  function compare(): void {
     const login = served()
     if (login !== undefined && before === undefined) notice('warn', 'USER_TOKENS_SERVED', servedAsIs(login))
     before = login
+  }
+  return {
+    ...views,
+    apply: (settings, readFile) => views.apply(settings, readFile).then(compare),
+    changed() {
+      views.changed()
+      compare()
+    },
   }
 }
 
