@@ -324,7 +324,7 @@ test('what waits for its writer, or is a folder, is refused at once as a compose
   t.true((await lint(service)).some((line) => /cannot be read \(it is a directory, a pipe or a device\)/.test(line)))
 })
 
-test('a Compose that prints without end is told as that, and the files are read', async (t) => {
+test.serial('a Compose that prints without end is told as that, and the files are read', async (t) => {
   const found = await check([join(DIRECTORY, 'none.yml')], { PATH: tools(t, { docker: 'exec yes' }) })
   t.regex(
     found[0]?.what ?? '',
