@@ -1,4 +1,4 @@
-/** The rules against servers of ours, and each against a server with a fault that it is for. */
+/** The rules against servers of ours. Each against a server with a fault that it is for: conformance.suite.ts. */
 
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -6,7 +6,7 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import test from 'ava'
 import { FAULTS } from './faults.ts'
 import { KINDS, type Kind } from './kinds.ts'
-import { failedWith, urlOf, useServers } from './ours.ts'
+import { urlOf, useServers } from './ours.ts'
 import { findsNoToken, run } from './output.ts'
 import { PAPER } from './paper.ts'
 import { toPaper } from './report.ts'
@@ -41,19 +41,6 @@ test('no rule fails with ours, what we do otherwise is really so, and docs/confo
   t.true(otherwise.filter(({ seen }) => seen).length > 10)
   t.is(toPaper(ours), readFileSync(PAPER, 'utf8'), 'npm run readme writes it')
 })
-
-/** Their faults show in seconds, which other tests at the same time blur: those are in the suite. */
-const TIMED = ['last-etag', 'waiting']
-
-for (const fault of FAULTS.filter(({ finds }) => !finds.some((name) => TIMED.includes(name)))) {
-  test.serial(`${fault.finds.join(' and ')} find that ${fault.title}`, async (t) => {
-    const failed = await failedWith(fault, fault.finds)
-    t.deepEqual(
-      failed.map(({ rule }) => rule),
-      [...fault.finds],
-    )
-  })
-}
 
 test('there is a fault for each rule', (t) => {
   t.deepEqual([...new Set(FAULTS.flatMap(({ finds }) => finds))].sort(), [...NAMES])

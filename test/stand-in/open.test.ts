@@ -2,9 +2,11 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { settle } from '../../src/config/layers.ts'
+import { readClaims } from '../../src/core/token.ts'
 import { createVerifier } from '../../src/gate/verifier.ts'
 import { startServer } from '../../src/server.ts'
 import { scratch as root, run } from '../commands/run.ts'
+import { startIssuer } from '../gate/issuer.ts'
 import { ask, DEFAULT_ACCOUNT } from '../http-client.ts'
 import { startStand } from './stand.ts'
 
@@ -67,7 +69,7 @@ test('a gate that trusts Google alone takes none of them, and asks nobody', asyn
   t.regex(String((error as Error & { fix?: string }).fix), /name the sidemint that signs with it in --trust/)
 })
 
-test('the gates of the same server take them without a word about it', async (t) => {
+test("the gates of the same server take them without a word about it, and none that another key signed in Google's name", async (t) => {
   await using stand = await startStand({
     gates: [
       { host: 'ledger', upstream: 'http://127.0.0.1:1', audience: [AUDIENCE], invoker: [`serviceAccount:${EMAIL}`] },
@@ -77,8 +79,10 @@ test('the gates of the same server take them without a word about it', async (t)
   const [gate = ''] = stand.server.front.urls
   const admitted = await ask(gate, '/', { headers: { Host: 'ledger', Authorization: `Bearer ${token}` } })
   t.is(admitted.status, 502, 'admitted, and nobody is behind it')
-  const refused = await ask(gate, '/', {
-    headers: { Host: 'ledger', Authorization: `Bearer ${token.slice(0, -8)}AAAAAAAA` },
-  })
+  const stranger = await startIssuer()
+  t.teardown(() => stranger.close())
+  const header = JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString())
+  const forged = stranger.sign(readClaims(token) ?? {}, { header })
+  const refused = await ask(gate, '/', { headers: { Host: 'ledger', Authorization: `Bearer ${forged}` } })
   t.is(refused.status, 401)
 })
