@@ -1,15 +1,13 @@
 /**
- * Loaded before every test file: 2048-bit RSA keys come from a few that were made once. The tests ask for more than two
+ * Loaded before every test file: 2048-bit RSA keys come from those of `test/google/rsa.ts`. The tests ask for more than two
  * hundred, and a core makes one in 80 ms. Keys of another kind or size are made as ever, and so are those of a command
  * that runs in a process of its own.
  */
 
-import crypto, { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import crypto, { createPublicKey, type KeyObject } from 'node:crypto'
 import { syncBuiltinESMExports } from 'node:module'
-import { dirname } from 'node:path'
 import { promisify } from 'node:util'
-import { keptPath } from './google/kept.ts'
+import { RSA_KEYS, rsaKeyOf } from './google/rsa.ts'
 
 /** More than are asked for, by all tests of a process, between the first and the last that one test must tell apart. */
 const KEYS = 64
@@ -21,23 +19,11 @@ let asked = 0
 
 type Pair = { privateKey: KeyObject; publicKey: KeyObject }
 
-function pem(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    const text = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' })
-    const draft = `${path}.${crypto.randomUUID()}`
-    mkdirSync(dirname(path), { recursive: true })
-    writeFileSync(draft, text, { mode: 0o600 })
-    renameSync(draft, path)
-    return text.toString()
-  }
-}
-
+/** From the end of the list: a test that names its key counts from the start. */
 function nextPair(): Pair {
   const index = asked++ % KEYS
   if (pairs[index] === undefined) {
-    const privateKey = createPrivateKey(pem(keptPath(`made-${index}.pem`)))
+    const privateKey = rsaKeyOf(RSA_KEYS - 1 - index)
     pairs[index] = { privateKey, publicKey: createPublicKey(privateKey) }
   }
   return pairs[index]

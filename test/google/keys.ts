@@ -1,15 +1,9 @@
-import {
-  createHash,
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPair,
-  generateKeyPairSync,
-  type KeyObject,
-} from 'node:crypto'
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { createHash, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto'
+import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { kept, keptPath } from './kept.ts'
+import { rsaKeyOf } from './rsa.ts'
 
 export interface RsaKey {
   privateKey: KeyObject
@@ -18,27 +12,25 @@ export interface RsaKey {
   kid: string
 }
 
-const BITS = 2_048
-const fileName = (index: number, bits: number) => `own-rsa-${bits}-${index}.pem`
+const pkcs8 = (key: KeyObject) => key.export({ type: 'pkcs8', format: 'pem' }).toString()
 
-/** With the exponent that is Node's default, named since test/kept-keys.ts would give one of its few for less: two files might hold the same key. */
-const optionsFor = (bits: number) => ({ modulusLength: bits, publicExponent: 0x10001 })
-
-/** The nth RSA key of all tests, in PEM. A pair takes 30 to 90 ms of a core to make, so each is made once. */
-export function rsaPem(index = 0, bits = BITS): Promise<string> {
-  return kept(fileName(index, bits), async () => {
-    const { privateKey } = await promisify(generateKeyPair)('rsa', optionsFor(bits))
-    return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+/** The nth RSA key of all tests, in PEM. */
+export async function rsaPem(index = 0, bits = 2_048): Promise<string> {
+  if (bits === 2_048) return pkcs8(rsaKeyOf(index))
+  return kept(`rsa-${bits}-${index}.pem`, async () => {
+    const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: bits })
+    return pkcs8(privateKey)
   })
 }
 
 /** The same as a file: given to a server as its `keyFile`, it spares making a key. */
 export function rsaKeyFile(index = 0): string {
-  const path = keptPath(fileName(index, BITS))
+  const path = keptPath(`rsa-2048-${index}.pem`)
   if (existsSync(path)) return path
-  const { privateKey } = generateKeyPairSync('rsa', optionsFor(BITS))
   mkdirSync(dirname(path), { recursive: true })
-  writeFileSync(path, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 })
+  const draft = `${path}.${crypto.randomUUID()}`
+  writeFileSync(draft, pkcs8(rsaKeyOf(index)), { mode: 0o600 })
+  renameSync(draft, path)
   return path
 }
 
@@ -46,7 +38,7 @@ export function rsaKeyFile(index = 0): string {
 export function createKeyRing(): () => Promise<RsaKey> {
   let next = 0
   return async () => {
-    const privateKey = createPrivateKey(await rsaPem(next++))
+    const privateKey = rsaKeyOf(next++)
     const publicKey = createPublicKey(privateKey)
     const kid = createHash('sha1')
       .update(publicKey.export({ type: 'spki', format: 'der' }))
