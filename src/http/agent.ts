@@ -64,8 +64,9 @@ export class ProxyError extends Error {
  */
 export function createAgent(target: string | URL, proxy: HttpProxy | undefined, signal: AbortSignal): HttpAgent {
   const options = { ...trust(), ...ONE, timeout: IDLE_MS }
-  if (proxy !== undefined) return new ProxyAgent(proxy, signal)
-  const agent = new URL(target).protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options)
+  const isSecure = new URL(target).protocol === 'https:'
+  if (proxy !== undefined) return new ProxyAgent(isSecure, proxy, signal)
+  const agent = isSecure ? new HttpsAgent(options) : new HttpAgent(options)
   signal.addEventListener('abort', () => agent.destroy(), { once: true })
   return agent
 }
@@ -73,10 +74,18 @@ export function createAgent(target: string | URL, proxy: HttpProxy | undefined, 
 type ConnectOptions = Parameters<HttpsProxyAgent<string>['connect']>[1]
 
 class ProxyAgent extends HttpsProxyAgent<string> {
-  constructor({ url }: HttpProxy, signal: AbortSignal) {
+  readonly #isSecure: boolean
+
+  constructor(isSecure: boolean, { url }: HttpProxy, signal: AbortSignal) {
     super(url, { ...trust(), ...ONE, signal } as object)
+    this.#isSecure = isSecure
     // The library drops what node:http reads here.
     Object.assign(this.options, { ...trust(), timeout: IDLE_MS })
+  }
+
+  /** The library would look for node:https in two stack traces of each request. */
+  override isSecureEndpoint(): boolean {
+    return this.#isSecure
   }
 
   /** Turns a proxy's refusal into an error; the library would pass it on as the target's own answer. */

@@ -1,5 +1,4 @@
 import { createServer, type Server } from 'node:http'
-import { connect } from 'node:net'
 
 /** The connections through the proxy. */
 export interface Connections {
@@ -10,10 +9,13 @@ export interface Connections {
   most: number
 }
 
-/** A proxy that leads the known names to one TLS port of this machine and refuses, and names, all others. */
+/**
+ * A proxy that hands connections to the known names over to that server itself, which spares a second connection, and
+ * refuses, and names, all others.
+ */
 export function createProxy(
   hosts: readonly string[],
-  port: () => number,
+  google: Server,
   strangers: string[],
   connections: Connections,
 ): Server {
@@ -34,13 +36,9 @@ export function createProxy(
     socket.once('close', () => {
       connections.open -= 1
     })
-    const upstream = connect(port(), '127.0.0.1', () => {
-      socket.write('HTTP/1.1 200 Connection Established\r\n\r\n')
-      upstream.write(head)
-      socket.pipe(upstream).pipe(socket)
-    })
-    upstream.on('error', () => socket.destroy()).on('close', () => socket.destroy())
-    socket.on('error', () => upstream.destroy()).on('close', () => upstream.destroy())
+    socket.write('HTTP/1.1 200 Connection Established\r\n\r\n')
+    socket.unshift(head)
+    google.emit('connection', socket)
   })
   return server
 }

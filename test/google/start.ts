@@ -146,7 +146,7 @@ export async function startFakeGoogle(options: FakeGoogleOptions = {}): Promise<
     }),
   )
   const tlsPort = await listen(google, host, options.tlsPort)
-  const proxy = createProxy(hosts, () => tlsPort, strangers, connections)
+  const proxy = createProxy(hosts, google, strangers, connections)
   const proxyPort = await listen(proxy, host, options.proxyPort)
   const machine: Machine = { email: 'vm@acme-dev.iam.gserviceaccount.com' }
   const metadataHandler = createMetadata(world, machine)

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import type { IncomingMessage } from 'node:http'
+import { type IncomingMessage, request as requestPlain } from 'node:http'
 import { request } from 'node:https'
 import { createServer, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
@@ -20,18 +20,19 @@ test.before(async () => {
 
 test.after.always(() => google.close())
 
-function agentOf(t: ExecutionContext, proxy: string) {
+function agentOf(t: ExecutionContext, proxy: string, url = CERTS) {
   const ending = new AbortController()
   t.teardown(() => ending.abort())
   return {
-    agent: createAgent(CERTS, proxyFor(CERTS, { HTTPS_PROXY: proxy }), ending.signal),
+    agent: createAgent(url, proxyFor(url, { HTTP_PROXY: proxy }), ending.signal),
     end: () => ending.abort(),
   }
 }
 
-async function get(agent: ReturnType<typeof createAgent>): Promise<number> {
+async function get(agent: ReturnType<typeof createAgent>, url = CERTS): Promise<number> {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    request(CERTS, { agent }, resolve).on('error', reject).end()
+    const ask = url.startsWith('https:') ? request : requestPlain
+    ask(url, { agent }, resolve).on('error', reject).end()
   })
   await text(response)
   return response.statusCode ?? 0
@@ -68,6 +69,15 @@ test.serial('requests one after the other, and at once, share one connection thr
   t.is(await get(agent), 200)
   t.deepEqual(await Promise.all([get(agent), get(agent), get(agent)]), [200, 200, 200])
   t.is(google.connections.made - before, 1)
+})
+
+test('a host without TLS is asked through the proxy, without TLS', async (t) => {
+  const proxy = await startProxy(t, (socket) => {
+    socket.write('HTTP/1.1 200 Connection Established\r\n\r\n')
+    socket.once('data', (asked) => socket.end(`HTTP/1.1 ${`${asked}`.startsWith('GET /a') ? 204 : 400} Told\r\n\r\n`))
+  })
+  const url = 'http://plain.example/a'
+  t.is(await get(agentOf(t, proxy.url, url).agent, url), 204)
 })
 
 const REFUSALS: [title: string, code: string, answer: (socket: Socket) => void][] = [
