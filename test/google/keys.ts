@@ -34,15 +34,20 @@ export function rsaKeyFile(index = 0): string {
   return path
 }
 
+const made: RsaKey[] = []
+
 /** A source of keys, each another one; the nth of each source is the same. */
 export function createKeyRing(): () => Promise<RsaKey> {
   let next = 0
   return async () => {
-    const privateKey = rsaKeyOf(next++)
-    const publicKey = createPublicKey(privateKey)
-    const kid = createHash('sha1')
-      .update(publicKey.export({ type: 'spki', format: 'der' }))
-      .digest('hex')
-    return { privateKey, publicKey, kid }
+    const index = next++
+    made[index] ??= keyOf(rsaKeyOf(index))
+    return made[index]
   }
+}
+
+function keyOf(privateKey: KeyObject): RsaKey {
+  const publicKey = createPublicKey(privateKey)
+  const spki = publicKey.export({ type: 'spki', format: 'der' })
+  return { privateKey, publicKey, kid: createHash('sha1').update(spki).digest('hex') }
 }

@@ -16,8 +16,15 @@ const pairs = primes.flatMap((p, index) => primes.slice(0, index).map((q) => [p,
 /** So many keys there are. */
 export const RSA_KEYS = pairs.length
 
+const made: KeyObject[] = []
+
 /** The nth of the keys, the same in every process. */
 export function rsaKeyOf(index: number): KeyObject {
+  made[index] ??= make(index)
+  return made[index]
+}
+
+function make(index: number): KeyObject {
   const pair = pairs[index]
   if (pair === undefined) throw new Error(`there are ${RSA_KEYS} keys; add a prime to primes.json for key ${index}`)
   const [p, q] = pair
