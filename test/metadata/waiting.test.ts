@@ -166,7 +166,8 @@ test('a thousand requests are held, from one client too, one more is a 503, and 
   t.deepEqual(server.refusals, ['WAITERS_TOO_MANY'], 'whoever runs it reads of it too')
   t.is((await ask(server.url, VALUE)).status, 200, 'who does not wait is answered')
   socket.destroy()
-  await Promise.all(server.timers.map(({ ended }) => t.throwsAsync(ended, { name: 'AbortError' })))
+  const ended = await Promise.all(server.timers.map((timer) => timer.ended.catch(({ name }) => name)))
+  t.deepEqual([...new Set(ended)], ['AbortError'])
   const again = server.arrivals(1)
   const reply = ask(server.url, WAITING)
   await again
