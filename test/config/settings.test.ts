@@ -620,10 +620,7 @@ test('a file may repeat an anchor more than a hundred times, but may not grow wi
   const keys = Array.from({ length: 101 }, (_, index) => `key-${index}`)
   const many = keys.map((key) => `    ${key}: *shared`).join('\n')
   const path = await file(`metadata:\n  shared: &shared { a: 1 }\n  more:\n${many}`)
-  t.deepEqual(
-    (await read(['--config', path])).metadata.more,
-    Object.fromEntries(keys.map((key) => [key, { a: 1 }])),
-  )
+  t.deepEqual((await read(['--config', path])).metadata.more, Object.fromEntries(keys.map((key) => [key, { a: 1 }])))
   const levels = Array.from(
     { length: 9 },
     (_, level) => `  l${level + 1}: &l${level + 1} [${Array(10).fill(`*l${level}`)}]`,
