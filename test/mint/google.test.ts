@@ -290,11 +290,11 @@ test('many at once refresh the login once, and mint once each', async (t) => {
   const user = 'many@acme.com'
   google.grant(user, OPEN_ID, ORDERS)
   const source = sourceOf(google.userLogin(user))
-  const audiences = Array.from({ length: 20 }, (_, index) => `https://many-${index}.example`)
+  const audiences = Array.from({ length: 5 }, (_, index) => `https://many-${index}.example`)
   await Promise.all(audiences.map((audience) => source.mint(idToken(ORDERS, audience))))
   const own = google.calls.filter(({ principal }) => principal === user)
   t.is(own.filter(({ grant }) => grant === 'refresh_token').length, 1)
-  t.is(own.filter(({ grant }) => grant === 'generateIdToken').length, 20)
+  t.is(own.filter(({ grant }) => grant === 'generateIdToken').length, 5)
 })
 
 test.serial('a login that ended while its access token was kept is refreshed, once', async (t) => {

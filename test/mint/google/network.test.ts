@@ -54,7 +54,8 @@ function source({
 
 async function failureOf(t: ExecutionContext, minting: Promise<unknown>): Promise<SidemintError> {
   const error = (await t.throwsAsync(minting)) as SidemintError
-  for (const secret of google.secrets) t.false(inspect(error, { depth: null, showHidden: true }).includes(secret))
+  const shown = inspect(error, { depth: null, showHidden: true })
+  for (const secret of google.secrets) t.false(shown.includes(secret))
   return error
 }
 
@@ -148,7 +149,7 @@ test('without a proxy and without a network, the reason names the host', async (
 })
 
 test.serial(
-  '200 at once while Google hangs are one chain of attempts, and the first after that finds a token',
+  '50 at once while Google hangs are one chain of attempts, and the first after that finds a token',
   async (t) => {
     const clock = createClock(Date.now())
     const cache = createCache({
@@ -160,7 +161,7 @@ test.serial(
     const before = google.calls.length
     const cancel = google.fault({ kind: 'hang' })
     const started = Date.now()
-    const outcomes = await Promise.allSettled(Array.from({ length: 200 }, () => cache.mint(REQUEST)))
+    const outcomes = await Promise.allSettled(Array.from({ length: 50 }, () => cache.mint(REQUEST)))
     t.true(Date.now() - started < 10_000)
     cancel()
     const codes = new Set(outcomes.map((outcome) => (outcome.status === 'rejected' ? outcome.reason.code : 'minted')))

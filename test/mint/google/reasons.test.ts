@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import { SidemintError } from '../../../src/core/errors.ts'
-import type { TokenRequest } from '../../../src/core/token.ts'
+import type { TokenRequest, TokenSource } from '../../../src/core/token.ts'
 import { apiError, errorInfo } from '../../google/answers.ts'
 import type { FakeGoogle } from '../../google/start.ts'
 import { startGranted } from './granted.ts'
@@ -22,10 +22,9 @@ test.after.always(() => google.close())
 
 const sourceOf = (adc: object) => sourceFrom(google, adc)
 
-/** What a mint with these credentials says while that host refuses with these words. */
-async function saidOf(t: ExecutionContext, host: string, status: number, body: object, adc: object) {
+/** What a mint says while that host refuses with these words. */
+async function saidOf(t: ExecutionContext, host: string, status: number, body: object, source: TokenSource) {
   const cancel = google.fault({ kind: 'status', status, body, host })
-  const source = sourceOf(adc)
   const error = (await t
     .throwsAsync(source.mint(REQUEST), { instanceOf: SidemintError })
     .finally(cancel)) as SidemintError
@@ -36,22 +35,24 @@ const EMAIL = `a-service-account-with-a-long-name@a-project-with-a-long-name-too
 const URL = `https://console.developers.google.com/iam-admin/iam/project?project=a-project-with-a-long-name-too`
 const POOL = 'projects/123456789012/locations/global/workloadIdentityPools/a-pool-with-a-name/providers/github'
 const KEPT = [EMAIL, URL, POOL, `//iam.googleapis.com/${POOL}`, 'constraints/iam.allowedPolicyMemberDomainsInTheOrg/x']
-for (const words of KEPT) {
-  test.serial(`Google's reason keeps ${words}`, async (t) => {
+test.serial("Google's reason keeps emails, URLs and names of resources", async (t) => {
+  const source = sourceOf(google.userLogin(ANN))
+  for (const words of KEPT) {
     const { body } = apiError(403, `Denied for ${words}, by policy.`).answer
-    const error = await saidOf(t, IAM, 403, body as object, google.userLogin(ANN))
+    const error = await saidOf(t, IAM, 403, body as object, source)
     t.is(error.message, `${IAM} refused with 403: Denied for ${words}, by policy`)
-  })
-}
+  }
+})
 
 const VPC_ID = 'aXk3Zt-0u_pQ9sTVw7nLrY2mB6cDfGhJ8kEoPqRsTuVwXyZ1234567890AbCdEfGh'
 test.serial('the id by which an administrator finds a denial of VPC Service Controls is said', async (t) => {
   const message = `Request is prohibited by organization's policy. vpcServiceControlsUniqueIdentifier: ${VPC_ID}`
   const { body } = apiError(403, message, [errorInfo('SECURITY_POLICY_VIOLATED', { uid: VPC_ID })]).answer
-  const error = await saidOf(t, IAM, 403, body as object, google.userLogin(ANN))
+  const source = sourceOf(google.userLogin(ANN))
+  const error = await saidOf(t, IAM, 403, body as object, source)
   t.is(error.message, `${IAM} refused with 403: ${message}`)
   const bare = apiError(403, 'Request is prohibited.', [errorInfo('SECURITY_POLICY_VIOLATED', { uid: VPC_ID })]).answer
-  const told = await saidOf(t, IAM, 403, bare.body as object, google.userLogin(ANN))
+  const told = await saidOf(t, IAM, 403, bare.body as object, source)
   t.true(told.message.endsWith(`Request is prohibited. vpcServiceControlsUniqueIdentifier: ${VPC_ID}`))
 })
 
@@ -64,20 +65,20 @@ const CUT = [
   'PHNhbWw6QXNzZXJ0aW9uIFZlcnNpb249IjIuMCIgSUQ9Il8xMjM0NTY3ODkwIj48c2Ft+bDpJc3N1ZXI+/aHR0cHM6==',
   `https://login.example/?token=${'a1B2'.repeat(15)}`,
 ]
-for (const secret of CUT) {
-  test.serial(`a token in Google's reason is cut: ${secret.slice(0, 40)}`, async (t) => {
-    const provider = await google.externalAccount({ from: 'file' })
+test.serial("a token in Google's reason is cut", async (t) => {
+  const source = sourceOf(await google.externalAccount({ from: 'file' }))
+  for (const secret of CUT) {
     const body = { error: 'invalid_grant', error_description: `The token ${secret} is not good.` }
-    const error = await saidOf(t, STS, 400, body, provider)
+    const error = await saidOf(t, STS, 400, body, source)
     t.is(error.code, 'SUBJECT_TOKEN_REFUSED')
     t.regex(error.message, /The token \S*\.\.\.\S* is not good$/)
     t.notRegex(error.message, /eyJ|ya29\.a|1\/\/0|GOCSPX-s|PHNhb|a1B2a1B2/)
-  })
-}
+  }
+})
 
 test.serial('an account that was deleted is not told as a session that ended', async (t) => {
   const body = { error: 'invalid_grant', error_description: 'Account has been deleted' }
-  const error = await saidOf(t, OAUTH, 400, body, google.userLogin(ANN))
+  const error = await saidOf(t, OAUTH, 400, body, sourceOf(google.userLogin(ANN)))
   t.is(error.code, 'LOGIN_EXPIRED')
   t.regex(error.message, /Account has been deleted/)
   t.notRegex(error.message, /session/)
