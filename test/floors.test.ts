@@ -1,8 +1,5 @@
-import { join } from 'node:path'
 import test from 'ava'
-import { readImports } from './imports.ts'
-
-const SRC = join(import.meta.dirname, '..', 'src')
+import { importsOf, SOURCES } from './imports.ts'
 
 /** From the ground up, by folder. A file imports from its own floor and from those below, and never in a circle. */
 const FLOORS = [
@@ -36,7 +33,7 @@ const KNOWN_BY: [library: RegExp, files: RegExp][] = [
   [/^valibot$/, /^(core|config|gate|mint|control)\//],
 ]
 
-const imports = readImports(SRC)
+const imports = importsOf(SOURCES)
 const files = [...imports.keys()]
 const ownImports = new Map(
   [...imports].map(([file, all]) => [file, all.flatMap(({ file: imported }) => imported ?? [])] as const),

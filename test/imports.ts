@@ -15,15 +15,23 @@ export interface Import {
 const STATEMENTS =
   /^(?:import|export)\s+(type\s)?[^'"`;]*?from\s*['"]([^'"]+)['"]|^import\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/gm
 
-/** Each TypeScript file of a folder by its path in it, with its imports: of types, re-exports and lazy ones too. */
-export function readImports(folder: string): Map<string, Import[]> {
+/** Each TypeScript file of a folder by its path in it, with its text. */
+export function readSources(folder: string): Map<string, string> {
   const files = globSync('**/*.{ts,tsx}', { cwd: folder, exclude: ['**/node_modules'] }).map((file) =>
     file.replaceAll('\\', '/'),
   )
-  return new Map(files.sort().map((file) => [file, importsOf(readFileSync(join(folder, file), 'utf8'), file)]))
+  return new Map(files.sort().map((file) => [file, readFileSync(join(folder, file), 'utf8')]))
 }
 
-function importsOf(text: string, file: string): Import[] {
+/** The files of `src`, read once for all tests of a process. */
+export const SOURCES: ReadonlyMap<string, string> = readSources(join(import.meta.dirname, '..', 'src'))
+
+/** The imports of each file: of types, re-exports and lazy ones too. */
+export function importsOf(sources: ReadonlyMap<string, string>): Map<string, Import[]> {
+  return new Map([...sources].map(([file, text]) => [file, importsIn(text, file)]))
+}
+
+function importsIn(text: string, file: string): Import[] {
   return [...text.matchAll(STATEMENTS)].map(([, type, from, bare, lazy]) => {
     const name = from ?? bare ?? lazy ?? ''
     const imported = name.startsWith('.') ? posix.join(dirname(file), name) : '..'

@@ -1,26 +1,33 @@
 /** What is read at a glance: how long a file and a function of src may be. */
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { isFunctionLikeDeclaration, type Node, type SourceFile } from 'typescript/unstable/ast'
 import { API } from 'typescript/unstable/sync'
-import { readImports } from './imports.ts'
+import { SOURCES } from './imports.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const FILE_LINES = 250
 const FUNCTION_LINES = 50
+/** Functions from here on are found, so that there are some. */
+const FOUND_LINES = 25
 /** A catalogue: one entry after the other. */
 const LONG = ['core/errors.ts']
 
-const texts = new Map(
-  [...readImports(join(ROOT, 'src')).keys()].map((file) => [file, readFileSync(join(ROOT, 'src', file), 'utf8')]),
-)
 const linesOf = (text: string) => text.split('\n').length - 1
 /** No other can hold a function that is too long. */
-const files = [...texts].flatMap(([file, text]) => (linesOf(text) > FUNCTION_LINES ? [file] : []))
-let sources: Map<string, SourceFile>
+const files = [...SOURCES].flatMap(([file, text]) => (linesOf(text) > FUNCTION_LINES ? [file] : []))
+let read: string[]
+let functions: Found[]
+
+interface Found {
+  file: string
+  /** Its first line. */
+  title: string
+  lines: number
+}
 
 test.before(() => {
   const folder = mkdtempSync(join(tmpdir(), 'sidemint-sizes-'))
@@ -31,26 +38,27 @@ test.before(() => {
   writeFileSync(project, JSON.stringify({ compilerOptions, files: paths }))
   const api = new API({ cwd: ROOT })
   const program = api.updateSnapshot({ openProjects: [project] }).getProjects()[0]?.program
-  sources = new Map(
-    files.flatMap((file, index) => {
-      const source = program?.getSourceFile(paths[index] as string)
-      return source === undefined ? [] : [[file, source] as const]
-    }),
-  )
+  const sources = files.flatMap((file, index) => {
+    const source = program?.getSourceFile(paths[index] as string)
+    return source === undefined ? [] : [{ file, source }]
+  })
+  read = sources.map(({ file }) => file)
+  functions = sources.flatMap(({ file, source }) => functionsOf(file, source))
   api.close()
   rmSync(folder, { recursive: true })
 })
 
-/** Each function of a file with more than so many lines, by its first line. */
-function functionsOf(source: SourceFile, most: number): [title: string, lines: number][] {
-  const found: [string, number][] = []
+function functionsOf(file: string, source: SourceFile): Found[] {
+  const found: Found[] = []
+  const lineAt = (position: number) => source.getLineAndCharacterOfPosition(position).line
   const visit = (node: Node): void => {
-    const { text } = source
+    const last = lineAt(node.end)
     // With what stands before it, such as a docstring: what is short then has nothing in it that is long.
-    if (linesOf(text.slice(node.pos, node.end)) < most) return
-    const own = text.slice(node.getStart(source), node.end)
-    if (isFunctionLikeDeclaration(node) && linesOf(own) >= most)
-      found.push([own.split('\n', 1)[0] ?? '', linesOf(own) + 1])
+    if (last - lineAt(node.pos) + 1 < FOUND_LINES) return
+    const start = node.getStart(source)
+    const lines = last - lineAt(start) + 1
+    if (isFunctionLikeDeclaration(node) && lines >= FOUND_LINES)
+      found.push({ file, title: source.text.slice(start).split('\n', 1)[0] ?? '', lines })
     node.forEachChild(visit)
   }
   visit(source)
@@ -58,12 +66,12 @@ function functionsOf(source: SourceFile, most: number): [title: string, lines: n
 }
 
 test('every long file of src is read, and its functions found', (t) => {
-  t.deepEqual([...sources.keys()], files)
-  t.true([...sources.values()].flatMap((source) => functionsOf(source, 10)).length > files.length)
+  t.deepEqual(read, files)
+  t.true(functions.length > 50, String(functions.length))
 })
 
 test(`no file of src has more than ${FILE_LINES} lines`, (t) => {
-  const long = [...texts].filter(([file, text]) => !LONG.includes(file) && linesOf(text) > FILE_LINES)
+  const long = [...SOURCES].filter(([file, text]) => !LONG.includes(file) && linesOf(text) > FILE_LINES)
   t.deepEqual(
     long.map(([file]) => file),
     [],
@@ -71,8 +79,6 @@ test(`no file of src has more than ${FILE_LINES} lines`, (t) => {
 })
 
 test(`no function of src has more than ${FUNCTION_LINES} lines`, (t) => {
-  const long = [...sources].flatMap(([file, source]) =>
-    functionsOf(source, FUNCTION_LINES).map(([title, count]) => `${count} ${file}: ${title}`),
-  )
-  t.deepEqual(long.sort(), [])
+  const long = functions.filter(({ lines }) => lines > FUNCTION_LINES)
+  t.deepEqual(long, [])
 })

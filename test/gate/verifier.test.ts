@@ -477,14 +477,14 @@ test('garbage from an issuer is a reason, whatever it is', async (t) => {
     ['HTTP/1.1 000 \x01\r\n\r\n', /answered 0/],
     ['HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{', /ECONNRESET/],
     ['HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n', /HPE_|ECONNRESET/],
-    [`HTTP/1.1 200 OK\r\n\r\n${'['.repeat(900_000)}`, /did not answer JSON/],
+    [`HTTP/1.1 200 OK\r\n\r\n${'['.repeat(100_000)}`, /did not answer JSON/],
     ['HTTP/1.1 200 OK\r\nLocation: /elsewhere\r\nContent-Length: 1\r\n\r\n[', /did not answer JSON/],
     ['HTTP/1.1 404 Not Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n', /answered 404/],
     ['', /ECONNRESET/],
   ]
+  const issuer = await startIssuer()
   for (const [bytes, reason] of rows) {
     const { upstream } = await startRawService(t, bytes)
-    const issuer = await startIssuer()
     issuer.named = upstream
     const refused = await refusal(createVerifier({ trust: [upstream] }), issuer.sign(CLAIMS))
     t.is(refused.code, 'KEYS_UNAVAILABLE', bytes.slice(0, 50))
