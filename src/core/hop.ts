@@ -1,6 +1,6 @@
 /** Which calls between services, and which requests for tokens, are one row of the page, and the row's address there. */
 
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { GateEvent, RequestEvent } from './events.ts'
 
 /** The status that the caller got. */
@@ -25,5 +25,5 @@ export function askedAddress({ caller, kind, audience, scopes, identity, status,
 }
 
 function digest(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 8)
+  return hash('sha256', text).slice(0, 8)
 }

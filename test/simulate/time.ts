@@ -27,8 +27,13 @@ export interface Time {
 /** Lets everything happen that does not wait for time or for Google. */
 export const settled = () => new Promise<void>((resolve) => setImmediate(resolve))
 
+interface Waiting {
+  dueMs: number
+  end(): void
+}
+
 export function createTime(): Time {
-  const waiting = new Set<{ dueMs: number; end(): void }>()
+  const waiting = new Set<Waiting>()
   let atMs = 0
   let sleptMs = 0
   let steadyMs = 0
@@ -86,7 +91,8 @@ export function createTime(): Time {
     async pass(ms) {
       const endMs = atMs + ms
       for (;;) {
-        const [next] = [...waiting].filter(({ dueMs }) => dueMs <= endMs).sort((a, b) => a.dueMs - b.dueMs)
+        let next: Waiting | undefined
+        for (const one of waiting) if (one.dueMs <= endMs && !(next && next.dueMs <= one.dueMs)) next = one
         if (next === undefined) break
         waiting.delete(next)
         go(Math.max(0, next.dueMs - atMs))
