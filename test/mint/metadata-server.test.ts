@@ -1,7 +1,5 @@
-import { execFile } from 'node:child_process'
-import { createServer, type IncomingHttpHeaders } from 'node:http'
+import { createServer, type IncomingHttpHeaders, setGlobalProxyFromEnv } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { promisify } from 'node:util'
 import test from 'ava'
 import { settle } from '../../src/config/layers.ts'
 import { SidemintError } from '../../src/core/errors.ts'
@@ -89,16 +87,10 @@ test('what answers without the flavor is no metadata server', async (t) => {
   t.like(error, { code: 'UPSTREAM_GARBAGE', status: 503 })
 })
 
-test('it is asked straight, also where Node.js is told to use the proxy of the variables', async (t) => {
-  const script = `
-    import { createMetadataSource } from ${JSON.stringify(import.meta.resolve('../../src/mint/metadata-server.ts'))}
-    const options = { env: {}, host: '${google.metadata.host}', delegatesOf: () => [], onDate() {}, now: Date.now }
-    const request = ${JSON.stringify(idToken())}
-    const token = await createMetadataSource(options).mint(request).catch((error) => ({ served: error.message }))
-    console.log(token.served)`
-  const env = { ...process.env, NODE_USE_ENV_PROXY: '1', HTTP_PROXY: google.proxyUrl, NO_PROXY: '' }
-  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], { env })
-  t.is(stdout, 'mint\n')
+test.serial('it is asked straight, also where Node.js is told to use the proxy of the variables', async (t) => {
+  const undo = setGlobalProxyFromEnv({ HTTP_PROXY: google.proxyUrl, NO_PROXY: '' })
+  t.teardown(undo)
+  t.is((await source().mint(idToken())).served, 'mint')
   t.deepEqual(google.strangers, [])
 })
 
