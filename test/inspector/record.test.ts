@@ -282,6 +282,8 @@ test('what somebody sent is cut and made visible', (t) => {
     claims: {
       aud: 'y'.repeat(8_000),
       nested: { a: ['\u0000'] },
+      whole: 'z'.repeat(300),
+      ['n'.repeat(8_000)]: 'long',
       ...Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`k${i}`, i])),
     },
   })
@@ -292,6 +294,8 @@ test('what somebody sent is cut and made visible', (t) => {
   t.is(String(hops[0]?.claims?.aud).length, 301)
   t.is(Object.keys(hops[0]?.claims ?? {}).length, 30)
   t.is(hops[0]?.claims?.nested, '{"a":["\\u0000"]}')
+  t.is(hops[0]?.claims?.whole, 'z'.repeat(300), 'what just fits is not cut')
+  t.is(hops[0]?.claims?.[`${'n'.repeat(300)}…`], 'long')
 })
 
 test('beyond its limit each kind of row forgets the half that was touched longest ago, and says so', (t) => {
