@@ -34,8 +34,12 @@ export function trustsSystem(): boolean {
   return system !== undefined
 }
 
+interface Trust {
+  secureContext?: SecureContext
+}
+
 /** Made once for the certificates that Node trusts by default, which a program may change. */
-function trust(): { secureContext?: SecureContext } {
+function trust(): Trust {
   if (system === undefined || system.length === 0) return {}
   const of = getCACertificates('default')
   if (widened?.of !== of) widened = { of, secureContext: createSecureContext({ ca: [...of, ...system] }) }
@@ -63,9 +67,10 @@ export class ProxyError extends Error {
  * it. `signal` closes the agent, in whatever state its connection is.
  */
 export function createAgent(target: string | URL, proxy: HttpProxy | undefined, signal: AbortSignal): HttpAgent {
-  const options = { ...trust(), ...ONE, timeout: IDLE_MS }
+  const trusted = trust()
   const isSecure = new URL(target).protocol === 'https:'
-  if (proxy !== undefined) return new ProxyAgent(isSecure, proxy, signal)
+  if (proxy !== undefined) return new ProxyAgent(isSecure, proxy, trusted, signal)
+  const options = { ...trusted, ...ONE, timeout: IDLE_MS }
   const agent = isSecure ? new HttpsAgent(options) : new HttpAgent(options)
   signal.addEventListener('abort', () => agent.destroy(), { once: true })
   return agent
@@ -76,11 +81,11 @@ type ConnectOptions = Parameters<HttpsProxyAgent<string>['connect']>[1]
 class ProxyAgent extends HttpsProxyAgent<string> {
   readonly #isSecure: boolean
 
-  constructor(isSecure: boolean, { url }: HttpProxy, signal: AbortSignal) {
-    super(url, { ...trust(), ...ONE, signal } as object)
+  constructor(isSecure: boolean, { url }: HttpProxy, trusted: Trust, signal: AbortSignal) {
+    super(url, { ...trusted, ...ONE, signal } as object)
     this.#isSecure = isSecure
     // The library drops what node:http reads here.
-    Object.assign(this.options, { ...trust(), timeout: IDLE_MS })
+    Object.assign(this.options, { ...trusted, timeout: IDLE_MS })
   }
 
   /** The library would look for node:https in two stack traces of each request. */

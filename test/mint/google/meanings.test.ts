@@ -41,6 +41,18 @@ const OAUTH: [title: string, refusal: Refusal, attempt: Partial<Attempt>, expect
     'SUBJECT_TOKEN_REFUSED: Google refused the subject token of ann: invalid_grant gone',
   ],
   [
+    'a subject token, though in the words of a session that ended',
+    oauth('invalid_grant', 'gone', 'invalid_rapt'),
+    { form: 'federated' },
+    'SUBJECT_TOKEN_REFUSED: Google refused the subject token of ann: invalid_grant gone',
+  ],
+  [
+    'a key, though in the words of a session that ended',
+    oauth('invalid_grant', 'gone', 'invalid_rapt'),
+    { form: 'key' },
+    'KEY_REFUSED: Google refused the key of ann: invalid_grant gone',
+  ],
+  [
     'a workload with a wrong client',
     oauth('invalid_client', 'who'),
     { form: 'federated' },
