@@ -76,15 +76,25 @@ test('a call before the token was asked for does not count: the link may have go
 })
 
 test('who came through a gate for the audience, or may still come, is no finding', async (t) => {
-  t.deepEqual(await found(t, [BILLING], [0, ASKED], [1, CALLED]), [], 'came')
-  t.deepEqual(await found(t, [BILLING, { host: 'billing-v2' }], [0, ASKED], [1, { ...CALLED, host: 'billing-v2' }]), [])
-  t.deepEqual(await found(t, [BILLING], [LONG - 1_000, ASKED]), [], 'just asked')
-  t.deepEqual(await found(t, [BILLING], [-LONG - 1, ASKED]), [], 'before the settings')
+  const all = await found(
+    t,
+    [BILLING, { host: 'billing-v2' }],
+    [0, ASKED],
+    [1, CALLED],
+    [0, { ...ASKED, caller: 'came-to-the-other' }],
+    [1, { ...CALLED, caller: 'came-to-the-other', host: 'billing-v2' }],
+    [LONG - 1_000, { ...ASKED, caller: 'just-asked' }],
+    [-LONG - 1, { ...ASKED, caller: 'asked-before-the-settings' }],
+  )
+  t.deepEqual(all, [])
 })
 
 test('a failed request, a token for another audience, and who has no name in the stack are no finding', async (t) => {
-  const others = [{ status: 403 }, { audience: 'http://orders:8080' }, { kind: 'access' as const, audience: '' }]
-  for (const other of [...others, { caller: '172.18.0.1' }, { caller: 'fe80::1' }])
-    t.deepEqual(await found(t, [BILLING], [0, { ...ASKED, ...other }]), [], JSON.stringify(other))
+  const failed = { ...ASKED, caller: 'failed', status: 403 }
+  const elsewhere = { ...ASKED, caller: 'elsewhere', audience: 'http://orders:8080' }
+  const access = { ...ASKED, caller: 'access', kind: 'access' as const, audience: '' }
+  const nameless = ['172.18.0.1', 'fe80::1'].map((caller) => ({ ...ASKED, caller }))
+  const none = [failed, elsewhere, access, ...nameless].map((event) => [0, event] as [number, Event])
+  t.deepEqual(await found(t, [BILLING], ...none), [])
   t.deepEqual(await found(t, [], [0, ASKED]), [], 'no gate')
 })
