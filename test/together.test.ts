@@ -1,10 +1,10 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { filesOf, processOf, TOGETHER, type Together } from './together.ts'
+import { filesOf, findFiles, processOf, TOGETHER, type Together } from './together.ts'
 
-const all = globSync('**/*.test.ts', { cwd: import.meta.dirname })
-const together = (Object.keys(TOGETHER) as Together[]).flatMap(filesOf)
+const all = findFiles()
+const together = (Object.keys(TOGETHER) as Together[]).flatMap((process) => filesOf(process, all))
 
 test('npm test runs every test file once', (t) => {
   const entries = globSync('together/*.ts', { cwd: import.meta.dirname })

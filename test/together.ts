@@ -51,10 +51,10 @@ export function startOrder(file: string): number {
   return rank < 0 ? names.length : rank
 }
 
-export const filesOf = (process: Together) =>
-  globSync('**/*.test.ts', { cwd: import.meta.dirname })
-    .filter((file) => processOf(file) === process)
-    .sort()
+export const findFiles = () => globSync('**/*.test.ts', { cwd: import.meta.dirname })
+
+export const filesOf = (process: Together, all = findFiles()) =>
+  all.filter((file) => processOf(file) === process).sort()
 
 /** Declares the tests of every file of a process. */
 export function runTogether(test: TestFn, process: Together) {
