@@ -36,7 +36,7 @@ export function createFederatedClient(json: FederatedCredential, options: Client
   async function readSubject(client: BaseExternalAccountClient): Promise<string> {
     const token = await client.retrieveSubjectToken()
     const { sub } = readClaims(token) ?? {}
-    if (typeof sub === 'string' && isPlain(sub)) subject = sub
+    subject = typeof sub === 'string' && isPlain(sub) ? sub : undefined
     return token
   }
 

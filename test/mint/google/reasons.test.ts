@@ -95,13 +95,16 @@ test.serial(
       ['auth0|5f7c8ec7c33c', /--member='principal:\S+\/subject\/auth0\|5f7c8ec7c33c' /],
       [`x'; rm -rf ~ #`, /--member=principal:\S+\/subject\/SUBJECT /],
     ] as const
+    const provider = await google.workloadProvider()
+    const source = sourceOf(await google.externalAccount({ from: 'file', subject: 'changing' }))
+    const closed = 'closed@acme-dev.iam.gserviceaccount.com'
+    google.serviceAccount(closed)
+    // What ends so soon is not kept, and the next subject token is read.
+    google.exchanged.lifetimeSeconds = 30
+    t.teardown(() => (google.exchanged.lifetimeSeconds = 3600))
     for (const [subject, member] of subjects) {
-      const provider = await google.workloadProvider()
-      const file = google.write('subject.jwt', provider.subjectToken(subject))
-      const adc = { ...(await google.externalAccount({ from: 'file' })), credential_source: { file } }
-      const closed = 'closed@acme-dev.iam.gserviceaccount.com'
-      google.serviceAccount(closed)
-      const error = (await t.throwsAsync(sourceOf(adc).mint({ ...REQUEST, principal: closed }))) as SidemintError
+      google.write('subject-token-changing', provider.subjectToken(subject))
+      const error = (await t.throwsAsync(source.mint({ ...REQUEST, principal: closed }))) as SidemintError
       t.is(error.code, 'IMPERSONATION_DENIED')
       t.regex(error.fix, member)
     }
