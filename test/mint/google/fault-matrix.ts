@@ -263,6 +263,7 @@ const AHEAD_MS = -600 * SECOND
 /** One server for all, so each clock must be noticed by itself. */
 async function showClock(t: ExecutionContext, row: Row) {
   const { ahead, behind } = OTHER[row.credential] ?? {}
+  t.teardown(() => (google.clock.offsetMs = 0))
   google.clock.offsetMs = AHEAD_MS
   await using server = await serve(await row.setUp(google), LONG)
   for (const [name, offsetMs, expected] of [
@@ -278,7 +279,6 @@ async function showClock(t: ExecutionContext, row: Row) {
     t.deepEqual([status, body.startsWith('CLOCK_SKEW')], name === 'right' ? [200, false] : [503, true], name)
     t.notRegex(body, /ahead|behind/, 'code and fix only')
   }
-  google.clock.offsetMs = 0
 }
 
 async function showLogin(t: ExecutionContext, row: Row) {
