@@ -287,7 +287,8 @@ function trustAlone(caPem: string): () => void {
   return () => setDefaultCACertificates(before)
 }
 
-function setEnv(values: Record<string, string>): () => void {
+/** Sets variables of this process; the function returned takes that back. */
+export function setEnv(values: Record<string, string>): () => void {
   const before = Object.keys(values).map((name) => [name, process.env[name]] as const)
   Object.assign(process.env, values)
   return () => {
