@@ -45,7 +45,9 @@ const SECRETS = [
 ]
 
 /** It refuses for good, so that no call to Google is tried again; one that nobody listens at is asked three times. */
-const proxy = createServer().on('connect', (_, socket) => socket.end('HTTP/1.1 407 Who are you?\r\n\r\n'))
+const proxy = createServer().on('connect', (_, socket) => {
+  socket.on('error', () => {}).end('HTTP/1.1 407 Who are you?\r\n\r\n')
+})
 const DEAD_PROXY = `http://ann:${PASSWORD}@127.0.0.1:9`
 let PROXY = ''
 test.before(async () => {

@@ -256,6 +256,7 @@ test('a connection that has been idle for a second is not used again: the servic
 test('a WebSocket echoes through the gate', async (t) => {
   const { port, service, decisions } = await startGate(t, { invokers: ['allUsers'] })
   service.on('upgrade', (req, socket) => {
+    socket.on('error', () => {})
     const accept = createHash('sha1')
       .update(`${req.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
       .digest('base64')
@@ -289,6 +290,7 @@ test('a WebSocket needs a token like any request; its signature is taken off, an
   service.on('upgrade', (req, socket) => {
     upgrades += 1
     seen = req.headers
+    socket.on('error', () => {})
     socket.end('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nhello')
   })
   const without = await sendRaw(port, `GET /chat HTTP/1.1\r\n${UPGRADE}\r\n`)

@@ -24,6 +24,8 @@ export function createProxy(
     response.writeHead(502).end('Bad Gateway')
   })
   server.on('connect', (request, socket, head) => {
+    // Who goes away meanwhile is no fault of the proxy's.
+    socket.on('error', () => {})
     const name = request.url ?? ''
     if (!hosts.some((host) => name === `${host}:443`)) {
       strangers.push(name)
