@@ -1,9 +1,10 @@
 /** A cached answer under a client that sleeps while it waits: CPU a request, requests a second, and the slowest in a hundred. */
 
 import { join } from 'node:path'
+import { freePort } from '../free-port.ts'
 import { type Bench, type Row, row } from './bench.ts'
 import { identityPath, launchAlike, REQUESTS, ROUNDS, request, TOKEN, WARM } from './hits.ts'
-import { cpuUs, freePort, launch, type Running, SERVER_CORE } from './processes.ts'
+import { cpuUs, launch, type Running, SERVER_CORE } from './processes.ts'
 import { alternate } from './rounds.ts'
 
 const CONNECTIONS = 16

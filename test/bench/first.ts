@@ -2,10 +2,11 @@
 
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '../free-port.ts'
 import { type Bench, type Row, row } from './bench.ts'
 import { type WithGoogle, withGoogle } from './google.ts'
 import { identityPath, request } from './hits.ts'
-import { freePort, launch, SERVER_CORE } from './processes.ts'
+import { launch, SERVER_CORE } from './processes.ts'
 
 const ROUNDS = 9
 /** What Google takes for a token. */

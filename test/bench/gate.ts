@@ -2,9 +2,10 @@
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { freePort } from '../free-port.ts'
 import { type Bench, type Row, row } from './bench.ts'
 import { bareAnswers, bareArgv, identityPath, WARM } from './hits.ts'
-import { cpuUs, freePort, launch, type Measured, residentMiB, SERVER_CORE } from './processes.ts'
+import { cpuUs, launch, type Measured, residentMiB, SERVER_CORE } from './processes.ts'
 import { alternate } from './rounds.ts'
 
 /** Short and many: what slows the machine for a second then spoils few of them. */

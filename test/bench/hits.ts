@@ -5,9 +5,10 @@ import { writeFileSync } from 'node:fs'
 import { Agent, get, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { freePort } from '../free-port.ts'
 import { DEFAULT_ACCOUNT } from '../http-client.ts'
 import { type Bench, type Row, row } from './bench.ts'
-import { cpuUs, freePort, launch, type Measured, type Running, SERVER_CORE } from './processes.ts'
+import { cpuUs, launch, type Measured, type Running, SERVER_CORE } from './processes.ts'
 import { alternate } from './rounds.ts'
 
 /** Short and many: what else the machine does changes within a second, and then meets both of a round. */

@@ -1,10 +1,11 @@
 /** What reaches Google: many callers at once for a new audience, and a steady load through refreshes. */
 
 import { join } from 'node:path'
+import { freePort } from '../free-port.ts'
 import { type Bench, type Row, row } from './bench.ts'
 import { withGoogle } from './google.ts'
 import { bareAnswers, bareArgv, identityPath, request } from './hits.ts'
-import { freePort, launch, type Measured, SERVER_CORE } from './processes.ts'
+import { launch, type Measured, SERVER_CORE } from './processes.ts'
 import { alternate } from './rounds.ts'
 
 const CALLERS = 1_000

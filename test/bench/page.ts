@@ -3,9 +3,10 @@
 import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
+import { freePort } from '../free-port.ts'
 import { type Bench, type Row, row } from './bench.ts'
 import { identityPath, request, WARM } from './hits.ts'
-import { cpuUs, freePort, launch, type Running, SERVER_CORE } from './processes.ts'
+import { cpuUs, launch, type Running, SERVER_CORE } from './processes.ts'
 import { alternate } from './rounds.ts'
 
 /** A round must be longer than the quarter of a second for which a stream collects changes. */

@@ -5,10 +5,11 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '../free-port.ts'
 import { type Bench, type Row, row } from './bench.ts'
 import { withGoogle } from './google.ts'
 import { bareAnswers, bareArgv, identityPath, request } from './hits.ts'
-import { bareEnv, freePort, launch, residentMiB, SERVER_CORE } from './processes.ts'
+import { bareEnv, launch, residentMiB, SERVER_CORE } from './processes.ts'
 import { alternate } from './rounds.ts'
 
 const START_ROUNDS = 21

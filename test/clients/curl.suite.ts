@@ -8,7 +8,8 @@ import { promisify } from 'node:util'
 import type { ExecutionContext } from 'ava'
 import { readClaims } from '../../src/core/token.ts'
 import { runCli } from '../command-line.ts'
-import { BILLING, freePort, keyFile, metadata, scratch, startGate, startService } from '../gate/process.ts'
+import { freePort } from '../free-port.ts'
+import { BILLING, keyFile, metadata, scratch, startGate, startService } from '../gate/process.ts'
 import { testWith } from './toolchain.ts'
 
 const run = promisify(execFile)

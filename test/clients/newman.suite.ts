@@ -4,7 +4,8 @@ import { execFile } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { BILLING, freePort, metadata, scratch, startGate, startService } from '../gate/process.ts'
+import { freePort } from '../free-port.ts'
+import { BILLING, metadata, scratch, startGate, startService } from '../gate/process.ts'
 import { testWith } from './toolchain.ts'
 
 const run = promisify(execFile)

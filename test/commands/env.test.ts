@@ -7,7 +7,8 @@ import { parseEnv } from 'node:util'
 import test from 'ava'
 import { help } from '../../src/commands/env.ts'
 import { startSidemint } from '../../src/index.ts'
-import { BARE, freePort, run, scratch, serve } from './run.ts'
+import { freePort } from '../free-port.ts'
+import { BARE, run, scratch, serve } from './run.ts'
 
 /** The variables of a shell after it evaluated what was printed. */
 function evaluate(printed: string, env: NodeJS.ProcessEnv): Record<string, string> {

@@ -4,11 +4,12 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { parse } from 'yaml'
 import { createEvents } from '../../src/core/events.ts'
+import { freePort } from '../free-port.ts'
 import { issuer, listen, listenGates, send, startService } from '../gate/stack.ts'
 import { ask } from '../http-client.ts'
 import { createRandom } from '../random.ts'
 import { pipeWith } from './pipe.ts'
-import { freePort, run, scratch, serving } from './run.ts'
+import { run, scratch, serving } from './run.ts'
 
 const SERVICES = ['web', 'orders', 'billing', 'ledger', 'mail']
 const accountOf = (service: string) => `${service}@acme-dev.iam.gserviceaccount.com`

@@ -1,8 +1,6 @@
 /** Commands as the command line runs them, in this process. */
 
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
@@ -68,15 +66,6 @@ export function start(argv: readonly string[], env: NodeJS.ProcessEnv = {}, stdi
 /** Runs a command that ends by itself. */
 export const run = (argv: readonly string[], env: NodeJS.ProcessEnv = {}, stdin = ''): Promise<Outcome> =>
   start(argv, env, stdin).ended
-
-/** A port where nothing listens: one that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  await new Promise((closed) => server.close(closed))
-  return port
-}
 
 /** A running `serve` on a free port, and where it is. */
 export async function serve(argv: readonly string[] = [], env: NodeJS.ProcessEnv = {}) {

@@ -18,7 +18,8 @@ import { failure } from '../../src/core/errors.ts'
 import { readClaims } from '../../src/core/token.ts'
 import { type Sidemint, startSidemint } from '../../src/index.ts'
 import { createClock, HOUR, MINUTE, SECOND } from '../clock.ts'
-import { freePort, run, scratch, start } from './run.ts'
+import { freePort } from '../free-port.ts'
+import { run, scratch, start } from './run.ts'
 
 const AUDIENCE = 'https://a.example'
 

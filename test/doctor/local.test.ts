@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import test from 'ava'
 import { startSidemint } from '../../src/index.ts'
-import { freePort, start } from '../commands/run.ts'
+import { start } from '../commands/run.ts'
+import { freePort } from '../free-port.ts'
 import { doctor, findings, inAProcess, workInEmptyDirectory } from './doctor.ts'
 
 test.after.always(workInEmptyDirectory())

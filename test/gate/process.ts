@@ -46,12 +46,3 @@ export async function startGate(t: ExecutionContext, argv: readonly string[]) {
   const gate = await startCli<Banner>(t, all)
   return { ...gate, front: gate.banner.urls[0] ?? '' }
 }
-
-/** A port that was free a moment ago, for an address that must be known before its listener. */
-export async function freePort(): Promise<number> {
-  const server = http.createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  await new Promise((closed) => server.close(closed))
-  return port
-}

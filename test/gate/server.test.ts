@@ -10,9 +10,10 @@ import { createEvents, type GateEvent } from '../../src/core/events.ts'
 import { takeSnapshot } from '../../src/core/snapshot.ts'
 import { checkGates } from '../../src/gate/options.ts'
 import { startGates } from '../../src/gate/server.ts'
+import { freePort } from '../free-port.ts'
 import { ask } from '../http-client.ts'
 import { recordEvents } from '../recorder.ts'
-import { BILLING, freePort, metadata, scratch, startService } from './process.ts'
+import { BILLING, metadata, scratch, startService } from './process.ts'
 
 const AUDIENCE = 'http://ledger:8080'
 

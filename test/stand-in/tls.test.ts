@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { type ConnectionOptions, connect, createSecureContext, createServer } from 'node:tls'
 import test from 'ava'
+import { freePort } from '../free-port.ts'
 import { signLeaf } from './leaf.ts'
 import { call, type Stand, startStand } from './stand.ts'
 
@@ -29,10 +29,7 @@ async function shake(options: ConnectionOptions, port = stand.port): Promise<str
 }
 
 test('who comes before there is a certificate is turned away as if nobody listened, without a word about TLS', async (t) => {
-  const taken = createServer().listen(0, '127.0.0.1')
-  await once(taken, 'listening')
-  const { port } = taken.address() as AddressInfo
-  await new Promise((resolve) => taken.close(resolve))
+  const port = await freePort()
   let started = false
   const starting = startStand({ standInPort: port })
   void starting.finally(() => {
