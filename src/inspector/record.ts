@@ -122,9 +122,13 @@ export class InspectorRecord {
     return { hops: boundOf(hops.rows), asked: boundOf(asked.rows), arrows: boundOf(arrows.rows) }
   }
 
-  /** The last requests, oldest first. `all`: with those for gcloud's own audience, which gcloud makes before every command. */
+  /**
+   * The last requests, oldest first. `all`: with those for gcloud's own audience, which gcloud makes before every command.
+   * They are recorded once the name of their caller's connection is known, which may be in another order.
+   */
   requests(all = false): RecordedRequest[] {
-    return this.#tables.requests.all().filter(({ audience }) => all || audience !== GCLOUD_CLIENT_ID)
+    const wanted = this.#tables.requests.all().filter(({ audience }) => all || audience !== GCLOUD_CLIENT_ID)
+    return wanted.sort((a, b) => a.at - b.at)
   }
 
   /** Those that what is in force still needs. */

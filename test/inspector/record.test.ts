@@ -206,6 +206,18 @@ test('plain hits are counted with the last one, and are among the requests only 
   t.is(all.record.requests().length, 2)
 })
 
+test('requests are listed as they were answered, also where the name of a caller is known only after the next one', (t) => {
+  const { record, ask, now, advance } = start({ keepHits: true })
+  const answeredAt = now()
+  advance(5)
+  ask({ result: 'hit' })
+  ask({ result: 'mint', at: answeredAt })
+  t.deepEqual(
+    record.requests().map(({ result }) => result),
+    ['mint', 'hit'],
+  )
+})
+
 test("requests for gcloud's own audience are shown where all are asked for", (t) => {
   const { record, ask } = start({ keepHits: true })
   ask({ audience: GCLOUD_CLIENT_ID, result: 'error', status: 404 })
