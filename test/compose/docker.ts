@@ -31,7 +31,7 @@ async function dockerWith(variables: Readonly<Record<string, string>>, ...args: 
   return stdout.trim()
 }
 
-/** Uses the engine that runs; where none does, starts one (CONTRIBUTING.md, "The engine of the suites"). */
+/** Uses the engine that runs; where none does, starts one (docs/architecture.md, "The engine of the suites"). */
 export async function startEngine(): Promise<void> {
   const runs = await docker('info', '--format', '{{.ServerVersion}}').catch(() => '')
   if (runs !== '') return
