@@ -4,30 +4,20 @@
  * that runs in a process of its own.
  */
 
-import crypto, { createPublicKey, type KeyObject } from 'node:crypto'
+import crypto from 'node:crypto'
 import { syncBuiltinESMExports } from 'node:module'
 import { promisify } from 'node:util'
-import { RSA_KEYS, rsaKeyOf } from './google/rsa.ts'
+import { RSA_KEYS, type RsaPair, rsaPairOf } from './google/rsa.ts'
 
 /** More than are asked for, by all tests of a process, between the first and the last that one test must tell apart. */
 const KEYS = 64
 
 const { generateKeyPair, generateKeyPairSync } = crypto
-const makePair = promisify(generateKeyPair) as (type: string, options: object) => Promise<Pair>
-const pairs: Pair[] = []
+const makePair = promisify(generateKeyPair) as (type: string, options: object) => Promise<RsaPair>
 let asked = 0
 
-type Pair = { privateKey: KeyObject; publicKey: KeyObject }
-
 /** From the end of the list: a test that names its key counts from the start. */
-function nextPair(): Pair {
-  const index = asked++ % KEYS
-  if (pairs[index] === undefined) {
-    const privateKey = rsaKeyOf(RSA_KEYS - 1 - index)
-    pairs[index] = { privateKey, publicKey: createPublicKey(privateKey) }
-  }
-  return pairs[index]
-}
+const nextPair = () => rsaPairOf(RSA_KEYS - 1 - (asked++ % KEYS))
 
 const isKept = (type: string, options: object) =>
   type === 'rsa' && Object.keys(options).join() === 'modulusLength' && Object.values(options)[0] === 2048

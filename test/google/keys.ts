@@ -1,13 +1,11 @@
-import { createHash, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto'
+import { createHash, generateKeyPair, type KeyObject } from 'node:crypto'
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { kept, keptPath } from './kept.ts'
-import { rsaKeyOf } from './rsa.ts'
+import { type RsaPair, rsaPairOf } from './rsa.ts'
 
-export interface RsaKey {
-  privateKey: KeyObject
-  publicKey: KeyObject
+export interface RsaKey extends RsaPair {
   /** 40 hex digits, as Google's key ids are. */
   kid: string
 }
@@ -16,7 +14,7 @@ const pkcs8 = (key: KeyObject) => key.export({ type: 'pkcs8', format: 'pem' }).t
 
 /** The nth RSA key of all tests, in PEM. */
 export async function rsaPem(index = 0, bits = 2_048): Promise<string> {
-  if (bits === 2_048) return pkcs8(rsaKeyOf(index))
+  if (bits === 2_048) return pkcs8(rsaPairOf(index).privateKey)
   return kept(`rsa-${bits}-${index}.pem`, async () => {
     const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: bits })
     return pkcs8(privateKey)
@@ -29,7 +27,7 @@ export function rsaKeyFile(index = 0): string {
   if (existsSync(path)) return path
   mkdirSync(dirname(path), { recursive: true })
   const draft = `${path}.${crypto.randomUUID()}`
-  writeFileSync(draft, pkcs8(rsaKeyOf(index)), { mode: 0o600 })
+  writeFileSync(draft, pkcs8(rsaPairOf(index).privateKey), { mode: 0o600 })
   renameSync(draft, path)
   return path
 }
@@ -41,13 +39,12 @@ export function createKeyRing(): () => Promise<RsaKey> {
   let next = 0
   return async () => {
     const index = next++
-    made[index] ??= keyOf(rsaKeyOf(index))
+    made[index] ??= keyOf(rsaPairOf(index))
     return made[index]
   }
 }
 
-function keyOf(privateKey: KeyObject): RsaKey {
-  const publicKey = createPublicKey(privateKey)
-  const spki = publicKey.export({ type: 'spki', format: 'der' })
-  return { privateKey, publicKey, kid: createHash('sha1').update(spki).digest('hex') }
+function keyOf(pair: RsaPair): RsaKey {
+  const spki = pair.publicKey.export({ type: 'spki', format: 'der' })
+  return { ...pair, kid: createHash('sha1').update(spki).digest('hex') }
 }

@@ -3,7 +3,7 @@
  * primes make one. The primes are in the repository, so nothing outside of tests may trust such a key.
  */
 
-import { createPrivateKey, type KeyObject } from 'node:crypto'
+import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -16,11 +16,19 @@ const pairs = primes.flatMap((p, index) => primes.slice(0, index).map((q) => [p,
 /** So many keys there are. */
 export const RSA_KEYS = pairs.length
 
-const made: KeyObject[] = []
+export interface RsaPair {
+  privateKey: KeyObject
+  publicKey: KeyObject
+}
+
+const made: RsaPair[] = []
 
 /** The nth of the keys, the same in every process. */
-export function rsaKeyOf(index: number): KeyObject {
-  made[index] ??= make(index)
+export function rsaPairOf(index: number): RsaPair {
+  if (made[index] === undefined) {
+    const privateKey = make(index)
+    made[index] = { privateKey, publicKey: createPublicKey(privateKey) }
+  }
   return made[index]
 }
 
